@@ -1,0 +1,87 @@
+/*
+ * The inner half of stintd: takes checked jobs, runs each in a worker, hands back its result. The
+ * outer half (sockets, JSON-RPC) talks to it through this header only; it answers through the
+ * callbacks, which it calls from the loop, never from inside engine_submit or engine_cancel.
+ *
+ * A client's connection is known by a session number and a request on it by a ticket; the engine
+ * gives both back and follows no pointer of the outer half: the session may be gone by then.
+ */
+#ifndef STINT_DAEMON_ENGINE_H
+#define STINT_DAEMON_ENGINE_H
+
+#include "protocol/config.h"
+#include "protocol/error.h"
+#include "protocol/request.h"
+#include "protocol/run_result.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct engine;
+
+struct engine_callbacks {
+	/* The job ended; *result is the callee's to deinit. Called exactly once per accepted job. */
+	void (*result)(void *context, uint64_t session, uint64_t ticket, struct run_result *result);
+	/* New output of a streaming job; stream is 1 or 2; bytes are borrowed for the call. The rest
+	 * of the output comes before the result. */
+	void (*output)(void *context, uint64_t session, uint64_t ticket, const char *job, int stream,
+		       const void *bytes, size_t size);
+	/* First worker is ready: the daemon can say it serves. Once. */
+	void (*ready)(void *context);
+	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */
+	void (*drained)(void *context);
+	/* The engine cannot go on (spawner link lost, protocol breach). The process must end. */
+	void (*fatal)(void *context, const struct error *err);
+	void *context;
+};
+
+/* loop, config, clock-independent. spawner_fd is owned by the engine from here on. */
+int engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
+	       const struct engine_callbacks *callbacks, struct engine **ret_engine,
+	       struct error *err);
+/* Close all handles; the loop must run until they are closed, then memory is freed. */
+void engine_close(struct engine **engine);
+
+/*
+ * Queue a job. On success *request is moved from (left empty) and ret_id gets the job's id.
+ * ERROR_LIMIT: the queue is full. ERROR_CLOSED: draining. Then request is untouched.
+ */
+int engine_submit(struct engine *engine, struct run_request *request, uint64_t session,
+		  uint64_t ticket, char ret_id[JOB_ID_CHARS + 1], struct error *err);
+/* End a job early; its result (status cancelled) still comes by callback. session 0: any session's.
+ * ERROR_NOT_FOUND when no such job is waiting or running. */
+int engine_cancel(struct engine *engine, const char *id, uint64_t session, struct error *err);
+/* The client is gone: cancel all its jobs and call back no more for that session. */
+void engine_forget_session(struct engine *engine, uint64_t session);
+
+struct engine_job_status {
+	const char *state; /* "queued" or "running", static */
+	uint64_t queue_us; /* waited so far, or until it ran */
+	uint64_t wall_us;  /* run so far */
+	uint64_t cpu_us;   /* used so far, from the kernel */
+	uint64_t stdout_bytes, stderr_bytes; /* so far */
+	uint64_t position; /* in the queue, 1 is next; 0 when running */
+};
+/* State of a waiting or running job; ERROR_NOT_FOUND otherwise. */
+int engine_status(struct engine *engine, const char *id, uint64_t session,
+		  struct engine_job_status *ret_status, struct error *err);
+
+struct engine_info {
+	uint64_t jobs_queued, jobs_running, queue_bytes;
+	uint64_t workers_ready, workers_starting, workers_busy;
+	uint64_t jobs_ended[STATUS_COUNT]; /* since start */
+	uint64_t workers_failed;	   /* workers that could not be set up */
+	uint64_t generation;
+	bool serving;	   /* a zygote is up */
+	bool draining;
+	bool cgroup_v2;
+	char python[64];
+	uint64_t hash_seed;
+};
+void engine_info(const struct engine *engine, struct engine_info *ret_info);
+
+/* Take no new job; `drained` is called when the last one has ended. */
+void engine_drain(struct engine *engine);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * The configuration: built-in defaults, then one file of "name = value" lines ('#' starts a comment,
+ * blank lines are free), checked as a whole before anything starts. No dependencies: the spawner
+ * reads it too. A wrong or unknown key, a repeated key, a value out of range or a file that is not
+ * UTF-8 is refused with file, line and reason; nothing is taken from a file that has a fault.
+ */
+#ifndef STINT_PROTOCOL_CONFIG_H
+#define STINT_PROTOCOL_CONFIG_H
+
+#include "protocol/error.h"
+#include "protocol/limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_BYTES_MAX (1u << 20)
+#define CONFIG_TEXT_MAX	 4097
+
+enum setting_type {
+	SETTING_TEXT, SETTING_FLAG, SETTING_COUNT, SETTING_SIZE, SETTING_TIME, SETTING_MODE,
+	SETTING_LEVEL, SETTING_NAMES
+};
+
+enum setting_id {
+#define SETTING(name, type, def, min, max, text) SETTING_ID_##name,
+#include "protocol/settings.def"
+#undef SETTING
+	SETTING_ID_COUNT
+};
+
+/* A setting's value: text for TEXT and NAMES, number for the rest. */
+struct setting_value {
+	uint64_t number;
+	char *text; /* owned, or NULL */
+};
+
+struct config {
+	struct setting_value values[SETTING_ID_COUNT];
+	struct limits limits_default; /* of a request that does not say */
+	struct limits limits_max;     /* a request above is refused */
+};
+
+/* Built-in defaults; never fails but for memory (then aborts). */
+void config_init(struct config *ret_config);
+void config_deinit(struct config *config);
+/* Read `path` over the defaults in config. On error config is as it was. */
+int config_read_file(struct config *config, const char *path, struct error *err);
+/* The same from an open descriptor, at offset 0; `name` is shown in errors. */
+int config_read_fd(struct config *config, int fd, const char *name, struct error *err);
+/* The same from memory. */
+int config_read_text(struct config *config, const char *text, size_t size, const char *name,
+		     struct error *err);
+/* One "name=value", as from a command line's --set. */
+int config_set(struct config *config, const char *assignment, struct error *err);
+/* Rules that span settings: a default above its maximum, ... Called by the readers too. */
+int config_check(const struct config *config, struct error *err);
+
+#define config_number(config, name) ((config)->values[SETTING_ID_##name].number)
+#define config_text(config, name)   ((const char *)(config)->values[SETTING_ID_##name].text)
+
+/* For the manual page and --check-config: write every setting with its value and its sentence. */
+void config_print(const struct config *config, int fd);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * Every hard cap of stint, named with its unit, and the limits of a job (limits.def).
+ */
+#ifndef STINT_PROTOCOL_LIMITS_H
+#define STINT_PROTOCOL_LIMITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One value per limit of limits.def, in the unit of its name. */
+struct limits {
+#define LIMIT(field, unit, def, max, min, text) uint64_t field;
+#include "protocol/limits.def"
+#undef LIMIT
+};
+
+enum limit_id {
+#define LIMIT(field, unit, def, max, min, text) LIMIT_##field,
+#include "protocol/limits.def"
+#undef LIMIT
+	LIMIT_COUNT
+};
+
+struct limit_info {
+	const char *name;	/* wire name */
+	const char *unit;
+	uint64_t def;		/* built-in default */
+	uint64_t max;		/* built-in maximum: a request above it is refused */
+	uint64_t min;		/* smallest value that is accepted */
+	size_t offset;		/* of the field in struct limits */
+	const char *text;
+};
+
+extern const struct limit_info LIMITS[LIMIT_COUNT];
+
+/* Borrowed entry for `name`, or NULL when there is no such limit. */
+const struct limit_info *limits_find(const char *name, size_t length);
+uint64_t limits_get(const struct limits *limits, enum limit_id id);
+void limits_set(struct limits *limits, enum limit_id id, uint64_t value);
+/* Fill with the built-in defaults / maxima. */
+void limits_defaults(struct limits *ret_limits);
+void limits_maxima(struct limits *ret_limits);
+
+#define REQUEST_BYTES_DEFAULT (16u << 20) /* a request line, LF included */
+#define JSON_DEPTH_MAX 32		  /* nesting of arrays and objects in a request or value */
+#define JOB_ID_CHARS 32			  /* 128 random bits in hex */
+#define ARGS_MAX 1024			  /* entries of `args` */
+#define OUTPUTS_MAX 1024		  /* entries of `outputs` */
+#define MODULES_MAX 1024		  /* entries of `modules` */
+#define NAME_BYTES_MAX 255		  /* `name`, a module's dotted name, a variable's name, a tag */
+#define ERROR_TEXT_BYTES_MAX 65536	  /* error.type, error.message: cut there */
+#define TRACEBACK_FRAMES_MAX 64		  /* frames in error.traceback: the outermost and innermost */
+#define WARNINGS_MAX 64
+#define WORKERS_MAX 256			  /* live workers of one daemon, ready and running */
+#define THREAD_STACK_BYTES (4u << 20)	  /* of each thread but the main one */
+#define MAIN_STACK_BYTES (64u << 20)
+/* What the memory cgroup grants above memory_bytes: copy-on-write of the warm interpreter. */
+#define MEMORY_HEADROOM_BYTES (16u << 20)
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * A job as a client asked for it, checked and packed: what job.run's parameters become.
+ */
+#ifndef STINT_PROTOCOL_REQUEST_H
+#define STINT_PROTOCOL_REQUEST_H
+
+#include "protocol/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct run_request {
+	struct limits limits; /* complete: defaults filled in, maxima checked */
+	bool stream;
+	bool wants_value;     /* mode eval, entry or outputs: the job owes a result blob */
+	uint8_t *blob;	      /* owned: the job blob (worker_abi.h) */
+	size_t blob_bytes;
+	uint8_t *stdin_bytes; /* owned, or NULL when there is none */
+	size_t stdin_size;
+	char tag[256];	      /* client's own mark, NUL terminated, empty when none */
+};
+
+void run_request_deinit(struct run_request *request);
+
+#endif

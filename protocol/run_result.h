@@ -1,0 +1,51 @@
+/*
+ * A job's result on its way to the client. All byte fields are owned; texts may hold any byte and are
+ * made valid JSON by the writer. `value` and `vars` are JSON texts that json_scan has accepted.
+ */
+#ifndef STINT_PROTOCOL_RUN_RESULT_H
+#define STINT_PROTOCOL_RUN_RESULT_H
+
+#include "protocol/result.h"
+#include "protocol/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bytes {
+	uint8_t *data; /* owned, or NULL */
+	size_t size;
+};
+
+struct run_frame {
+	struct bytes file, function, text;
+	uint32_t line;
+};
+
+struct run_usage {
+	uint64_t cpu_us, wall_us, queue_us;
+	uint64_t memory_peak_bytes, memory_baseline_bytes;
+	uint64_t stdout_bytes, stderr_bytes; /* as returned */
+};
+
+struct run_result {
+	char job[JOB_ID_CHARS + 1];
+	enum job_status status;
+	int exit_code; /* -1: none (died by a signal or never ran): JSON null */
+	int signal;    /* 0: none: JSON null */
+	struct bytes out, err; /* stdout and stderr, cut at their caps */
+	bool out_truncated, err_truncated;
+	struct bytes value; /* JSON text; empty: null */
+	struct bytes vars;  /* JSON object text; empty: {} */
+	bool has_error;	    /* else `error` is null */
+	struct bytes error_type, error_message;
+	struct run_frame frames[TRACEBACK_FRAMES_MAX];
+	size_t frame_count;
+	struct bytes warnings[WARNINGS_MAX];
+	size_t warning_count;
+	struct run_usage usage;
+};
+
+void run_result_deinit(struct run_result *result);
+
+#endif

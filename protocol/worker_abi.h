@@ -1,0 +1,152 @@
+/*
+ * What stintd and one worker share: the limits record and the job blob on the worker channel, the
+ * shared page, and the result blob behind it.
+ *
+ * Life of a worker, as seen on its channel and in its page:
+ *   1. stintd sends MESSAGE_FORK with the worker's end of the channel, its stdin (a fresh open of
+ *      /dev/null), stdout and stderr (empty O_APPEND memfds) and the page (a sealed memfd of
+ *      PAGE_FILE_BYTES).
+ *   2. The worker confines itself and sends a struct worker_hello; the kernel's SCM_CREDENTIALS on it
+ *      tell stintd its host pid. Phase READY. No tenant byte has reached it.
+ *   3. stintd writes the leaf's limits, then sends one struct worker_terms (the limits record, no
+ *      tenant bytes) with up to two descriptors (see flags): stdin, blob.
+ *   4. The worker lowers its rlimits, installs the second filter and only then reads the job blob:
+ *      the next datagram (blob_bytes of it), or the blob descriptor.
+ *   5. It runs the job, writes the result blob into the page file at PAGE_RESULT_OFFSET, release-
+ *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the hello:
+ *      a datagram there is proof of foreign code.
+ *
+ * Everything in the page and in the output files after step 4 is hostile input: stintd reads each
+ * field once, into its own memory, checks it against the caps, and never writes through a value read.
+ */
+#ifndef STINT_PROTOCOL_WORKER_ABI_H
+#define STINT_PROTOCOL_WORKER_ABI_H
+
+#include "protocol/limits.h"
+
+#include <stdint.h>
+
+#define WORKER_ABI_VERSION 1u
+#define WORKER_HELLO_MAGIC 0x53544831u
+#define WORKER_TERMS_MAGIC 0x53545431u
+
+struct worker_hello {
+	uint32_t magic;
+	uint32_t abi;
+	uint64_t serial;
+};
+
+enum terms_flag {
+	TERMS_STDIN_FD = 1u << 0, /* a descriptor for fd 0 comes with the record (first) */
+	TERMS_BLOB_FD = 1u << 1,  /* the job blob is in a memfd that comes with the record (last) */
+	TERMS_ASYNCIO = 1u << 2,  /* profile: event loops */
+	TERMS_THREADS = 1u << 3,  /* profile: threads (limits.threads > 1) */
+	TERMS_STREAM = 1u << 4,	  /* somebody watches: stdout is line buffered */
+};
+
+/* The limits record: fixed size, no tenant bytes. */
+struct worker_terms {
+	uint32_t magic;
+	uint32_t flags; /* enum terms_flag */
+	uint64_t serial;
+	uint64_t blob_bytes;
+	uint64_t cpu_backstop_s; /* RLIMIT_CPU: well above the watchdog's limit */
+	struct limits limits;
+};
+
+/* Job blobs up to this size travel as one datagram, larger ones in a memfd. */
+#define BLOB_INLINE_BYTES_MAX 65536u
+
+/* Fields of the job blob (pack.h). Order is free unless said. */
+enum job_field {
+	JOB_SOURCE = 1,	     /* UTF-8 text, may hold NUL; or else JOB_CODE */
+	JOB_CODE = 2,	     /* bytes of a .pyc file */
+	JOB_NAME = 3,	     /* shown in tracebacks */
+	JOB_MODE_EVAL = 4,   /* empty; present when mode is eval */
+	JOB_ARG = 5,	     /* repeated: sys.argv[1:] */
+	JOB_INPUTS = 6,	     /* JSON object: globals to set */
+	JOB_OUTPUT = 7,	     /* repeated: a global to return */
+	JOB_ENTRY = 8,	     /* function name to call after the body */
+	JOB_ENTRY_ARGS = 9,  /* JSON array */
+	JOB_ENTRY_KWARGS = 10, /* JSON object */
+	JOB_MODULE_NAME = 11,	/* repeated, each followed by its JOB_MODULE_SOURCE */
+	JOB_MODULE_SOURCE = 12,
+};
+
+/* Fields of the result blob. */
+enum result_field {
+	RESULT_VALUE = 1,	/* JSON text of the value */
+	RESULT_VARS = 2,	/* JSON object text: the outputs that exist */
+	RESULT_ERROR_TYPE = 3,
+	RESULT_ERROR_MESSAGE = 4,
+	RESULT_FRAME_FILE = 5,	/* starts a frame; outermost first */
+	RESULT_FRAME_LINE = 6,	/* uint32_t, little endian */
+	RESULT_FRAME_FUNCTION = 7,
+	RESULT_FRAME_TEXT = 8,	/* source line, stripped */
+	RESULT_WARNING = 9,	/* repeated */
+};
+
+/* How far a worker is. Written by the worker's C code. */
+enum worker_phase {
+	PHASE_NEW,     /* setting up */
+	PHASE_READY,   /* confined, waits for its terms */
+	PHASE_TERMS,   /* has its terms, installs them */
+	PHASE_RUNNING, /* has read tenant bytes */
+	PHASE_ENDED,   /* job's code has ended; the result blob is complete */
+};
+
+/* Which of its own failures a job ended with. Advisory: it never overrides what is measured outside. */
+enum worker_reason {
+	REASON_NONE,	       /* ran to its end, or was killed before it could say */
+	REASON_COMPILE_ERROR,
+	REASON_EXCEPTION,      /* uncaught exception */
+	REASON_EXIT,	       /* SystemExit: the exit code is the process's */
+	REASON_MEMORY_ERROR,   /* uncaught MemoryError */
+	REASON_RECURSION_ERROR,
+	REASON_OUTPUT_LIMIT,   /* stdout or stderr cap: detail says which */
+	REASON_VALUE_LIMIT,    /* value and vars larger than value_bytes */
+	REASON_VALUE_ERROR,    /* value or variable that JSON cannot hold, or is missing */
+	REASON_COUNT
+};
+
+/* Shared output stage of stdout: two levels as in CPython, TextIOWrapper's pending bytes (text) and
+ * BufferedWriter's buffer (raw). What was printed = the stdout file, then buffer, then text. */
+#define STAGE_LEVEL_BYTES 8192u
+struct page_stage {
+	uint32_t buffer_bytes; /* valid bytes of the buffer level, first in file order */
+	uint32_t text_bytes;   /* valid bytes of the text level */
+	/* Non-zero while bytes move from the buffer into the file: 1 + the file's size before. At death
+	 * stintd drops from the buffer's front what the file has grown by since. */
+	uint64_t flush_mark;
+};
+
+/* First page of the page file: mapped by both sides. Each field has one writer. */
+struct worker_page {
+	/* written by the worker */
+	uint32_t phase;	      /* enum worker_phase */
+	uint32_t reason;      /* enum worker_reason */
+	uint32_t detail;      /* OUTPUT_LIMIT: 1 stdout, 2 stderr */
+	uint32_t setup_step;  /* 1 + index of the set-up step that failed, 0 when none */
+	uint32_t setup_errno;
+	uint32_t pad;
+	uint64_t result_bytes; /* release-stored when the result blob is complete */
+	uint64_t opcodes;      /* running count; 0 until metering */
+	struct page_stage stage;
+	char setup_name[32]; /* of the step that failed */
+	/* written by stintd, on a cache line of its own */
+	_Alignas(64) uint32_t stop; /* not 0: end as soon as possible */
+};
+#define PAGE_HEADER_BYTES  4096u
+#define PAGE_BUFFER_OFFSET PAGE_HEADER_BYTES			     /* stage: buffer level */
+#define PAGE_TEXT_OFFSET   (PAGE_BUFFER_OFFSET + STAGE_LEVEL_BYTES) /* stage: text level */
+#define PAGE_MAPPED_BYTES  (PAGE_TEXT_OFFSET + STAGE_LEVEL_BYTES)
+#define PAGE_RESULT_OFFSET 65536u
+/* Largest result blob: value_bytes at its maximum, error texts, frames, warnings. Sparse. */
+#define RESULT_BYTES_MAX (80u << 20)
+#define PAGE_FILE_BYTES	 (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
+_Static_assert(sizeof(struct worker_page) <= PAGE_HEADER_BYTES, "the header fits its page");
+
+/* Exit codes of a worker that are ours: it never ran tenant code. */
+#define WORKER_EXIT_SETUP 126
+
+#endif
