@@ -1,0 +1,148 @@
+/*
+ * Log records on standard error, one write() each, so that lines of several processes and threads
+ * do not mix.
+ *
+ * Never allocates and never fails: a record that is too long is cut, a standard error that is gone
+ * is ignored. Control characters in a record become '?': a record is one line. Program name and
+ * level are the only state, set once at start.
+ */
+#define _GNU_SOURCE
+#include "protocol/base_log.h"
+#include "protocol/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOG_LINE_BYTES 2048
+
+/* Globals by need: a log call has no object to find them in. Set by base_log_init only. */
+static const char *log_program = "stint";
+static enum log_level log_level_max = LOG_LEVEL_INFO;
+
+static const char *const LOG_LEVEL_NAMES[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+};
+
+void
+base_log_init(const char *program, enum log_level level)
+{
+	log_program = program;
+	log_level_max = level;
+}
+
+int
+base_log_level_parse(const char *name, enum log_level *ret_level)
+{
+	for (unsigned i = 0; i < sizeof(LOG_LEVEL_NAMES) / sizeof(LOG_LEVEL_NAMES[0]); i++) {
+		if (strcmp(name, LOG_LEVEL_NAMES[i]) == 0) {
+			*ret_level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return ERROR_INVALID;
+}
+
+/* Length of the text that a snprintf into `space` bytes left there. */
+static size_t
+log_kept(int wanted, size_t space)
+{
+	if (wanted < 0)
+		return 0;
+	return (size_t)wanted < space ? (size_t)wanted : space - 1;
+}
+
+void
+base_log(enum log_level level, const char *group, const char *format, ...)
+{
+	char line[LOG_LINE_BYTES];
+	int saved = errno;
+	struct timespec now = {0, 0};
+	struct tm tm;
+	size_t used;
+	va_list args;
+
+	if (level > log_level_max)
+		return;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	memset(&tm, 0, sizeof(tm));
+	(void)gmtime_r(&now.tv_sec, &tm);
+	used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
+	used += log_kept(snprintf(line + used, sizeof(line) - used,
+				  ".%03ldZ %s %s %s: ", now.tv_nsec / 1000000, log_program,
+				  LOG_LEVEL_NAMES[level], group),
+			 sizeof(line) - used);
+	errno = saved; /* for a %m */
+	va_start(args, format);
+	used += log_kept(vsnprintf(line + used, sizeof(line) - used, format, args),
+			 sizeof(line) - used);
+	va_end(args);
+	for (size_t i = 0; i < used; i++) {
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	}
+	line[used++] = '\n'; /* takes the place of the NUL */
+	if (write(STDERR_FILENO, line, used) < 0) {
+		/* Nowhere left to say so. */
+	}
+	errno = saved;
+}
+
+int
+base_log_allowed(struct log_brake *brake, unsigned per_minute)
+{
+	struct timespec now = {0, 0};
+	unsigned dropped;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	if (brake->window_s == 0 || now.tv_sec - brake->window_s >= 60) {
+		dropped = brake->dropped;
+		brake->window_s = now.tv_sec > 0 ? now.tv_sec : 1;
+		brake->count = 0;
+		brake->dropped = 0;
+		if (dropped > 0)
+			base_log(LOG_LEVEL_WARNING, "log", "%u lines of the next kind left out",
+				 dropped);
+	}
+	if (brake->count >= per_minute) {
+		brake->dropped++;
+		return 0;
+	}
+	brake->count++;
+	return 1;
+}
+
+char *
+base_log_quote(const void *bytes, size_t length, char *ret, size_t size)
+{
+	static const char HEX[] = "0123456789abcdef";
+	const unsigned char *from = bytes;
+	size_t used = 0;
+
+	if (size == 0)
+		return ret;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = from[i];
+		bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+
+		if (used + (plain ? 1u : 4u) >= size)
+			break;
+		if (plain) {
+			ret[used++] = (char)c;
+			continue;
+		}
+		ret[used++] = '\\';
+		ret[used++] = 'x';
+		ret[used++] = HEX[c >> 4];
+		ret[used++] = HEX[c & 15];
+	}
+	ret[used] = '\0';
+	return ret;
+}

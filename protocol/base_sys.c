@@ -1,0 +1,233 @@
+/*
+ * Whole reads and writes, anonymous memory files and small kernel files. Descriptor passing is in
+ * base_fds.c.
+ *
+ * Every call retries on EINTR, continues after a short transfer, makes descriptors close-on-exec,
+ * and reports through struct error. Nothing here logs. Callers are on both sides of every trust
+ * boundary.
+ */
+#define _GNU_SOURCE
+#include "protocol/base_sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008u
+#endif
+#define SYS_NUMBER_BYTES 64
+#define SYS_STAT_BYTES   8192
+
+void
+base_close(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+int
+base_read_full(int fd, void *ret_bytes, size_t size, struct error *err)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = read(fd, (char *)ret_bytes + done, size - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, "read");
+		if (n == 0)
+			return error_set(err, ERROR_CLOSED, "read: end of file after %zu of %zu",
+					 done, size);
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int
+base_write_full(int fd, const void *bytes, size_t size, struct error *err)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = write(fd, (const char *)bytes + done, size - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EPIPE)
+			return error_set(err, ERROR_CLOSED, "write: nobody reads");
+		if (n < 0)
+			return error_errno(err, "write");
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int
+base_pread_full(int fd, void *ret_bytes, size_t size, off_t offset, struct error *err)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = pread(fd, (char *)ret_bytes + done, size - done, offset + (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, "pread");
+		if (n == 0)
+			return error_set(err, ERROR_CLOSED, "pread: end of file after %zu of %zu",
+					 done, size);
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int
+base_pwrite_full(int fd, const void *bytes, size_t size, off_t offset, struct error *err)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = pwrite(fd, (const char *)bytes + done, size - done, offset + (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, "pwrite");
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int
+base_memfd(const char *name, size_t size, int *ret_fd, struct error *err)
+{
+	autoclose int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+	/* Kernels before 6.3 do not know the flag that keeps the file from being executed. */
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return error_errno(err, "memfd_create %s", name);
+	if (size == 0) {
+		int flags = fcntl(fd, F_GETFL);
+
+		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_APPEND) < 0)
+			return error_errno(err, "memfd %s: O_APPEND", name);
+	} else {
+		if (ftruncate(fd, (off_t)size) < 0)
+			return error_errno(err, "memfd %s: ftruncate to %zu", name, size);
+		if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+			return error_errno(err, "memfd %s: seal", name);
+	}
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* A kernel file as text, NUL terminated and cut at size - 1. */
+static int
+sys_read_text(int fd, char *ret_text, size_t size, size_t *ret_length, struct error *err)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size - 1) {
+		n = pread(fd, ret_text + done, size - 1 - done, (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, "read of a kernel file");
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	ret_text[done] = '\0';
+	*ret_length = done;
+	return 0;
+}
+
+/* Decimal digits up to a line end, a NUL or a blank; "max" is the largest value. */
+static int
+sys_parse_u64(const char *text, uint64_t *ret_value, struct error *err)
+{
+	const char *at = text;
+	uint64_t value = 0;
+	bool more = true;
+
+	if (strncmp(text, "max", 3) == 0) {
+		value = UINT64_MAX;
+		at += 3;
+		more = false;
+	}
+	for (; more && *at >= '0' && *at <= '9'; at++) {
+		unsigned digit = (unsigned)(*at - '0');
+
+		if (value > (UINT64_MAX - digit) / 10)
+			return error_set(err, ERROR_INVALID, "kernel file: number too large");
+		value = value * 10 + digit;
+	}
+	if (at == text || (*at != '\0' && *at != '\n' && *at != ' '))
+		return error_set(err, ERROR_INVALID, "kernel file: no number where one belongs");
+	*ret_value = value;
+	return 0;
+}
+
+int
+base_file_read_u64(int fd, uint64_t *ret_value, struct error *err)
+{
+	char text[SYS_NUMBER_BYTES];
+	size_t length;
+	int r = sys_read_text(fd, text, sizeof(text), &length, err);
+
+	return r < 0 ? r : sys_parse_u64(text, ret_value, err);
+}
+
+int
+base_file_write_u64(int fd, uint64_t value, struct error *err)
+{
+	char text[SYS_NUMBER_BYTES];
+	int length = snprintf(text, sizeof(text), "%" PRIu64 "\n", value);
+	ssize_t n;
+
+	/* One write: a kernel file takes its value whole or not at all. */
+	do {
+		n = pwrite(fd, text, (size_t)length, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return error_errno(err, "write of %" PRIu64 " to a kernel file", value);
+	if (n != length)
+		return error_set(err, ERROR_SYSTEM, "kernel file: short write");
+	return 0;
+}
+
+int
+base_file_read_key(int fd, const char *key, uint64_t *ret_value, struct error *err)
+{
+	char text[SYS_STAT_BYTES];
+	size_t length, key_length = strlen(key);
+	int r = sys_read_text(fd, text, sizeof(text), &length, err);
+
+	if (r < 0)
+		return r;
+	for (const char *line = text; line != NULL && *line != '\0';) {
+		if (strncmp(line, key, key_length) == 0 && line[key_length] == ' ')
+			return sys_parse_u64(line + key_length + 1, ret_value, err);
+		line = strchr(line, '\n');
+		if (line != NULL)
+			line++;
+	}
+	return error_set(err, ERROR_NOT_FOUND, "kernel file: no line \"%s\"", key);
+}

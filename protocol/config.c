@@ -1,0 +1,364 @@
+/*
+ * The configuration: defaults, files, assignments, rules between settings.
+ *
+ * A file is read into a copy; the copy replaces the caller's only when the whole file and the rules
+ * hold. Called by the spawner, stintd and --check-config at start; never on a hot path. Fails with
+ * an error that names file, line and reason. Values are read by config_parse.c.
+ */
+#define _GNU_SOURCE
+#include "protocol/config.h"
+#include "protocol/base_assert.h"
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+#include "protocol/base_utf8.h"
+#include "protocol/config_parse.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONFIG_UID_END 4294967295ull /* (uid_t)-1 is not a uid */
+
+static void
+config_store(struct config *config, unsigned key, struct setting_value value)
+{
+	if (key >= CONFIG_KEY_MAX) {
+		limits_set(&config->limits_max, (enum limit_id)(key - CONFIG_KEY_MAX),
+			   value.number);
+	} else if (key >= CONFIG_KEY_DEFAULT) {
+		limits_set(&config->limits_default, (enum limit_id)(key - CONFIG_KEY_DEFAULT),
+			   value.number);
+	} else {
+		free(config->values[key].text);
+		config->values[key] = value;
+	}
+}
+
+static struct setting_value
+config_load(const struct config *config, unsigned key)
+{
+	struct setting_value value = {0, NULL};
+
+	if (key >= CONFIG_KEY_MAX)
+		value.number =
+		    limits_get(&config->limits_max, (enum limit_id)(key - CONFIG_KEY_MAX));
+	else if (key >= CONFIG_KEY_DEFAULT)
+		value.number =
+		    limits_get(&config->limits_default, (enum limit_id)(key - CONFIG_KEY_DEFAULT));
+	else
+		value = config->values[key];
+	return value;
+}
+
+void
+config_init(struct config *ret_config)
+{
+	struct config_key key;
+	struct setting_value value;
+	struct error err = ERROR_INIT;
+
+	memset(ret_config, 0, sizeof(*ret_config));
+	limits_defaults(&ret_config->limits_default);
+	limits_maxima(&ret_config->limits_max);
+	for (unsigned i = 0; i < SETTING_ID_COUNT; i++) {
+		config_key_get(i, &key);
+		require(config_parse_value(&key, key.initial, strlen(key.initial), &value, &err) ==
+			0);
+		config_store(ret_config, i, value);
+	}
+}
+
+void
+config_deinit(struct config *config)
+{
+	if (config == NULL)
+		return;
+	for (unsigned i = 0; i < SETTING_ID_COUNT; i++) {
+		free(config->values[i].text);
+		config->values[i].text = NULL;
+	}
+}
+
+/* A copy that owns its texts. */
+static int
+config_copy(const struct config *from, struct config *ret_config, struct error *err)
+{
+	*ret_config = *from;
+	for (unsigned i = 0; i < SETTING_ID_COUNT; i++)
+		ret_config->values[i].text = NULL;
+	for (unsigned i = 0; i < SETTING_ID_COUNT; i++) {
+		if (from->values[i].text == NULL)
+			continue;
+		ret_config->values[i].text = strdup(from->values[i].text);
+		if (ret_config->values[i].text == NULL) {
+			config_deinit(ret_config);
+			return error_errno(err, "configuration");
+		}
+	}
+	return 0;
+}
+
+static bool
+config_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void
+config_trim(const char **text, size_t *length)
+{
+	while (*length > 0 && config_blank((*text)[0])) {
+		(*text)++;
+		(*length)--;
+	}
+	while (*length > 0 && config_blank((*text)[*length - 1]))
+		(*length)--;
+}
+
+/* Split "name = value" and read the value; *ret_value is the caller's to store. */
+static int
+config_parse_assignment(const char *text, size_t length, unsigned *ret_key,
+			struct setting_value *ret_value, struct error *err)
+{
+	const char *equals = memchr(text, '=', length), *name = text, *value;
+	size_t name_length, value_length;
+	struct config_key key;
+	char quoted[64];
+	unsigned found;
+	int r;
+
+	if (equals == NULL)
+		return error_set(err, ERROR_INVALID, "\"%s\" has no '=': want name = value",
+				 base_log_quote(text, length, quoted, sizeof(quoted)));
+	name_length = (size_t)(equals - text);
+	value = equals + 1;
+	value_length = length - name_length - 1;
+	config_trim(&name, &name_length);
+	config_trim(&value, &value_length);
+	if (name_length == 0)
+		return error_set(err, ERROR_INVALID, "no name before '='");
+	if (config_key_find(name, name_length, &found) < 0)
+		return error_set(err, ERROR_INVALID, "unknown setting \"%s\"",
+				 base_log_quote(name, name_length, quoted, sizeof(quoted)));
+	config_key_get(found, &key);
+	r = config_parse_value(&key, value, value_length, ret_value, err);
+	if (r == 0)
+		*ret_key = found;
+	return r;
+}
+
+/* Bytes of a line without its comment: a '#' at its start or after a blank. */
+static size_t
+config_uncomment(const char *line, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (line[i] == '#' && (i == 0 || config_blank(line[i - 1])))
+			return i;
+	}
+	return length;
+}
+
+static int
+config_read_line(struct config *config, const char *line, size_t length, unsigned number,
+		 unsigned *seen, struct error *err)
+{
+	struct setting_value value;
+	struct config_key info;
+	unsigned key = 0;
+	int r;
+
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)line[i];
+
+		if ((c < 0x20 && c != '\t' && (c != '\r' || i + 1 != length)) || c == 0x7f)
+			return error_set(err, ERROR_INVALID, "control character \\x%02x", c);
+	}
+	length = config_uncomment(line, length);
+	config_trim(&line, &length);
+	if (length == 0)
+		return 0;
+	r = config_parse_assignment(line, length, &key, &value, err);
+	if (r < 0)
+		return r;
+	if (seen[key] != 0) {
+		free(value.text);
+		config_key_get(key, &info);
+		return error_set(err, ERROR_INVALID, "%s: set before, in line %u", info.name,
+				 seen[key]);
+	}
+	seen[key] = number;
+	config_store(config, key, value);
+	return 0;
+}
+
+static int
+config_read_lines(struct config *config, const char *text, size_t size, const char *name,
+		  struct error *err)
+{
+	unsigned seen[CONFIG_KEY_COUNT] = {0}, number = 1;
+	size_t valid = base_utf8_prefix(text, size), start = 0;
+	int r = 0;
+
+	while (start < size && r == 0) {
+		const char *line = text + start;
+		const char *end = memchr(line, '\n', size - start);
+		size_t length = end != NULL ? (size_t)(end - line) : size - start;
+
+		if (valid < size && valid >= start && valid <= start + length)
+			r = error_set(err, ERROR_INVALID, "not UTF-8 at byte %zu of the line",
+				      valid - start + 1);
+		else
+			r = config_read_line(config, line, length, number, seen, err);
+		if (r < 0)
+			return error_wrap(err, "%s:%u", name, number);
+		start += length + 1;
+		number++;
+	}
+	r = config_check(config, err);
+	return r < 0 ? error_wrap(err, "%s", name) : 0;
+}
+
+int
+config_read_text(struct config *config, const char *text, size_t size, const char *name,
+		 struct error *err)
+{
+	struct config copy;
+	int r;
+
+	if (size > CONFIG_BYTES_MAX)
+		return error_set(err, ERROR_LIMIT, "%s: larger than %u bytes", name,
+				 CONFIG_BYTES_MAX);
+	r = config_copy(config, &copy, err);
+	if (r < 0)
+		return r;
+	r = config_read_lines(&copy, text, size, name, err);
+	if (r < 0) {
+		config_deinit(&copy);
+		return r;
+	}
+	config_deinit(config);
+	*config = copy;
+	return 0;
+}
+
+int
+config_read_fd(struct config *config, int fd, const char *name, struct error *err)
+{
+	struct stat status;
+	char *text;
+	int r;
+
+	if (fstat(fd, &status) < 0)
+		return error_errno(err, "%s", name);
+	if (!S_ISREG(status.st_mode))
+		return error_set(err, ERROR_INVALID, "%s: not a regular file", name);
+	if (status.st_size > (off_t)CONFIG_BYTES_MAX)
+		return error_set(err, ERROR_LIMIT, "%s: larger than %u bytes", name,
+				 CONFIG_BYTES_MAX);
+	text = malloc((size_t)status.st_size + 1);
+	if (text == NULL)
+		return error_errno(err, "%s", name);
+	r = base_pread_full(fd, text, (size_t)status.st_size, 0, err);
+	if (r < 0)
+		(void)error_wrap(err, "%s", name);
+	else
+		r = config_read_text(config, text, (size_t)status.st_size, name, err);
+	free(text);
+	return r;
+}
+
+int
+config_read_file(struct config *config, const char *path, struct error *err)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return error_errno(err, "%s", path);
+	return config_read_fd(config, fd, path, err);
+}
+
+int
+config_set(struct config *config, const char *assignment, struct error *err)
+{
+	struct setting_value value;
+	struct config copy;
+	unsigned key = 0;
+	size_t length = strlen(assignment);
+	int r;
+
+	if (!base_utf8_valid(assignment, length))
+		return error_set(err, ERROR_INVALID, "--set: not UTF-8");
+	for (size_t i = 0; i < length; i++) {
+		if ((unsigned char)assignment[i] < 0x20 || assignment[i] == 0x7f)
+			return error_set(err, ERROR_INVALID, "--set: control character");
+	}
+	r = config_parse_assignment(assignment, length, &key, &value, err);
+	if (r < 0)
+		return error_wrap(err, "--set");
+	r = config_copy(config, &copy, err);
+	if (r < 0) {
+		free(value.text);
+		return r;
+	}
+	config_store(&copy, key, value);
+	r = config_check(&copy, err);
+	if (r < 0) {
+		config_deinit(&copy);
+		return error_wrap(err, "--set");
+	}
+	config_deinit(config);
+	*config = copy;
+	return 0;
+}
+
+int
+config_check(const struct config *config, struct error *err)
+{
+	uint64_t uid_base = config_number(config, uid_base);
+	uint64_t uid_count = config_number(config, uid_count);
+
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		uint64_t def = limits_get(&config->limits_default, (enum limit_id)i);
+		uint64_t max = limits_get(&config->limits_max, (enum limit_id)i);
+
+		if (def > max)
+			return error_set(err, ERROR_INVALID,
+					 "default_%s (%" PRIu64 ") is above max_%s (%" PRIu64 ")",
+					 LIMITS[i].name, def, LIMITS[i].name, max);
+	}
+	if (uid_base + 2 * uid_count > CONFIG_UID_END)
+		return error_set(err, ERROR_INVALID,
+				 "uid_base + 2 * uid_count (%" PRIu64 ") is above %llu",
+				 uid_base + 2 * uid_count, CONFIG_UID_END);
+	if (config_number(config, request_bytes_max) > config_number(config, queue_bytes_max))
+		return error_set(err, ERROR_INVALID,
+				 "request_bytes_max (%" PRIu64
+				 ") is above queue_bytes_max (%" PRIu64 ")",
+				 config_number(config, request_bytes_max),
+				 config_number(config, queue_bytes_max));
+	return 0;
+}
+
+void
+config_print(const struct config *config, int fd)
+{
+	char value[CONFIG_TEXT_MAX];
+	struct config_key key;
+	struct setting_value stored;
+
+	for (unsigned i = 0; i < CONFIG_KEY_COUNT; i++) {
+		config_key_get(i, &key);
+		stored = config_load(config, i);
+		config_format_value(&key, &stored, value);
+		(void)dprintf(fd, "# %s%s\n%s = %s\n",
+			      i >= CONFIG_KEY_MAX       ? "largest that a job may ask for: "
+			      : i >= CONFIG_KEY_DEFAULT ? "of a job that does not say: "
+							: "",
+			      key.text, key.name, value);
+	}
+}

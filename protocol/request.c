@@ -1,0 +1,17 @@
+/*
+ * Frees what a run_request owns. Making one from JSON is request_json.c's.
+ */
+#include "protocol/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+run_request_deinit(struct run_request *request)
+{
+	if (request == NULL)
+		return;
+	free(request->blob);
+	free(request->stdin_bytes);
+	memset(request, 0, sizeof(*request));
+}
