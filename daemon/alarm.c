@@ -1,7 +1,8 @@
 /*
  * A uv_timer in a shape that cannot be freed too early: closing detaches it from its owner at once,
  * and libuv's close callback frees it. Never repeats by itself. Called by whoever has to wait: the
- * generation, the pool, the sweep, the stream and the engine's housekeeping. Only creation can fail.
+ * generation, the pool, the sweep, the stream and the engine's housekeeping. Only creation can
+ * fail.
  */
 #include "daemon/alarm.h"
 

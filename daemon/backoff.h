@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 #define BACKOFF_FIRST_MS 50u
-#define BACKOFF_MAX_MS	 5000u
+#define BACKOFF_MAX_MS   5000u
 
-/* 0 when nothing failed; then BACKOFF_FIRST_MS, doubled with each failure, at most BACKOFF_MAX_MS. */
+/* 0 when nothing failed; then BACKOFF_FIRST_MS, doubled with each failure, at most BACKOFF_MAX_MS.
+ */
 uint64_t backoff_delay_ms(unsigned failures);
 
 #endif

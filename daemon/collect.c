@@ -1,9 +1,10 @@
 /*
- * Reads what a dead worker left, all of it hostile: each word of the page once, lengths against caps
- * before a byte is allocated, the blob by pread into memory of our own, JSON texts by json_scan before
- * anybody repeats them. Never writes to the page, never follows an offset found in it. Called by
- * finish.c, on the loop when there is little to read and else on the pool thread. What is wrong with
- * the bytes is a fact for the verdict; only a lack of memory or a failed read is an error of ours.
+ * Reads what a dead worker left, all of it hostile: each word of the page once, lengths against
+ * caps before a byte is allocated, the blob by pread into memory of our own, JSON texts by
+ * json_scan before anybody repeats them. Never writes to the page, never follows an offset found in
+ * it. Called by finish.c, on the loop when there is little to read and else on the pool thread.
+ * What is wrong with the bytes is a fact for the verdict; only a lack of memory or a failed read is
+ * an error of ours.
  */
 #include "daemon/collect.h"
 
@@ -33,8 +34,7 @@ collect_refuse(struct collect_reader *reader, const char *fault)
 }
 
 static bool
-collect_copy(struct collect_reader *reader, const struct pack_field *field,
-	     struct bytes *ret_bytes)
+collect_copy(struct collect_reader *reader, const struct pack_field *field, struct bytes *ret_bytes)
 {
 	uint8_t *data = malloc(field->length + 1u);
 	if (!data) {
@@ -50,8 +50,7 @@ collect_copy(struct collect_reader *reader, const struct pack_field *field,
 
 /* value or vars: JSON, once, within value_bytes. */
 static bool
-collect_json(struct collect_reader *reader, const struct pack_field *field,
-	     struct bytes *ret_bytes)
+collect_json(struct collect_reader *reader, const struct pack_field *field, struct bytes *ret_bytes)
 {
 	if (ret_bytes->data)
 		return collect_refuse(reader, "a value twice");
@@ -66,8 +65,7 @@ collect_json(struct collect_reader *reader, const struct pack_field *field,
 }
 
 static bool
-collect_text(struct collect_reader *reader, const struct pack_field *field,
-	     struct bytes *ret_bytes)
+collect_text(struct collect_reader *reader, const struct pack_field *field, struct bytes *ret_bytes)
 {
 	if (ret_bytes->data)
 		return collect_refuse(reader, "a text twice");
@@ -133,7 +131,7 @@ static const char *
 collect_fields(const void *blob, size_t size, const struct limits *limits,
 	       struct run_result *result, bool *ret_no_memory)
 {
-	struct collect_reader reader = { .result = result, .limits = limits };
+	struct collect_reader reader = {.result = result, .limits = limits};
 	struct pack_reader pack;
 	struct pack_field field;
 	int code;
@@ -205,7 +203,8 @@ collect_page_blob(const struct collect_input *input, struct run_result *result,
 	if (base_pread_full(input->page_fd, blob, size, PAGE_RESULT_OFFSET, &facts->err) < 0)
 		facts->failed = true;
 	else
-		facts->blob = collect_blob(blob, size, ended, &input->limits, result, &facts->fault);
+		facts->blob =
+		    collect_blob(blob, size, ended, &input->limits, result, &facts->fault);
 	free(blob);
 }
 

@@ -17,7 +17,7 @@
 #define COLLECT_EXTRA_BYTES_MAX (2u << 20)
 
 struct collect_input {
-	int out_fd, err_fd, page_fd;	/* borrowed */
+	int out_fd, err_fd, page_fd;    /* borrowed */
 	const struct worker_page *page; /* borrowed: PAGE_MAPPED_BYTES of the mapping */
 	struct limits limits;
 };
@@ -25,8 +25,8 @@ struct collect_input {
 struct collect_facts {
 	uint32_t phase, reason; /* as found: any value */
 	enum verdict_blob blob;
-	bool output_over;  /* more on stdout or stderr than may be */
-	bool failed;	   /* a system failure of ours: err says which */
+	bool output_over; /* more on stdout or stderr than may be */
+	bool failed;      /* a system failure of ours: err says which */
 	struct error err;
 	const char *fault; /* static: what is wrong with the blob, or NULL */
 };

@@ -1,10 +1,12 @@
 /*
- * Joins jobs with workers: leaf limits written and read back, CPU clock read, watchdog armed, and only
- * then the terms and the job sent. Level triggered: it looks at the lists as they are, whoever changed
- * them. A worker that cannot be limited or will not take the job is killed and another is tried; a job
- * that broke too many of them, or for which there is no memory, ends with internal_error. Never waits
- * and never calls back. Called by the engine's check handle.
+ * Joins jobs with workers: leaf limits written and read back, CPU clock read, watchdog armed, and
+ * only then the terms and the job sent. Level triggered: it looks at the lists as they are, whoever
+ * changed them. A worker that cannot be limited or will not take the job is killed and another is
+ * tried; a job that broke too many of them, or for which there is no memory, ends with
+ * internal_error. Never waits and never calls back. Called by the engine's check handle.
  */
+#include "config.h"
+
 #include "daemon/dispatch.h"
 
 #include "daemon/engine_state.h"
@@ -81,11 +83,12 @@ dispatch_load(const struct engine *engine, const struct job *job, const struct w
 		terms->flags |= TERMS_STREAM;
 	if (request->stdin_size > 0) {
 		terms->flags |= TERMS_STDIN_FD;
-		code = dispatch_seal(load, "stint-stdin", request->stdin_bytes,
-				     request->stdin_size, err);
+		code = dispatch_seal(load, "stint-stdin", request->stdin_bytes, request->stdin_size,
+				     err);
 	}
 	/* An empty datagram reads like the end of the channel. */
-	if (code == 0 && (request->blob_bytes > BLOB_INLINE_BYTES_MAX || request->blob_bytes == 0)) {
+	if (code == 0 &&
+	    (request->blob_bytes > BLOB_INLINE_BYTES_MAX || request->blob_bytes == 0)) {
 		terms->flags |= TERMS_BLOB_FD;
 		code = dispatch_seal(load, "stint-job", request->blob, request->blob_bytes, err);
 	}
@@ -100,16 +103,16 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	const struct limits *limits = &job->request.limits;
 	unsigned threads = (unsigned)limits->threads;
 	struct watchdog_spec spec = {
-		.serial = worker->serial,
-		.cpu_clock = worker->cpu_clock,
-		.pidfd = worker->pidfd,
-		.kill_fd = worker->leaf.kill,
-		.zygote_fd = zygote_link_fd(generation_zygote(engine->generation)),
-		.cpu_start_ns = worker->cpu_start_ns,
-		.cpu_limit_ns = limits->cpu_ms * NS_PER_MS,
-		.wall_limit_ns = limits->wall_ms * NS_PER_MS,
-		.started_ns = job->started_ns,
-		.parallel = threads < engine->cores ? threads : engine->cores,
+	    .serial = worker->serial,
+	    .cpu_clock = worker->cpu_clock,
+	    .pidfd = worker->pidfd,
+	    .kill_fd = worker->leaf.kill,
+	    .zygote_fd = zygote_link_fd(generation_zygote(engine->generation)),
+	    .cpu_start_ns = worker->cpu_start_ns,
+	    .cpu_limit_ns = limits->cpu_ms * NS_PER_MS,
+	    .wall_limit_ns = limits->wall_ms * NS_PER_MS,
+	    .started_ns = job->started_ns,
+	    .parallel = threads < engine->cores ? threads : engine->cores,
 	};
 	watchdog_arm(engine->watchdog, worker->slot, &spec);
 }

@@ -1,6 +1,6 @@
 /*
- * The inner half of stintd as the outer half sees it, and the one file that shows how its stages hang
- * together:
+ * The inner half of stintd as the outer half sees it, and the one file that shows how its stages
+ * hang together:
  *
  *   submit -> queue                                  ends by leaving a job on a list
  *   [turn, once per loop turn]  dispatch             takes from lists, sends work
@@ -157,8 +157,7 @@ engine_check_closed(struct engine *engine)
 		worker_free(&worker);
 	}
 	for (size_t state = 0; state < JOB_STATE_COUNT; state++) {
-		LIST_FOREACH_SAFE(&engine->lists.of[state], link, next)
-		{
+		LIST_FOREACH_SAFE (&engine->lists.of[state], link, next) {
 			struct job *job = list_item(link, struct job, link);
 			job_table_remove(&engine->table, job);
 			job_free(&job);
@@ -228,9 +227,13 @@ int
 engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	   const struct engine_callbacks *callbacks, struct engine **ret_engine, struct error *err)
 {
-	struct generation_callbacks inner = { engine_on_serving, engine_on_lost, engine_on_forked,
-					      engine_on_exited,	 engine_on_drain, engine_on_fatal,
-					      NULL };
+	struct generation_callbacks inner = {engine_on_serving,
+					     engine_on_lost,
+					     engine_on_forked,
+					     engine_on_exited,
+					     engine_on_drain,
+					     engine_on_fatal,
+					     NULL};
 	struct engine *engine = calloc(1, sizeof(*engine));
 	require(engine);
 	engine->magic = ENGINE_MAGIC;
@@ -305,8 +308,7 @@ engine_cancel(struct engine *engine, const char *id, uint64_t session, struct er
 void
 engine_forget_session(struct engine *engine, uint64_t session)
 {
-	LIST_FOREACH_SAFE(job_table_session(&engine->table, session), link, next)
-	{
+	LIST_FOREACH_SAFE (job_table_session(&engine->table, session), link, next) {
 		struct job *job = list_item(link, struct job, peers);
 		if (job->session != session || job->forgotten)
 			continue;

@@ -1,6 +1,6 @@
 /*
- * What the engine says of itself and of one job, on request. Changes nothing. Called by the outer half
- * through engine.h, which is why these functions bear the engine's prefix; they are apart from
+ * What the engine says of itself and of one job, on request. Changes nothing. Called by the outer
+ * half through engine.h, which is why these functions bear the engine's prefix; they are apart from
  * engine.c since none of them takes part in the flow.
  */
 #include "daemon/engine.h"

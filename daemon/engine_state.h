@@ -23,13 +23,13 @@
 
 struct engine {
 	uint32_t magic;
-	uv_loop_t *loop;	     /* borrowed from the caller */
+	uv_loop_t *loop;             /* borrowed from the caller */
 	const struct config *config; /* borrowed from the caller */
 	struct engine_callbacks callbacks;
 
 	struct generation *generation; /* owned */
 	struct watchdog *watchdog;     /* owned */
-	struct sweep *sweep;	       /* owned */
+	struct sweep *sweep;           /* owned */
 	struct pool pool;
 	struct job_lists lists;
 	struct job_table table;

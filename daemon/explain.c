@@ -1,7 +1,7 @@
 /*
  * Error types and messages of stint's own verdicts, each naming the limit and its value. Decides
- * nothing (verdict.c did) and repeats no byte of the tenant's. Called by finish.c. Without memory the
- * texts stay empty, the status stands.
+ * nothing (verdict.c did) and repeats no byte of the tenant's. Called by finish.c. Without memory
+ * the texts stay empty, the status stands.
  */
 #include "daemon/explain.h"
 

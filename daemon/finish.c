@@ -1,9 +1,9 @@
 /*
  * From a dead worker to its job's result: disarm the watchdog, read the counters that were measured
- * outside, collect what the worker left (on the pool thread when it is much), decide, explain, tell.
- * Nothing here believes the worker: see verdict.c. Called when the zygote reports an exit, when a
- * generation is lost, and by the `later` stage. A failure to read is the job's internal_error, logged
- * once; the engine goes on.
+ * outside, collect what the worker left (on the pool thread when it is much), decide, explain,
+ * tell. Nothing here believes the worker: see verdict.c. Called when the zygote reports an exit,
+ * when a generation is lost, and by the `later` stage. A failure to read is the job's
+ * internal_error, logged once; the engine goes on.
  */
 #include "daemon/finish.h"
 
@@ -22,8 +22,8 @@
 #include <string.h>
 
 #define FINISH_INLINE_BYTES_MAX (256u << 10) /* more is read off the loop */
-#define FINISH_CPU_SLACK_US	20000u	     /* by which cgroup and process clocks may differ */
-#define FINISH_SETUP_BYTES	192
+#define FINISH_CPU_SLACK_US     20000u       /* by which cgroup and process clocks may differ */
+#define FINISH_SETUP_BYTES      192
 
 /* A worker's end being worked up. */
 struct finish {
@@ -183,7 +183,7 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	struct job *job = worker->job;
 	struct verdict_facts *facts = &finish->facts;
 	const struct limits *limits = &job->request.limits;
-	struct watchdog_report report = { WATCHDOG_NONE, 0, 0 };
+	struct watchdog_report report = {WATCHDOG_NONE, 0, 0};
 	uint64_t now_ns = engine_now_ns(), start_us = worker->cpu_start_ns / NS_PER_US;
 
 	(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial, &report);
@@ -200,7 +200,8 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	facts->wants_value = job->request.wants_value;
 	facts->exit_code = -1;
 	if (about) {
-		uint64_t total_us = about->user_us + about->system_us, leaf_us = leaf_cpu_us(&worker->leaf);
+		uint64_t total_us = about->user_us + about->system_us,
+			 leaf_us = leaf_cpu_us(&worker->leaf);
 		uint64_t used_us = total_us > start_us ? total_us - start_us : 0;
 		if (used_us > facts->cpu_used_us)
 			facts->cpu_used_us = used_us;
@@ -228,11 +229,11 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 	finish->work.data = finish;
 	finish->engine = engine;
 	finish->worker = worker;
-	finish->input = (struct collect_input){ .out_fd = worker->out_fd,
-						.err_fd = worker->err_fd,
-						.page_fd = worker->page_fd,
-						.page = worker->page,
-						.limits = worker->job->request.limits };
+	finish->input = (struct collect_input){.out_fd = worker->out_fd,
+					       .err_fd = worker->err_fd,
+					       .page_fd = worker->page_fd,
+					       .page = worker->page,
+					       .limits = worker->job->request.limits};
 	finish_measure(finish, about);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 	return finish;

@@ -1,9 +1,9 @@
 /*
- * The life of generations: ask the spawner, take what it sends, wait for the zygote, notice its end,
- * ask for the next. Never kills anything itself: it asks the spawner to end a generation whose zygote
- * broke the rules, and waits until that is done, so that two generations never overlap. Called by the
- * engine; calls back on every change. What the spawner does against the order ends stintd; what the
- * zygote does against it ends only its generation.
+ * The life of generations: ask the spawner, take what it sends, wait for the zygote, notice its
+ * end, ask for the next. Never kills anything itself: it asks the spawner to end a generation whose
+ * zygote broke the rules, and waits until that is done, so that two generations never overlap.
+ * Called by the engine; calls back on every change. What the spawner does against the order ends
+ * stintd; what the zygote does against it ends only its generation.
  */
 #include "daemon/generation.h"
 
@@ -20,8 +20,8 @@
 #include <sys/wait.h>
 
 #define GENERATION_START_MAX_MS 60000u /* until the zygote is ready */
-#define GENERATION_GRACE_MS	1000u  /* for the spawner to notice by itself that a zygote died */
-#define GENERATION_END_MAX_MS	20000u /* for the spawner to end one */
+#define GENERATION_GRACE_MS     1000u  /* for the spawner to notice by itself that a zygote died */
+#define GENERATION_END_MAX_MS   20000u /* for the spawner to end one */
 
 struct generation {
 	enum generation_state state;
@@ -30,7 +30,7 @@ struct generation {
 	bool end_asked;
 	struct spawner_link *spawner; /* owned */
 	struct zygote_link *zygote;   /* owned, or NULL */
-	struct alarm *alarm;	      /* owned: what it means depends on the state */
+	struct alarm *alarm;          /* owned: what it means depends on the state */
 	struct leaf_root root;
 	uint32_t uid_count;
 	struct message_zygote about;
@@ -39,17 +39,17 @@ struct generation {
 };
 
 static const char *const GENERATION_STATE_NAMES[GENERATION_STATE_COUNT] = {
-	[GENERATION_NONE] = "none",	  [GENERATION_STARTING] = "starting",
-	[GENERATION_WARMING] = "warming", [GENERATION_SERVING] = "serving",
-	[GENERATION_LOST] = "lost",
+    [GENERATION_NONE] = "none",       [GENERATION_STARTING] = "starting",
+    [GENERATION_WARMING] = "warming", [GENERATION_SERVING] = "serving",
+    [GENERATION_LOST] = "lost",
 };
 
 static const unsigned GENERATION_MOVES[GENERATION_STATE_COUNT] = {
-	[GENERATION_NONE] = 1u << GENERATION_STARTING,
-	[GENERATION_STARTING] = 1u << GENERATION_WARMING | 1u << GENERATION_NONE,
-	[GENERATION_WARMING] = 1u << GENERATION_SERVING | 1u << GENERATION_LOST,
-	[GENERATION_SERVING] = 1u << GENERATION_LOST,
-	[GENERATION_LOST] = 1u << GENERATION_NONE,
+    [GENERATION_NONE] = 1u << GENERATION_STARTING,
+    [GENERATION_STARTING] = 1u << GENERATION_WARMING | 1u << GENERATION_NONE,
+    [GENERATION_WARMING] = 1u << GENERATION_SERVING | 1u << GENERATION_LOST,
+    [GENERATION_SERVING] = 1u << GENERATION_LOST,
+    [GENERATION_LOST] = 1u << GENERATION_NONE,
 };
 
 static void
@@ -169,8 +169,7 @@ generation_on_zygote_ready(void *context, const struct message_zygote *about)
 	alarm_stop(generation->alarm);
 	generation->about = *about;
 	generation_move(generation, GENERATION_SERVING);
-	log_info("generation", "generation %llu serves",
-		 (unsigned long long)generation->number);
+	log_info("generation", "generation %llu serves", (unsigned long long)generation->number);
 	generation->callbacks.serving(generation->callbacks.context);
 }
 
@@ -242,10 +241,9 @@ generation_on_started(void *context, const struct message_generation *about, int
 		return;
 	}
 	generation_take(generation, about, fds);
-	struct zygote_link_callbacks callbacks = {
-		generation_on_zygote_ready, generation_on_forked, generation_on_exited,
-		generation_on_zygote_closed, generation
-	};
+	struct zygote_link_callbacks callbacks = {generation_on_zygote_ready, generation_on_forked,
+						  generation_on_exited, generation_on_zygote_closed,
+						  generation};
 	int link = fds[0];
 	fds[0] = -1;
 	if (zygote_link_new(generation->loop, link, &callbacks, &generation->zygote, &err) < 0) {
@@ -299,9 +297,9 @@ int
 generation_new(uv_loop_t *loop, int spawner_fd, const struct generation_callbacks *callbacks,
 	       struct generation **ret_generation, struct error *err)
 {
-	struct spawner_link_callbacks inner = { generation_on_started, generation_on_ended,
-						generation_on_drain, generation_on_spawner_closed,
-						NULL };
+	struct spawner_link_callbacks inner = {generation_on_started, generation_on_ended,
+					       generation_on_drain, generation_on_spawner_closed,
+					       NULL};
 	struct generation *generation = calloc(1, sizeof(*generation));
 	require(generation);
 	generation->loop = loop;

@@ -1,6 +1,6 @@
 /*
- * The generation that stintd works with: one zygote, its cgroup directories, its link. When it ends,
- * for whatever reason, the next one is started after a back-off. Owns the spawner link.
+ * The generation that stintd works with: one zygote, its cgroup directories, its link. When it
+ * ends, for whatever reason, the next one is started after a back-off. Owns the spawner link.
  */
 #ifndef STINT_DAEMON_GENERATION_H
 #define STINT_DAEMON_GENERATION_H

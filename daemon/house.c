@@ -9,7 +9,7 @@
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
 
-#define HOUSE_EVERY_MS	 250u
+#define HOUSE_EVERY_MS    250u
 #define HOUSE_REAP_MAX_MS 5000u
 #define HOUSE_SETUP_BYTES 256
 
@@ -53,16 +53,15 @@ house_on_alarm(void *context)
 	bool stuck = false;
 	if (engine->closing || generation_state(engine->generation) != GENERATION_SERVING)
 		return;
-	LIST_FOREACH(&engine->pool.workers[WORKER_STARTING], link)
-	{
+	LIST_FOREACH (&engine->pool.workers[WORKER_STARTING], link) {
 		stuck |= house_check_starting(engine, list_item(link, struct worker, link), now_ns);
 	}
-	LIST_FOREACH(&engine->pool.workers[WORKER_BUSY], link)
-	{
+	LIST_FOREACH (&engine->pool.workers[WORKER_BUSY], link) {
 		stuck |= house_check_busy(engine, list_item(link, struct worker, link), now_ns);
 	}
 	if (stuck)
 		generation_abandon(engine->generation, "a killed worker is not reaped");
-	else if (pool_count(&engine->pool, WORKER_STARTING) + pool_count(&engine->pool, WORKER_BUSY))
+	else if (pool_count(&engine->pool, WORKER_STARTING) +
+		 pool_count(&engine->pool, WORKER_BUSY))
 		house_wake(engine);
 }

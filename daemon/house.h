@@ -1,6 +1,6 @@
 /*
- * Housekeeping a few times a second while there is something to watch: workers that do not get ready,
- * workers that do not die.
+ * Housekeeping a few times a second while there is something to watch: workers that do not get
+ * ready, workers that do not die.
  */
 #ifndef STINT_DAEMON_HOUSE_H
 #define STINT_DAEMON_HOUSE_H

@@ -1,7 +1,7 @@
 /*
- * The job object and its life: queued -> running -> ended. A job that is cancelled while it waits goes
- * from queued to ended. Never runs anything, tells nobody (finish.c does). Called by the engine's
- * parts on the loop. job_new fails without memory or random numbers; the rest cannot fail.
+ * The job object and its life: queued -> running -> ended. A job that is cancelled while it waits
+ * goes from queued to ended. Never runs anything, tells nobody (finish.c does). Called by the
+ * engine's parts on the loop. job_new fails without memory or random numbers; the rest cannot fail.
  */
 #include "daemon/job.h"
 
@@ -14,16 +14,16 @@
 #define JOB_ID_BYTES (JOB_ID_CHARS / 2)
 
 static const char *const JOB_STATE_NAMES[JOB_STATE_COUNT] = {
-	[JOB_QUEUED] = "queued",
-	[JOB_RUNNING] = "running",
-	[JOB_ENDED] = "ended",
+    [JOB_QUEUED] = "queued",
+    [JOB_RUNNING] = "running",
+    [JOB_ENDED] = "ended",
 };
 
 static const unsigned JOB_MOVES[JOB_STATE_COUNT] = {
-	[JOB_QUEUED] = 1u << JOB_RUNNING | 1u << JOB_ENDED,
-	/* back to QUEUED: its worker broke before it took the job */
-	[JOB_RUNNING] = 1u << JOB_ENDED | 1u << JOB_QUEUED,
-	[JOB_ENDED] = 0,
+    [JOB_QUEUED] = 1u << JOB_RUNNING | 1u << JOB_ENDED,
+    /* back to QUEUED: its worker broke before it took the job */
+    [JOB_RUNNING] = 1u << JOB_ENDED | 1u << JOB_QUEUED,
+    [JOB_ENDED] = 0,
 };
 
 void

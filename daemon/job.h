@@ -1,6 +1,6 @@
 /*
- * A job in stintd: what was asked for, who asked, where it stands. One list per state; job_move is the
- * only function that changes a state.
+ * A job in stintd: what was asked for, who asked, where it stands. One list per state; job_move is
+ * the only function that changes a state.
  */
 #ifndef STINT_DAEMON_JOB_H
 #define STINT_DAEMON_JOB_H
@@ -32,12 +32,12 @@ struct job {
 	bool forgotten; /* the session is gone: tell nobody */
 	bool cancelled;
 	unsigned broken; /* workers that broke under it before they took it */
-	uint64_t bytes;	 /* what it counts for in the queue */
+	uint64_t bytes;  /* what it counts for in the queue */
 	uint64_t queued_ns, started_ns;
 	uint64_t out_told, err_told; /* bytes of output a streaming job's client has got */
 	struct run_request request;
 	struct run_result result; /* ENDED */
-	struct worker *worker;	  /* RUNNING: borrowed from the pool */
+	struct worker *worker;    /* RUNNING: borrowed from the pool */
 };
 
 struct job_lists {

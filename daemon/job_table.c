@@ -1,8 +1,9 @@
 /*
  * Two indices over the jobs: chains by id, which double when they fill up, and a fixed number of
  * lists by session, so that a client that leaves costs no walk over everybody's jobs. The ids are
- * random numbers of ours, so their first digits are the hash and no client can choose them to collide.
- * Owns no job. Called by the engine. Only the first allocation can fail; growth that fails is put off.
+ * random numbers of ours, so their first digits are the hash and no client can choose them to
+ * collide. Owns no job. Called by the engine. Only the first allocation can fail; growth that fails
+ * is put off.
  */
 #include "daemon/job_table.h"
 

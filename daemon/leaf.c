@@ -1,9 +1,9 @@
 /*
  * Leaves: mkdirat, openat, pwrite and pread below directory descriptors that the spawner gave us.
- * Never follows a path from outside: the only names are ours and the kernel's. Limits are read back,
- * since a limit that silently did not take is worse than a job refused. Called by worker.c (create,
- * close), dispatch.c (limit), facts.c (counters) and sweep.c (remove), all on the loop. Fails with an
- * error that names the file; a half-made leaf is undone.
+ * Never follows a path from outside: the only names are ours and the kernel's. Limits are read
+ * back, since a limit that silently did not take is worse than a job refused. Called by worker.c
+ * (create, close), dispatch.c (limit), facts.c (counters) and sweep.c (remove), all on the loop.
+ * Fails with an error that names the file; a half-made leaf is undone.
  */
 #include "daemon/leaf.h"
 
@@ -95,8 +95,7 @@ leaf_open_memory(struct leaf *leaf, int dir, bool v2, struct error *err)
 	code = leaf_open_file(dir, v2 ? "memory.max" : "memory.limit_in_bytes", O_RDWR, false,
 			      &leaf->memory_max, err);
 	if (code == 0)
-		code = leaf_open_file(dir,
-				      v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
+		code = leaf_open_file(dir, v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
 				      O_RDWR, true, &leaf->memory_swap, err);
 	if (code == 0)
 		code = leaf_open_file(dir, v2 ? "memory.peak" : "memory.max_usage_in_bytes",
@@ -165,9 +164,8 @@ leaf_write_checked(int fd, uint64_t value, const char *what, struct error *err)
 	if (code < 0)
 		return error_wrap(err, "limit of %s", what);
 	if (seen != value)
-		return error_set(err, ERROR_INVALID,
-				 "limit of %s: wrote %llu, the kernel has %llu", what,
-				 (unsigned long long)value, (unsigned long long)seen);
+		return error_set(err, ERROR_INVALID, "limit of %s: wrote %llu, the kernel has %llu",
+				 what, (unsigned long long)value, (unsigned long long)seen);
 	return 0;
 }
 

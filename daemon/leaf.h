@@ -1,8 +1,9 @@
 /*
  * A worker's control group, one directory in each hierarchy: made before the fork, limits in and
  * counters out through descriptors that stay open, removed after the worker is reaped.
- * A hierarchy that a root does not have (role missing) is skipped: its limit is then not enforced and
- * its counter reads as "none". Whether that is acceptable is decided where the root is taken over.
+ * A hierarchy that a root does not have (role missing) is skipped: its limit is then not enforced
+ * and its counter reads as "none". Whether that is acceptable is decided where the root is taken
+ * over.
  */
 #ifndef STINT_DAEMON_LEAF_H
 #define STINT_DAEMON_LEAF_H

@@ -72,8 +72,8 @@ message_link_read(struct message_link *link, struct error *err)
 	else if (message.version != MESSAGE_VERSION)
 		code = error_set(err, ERROR_INVALID, "a message of version %u", message.version);
 	else
-		code = link->callbacks.message(link->callbacks.context, &message, fds, fd_count,
-					       err);
+		code =
+		    link->callbacks.message(link->callbacks.context, &message, fds, fd_count, err);
 	for (size_t i = 0; i < fd_count; i++)
 		base_close(&fds[i]);
 	return code < 0 ? code : 1;

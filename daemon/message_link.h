@@ -1,6 +1,7 @@
 /*
- * stintd's end of a socket that carries struct message: reads with a uv_poll, hands each well-formed
- * message on, sends without waiting. Used by spawner_link and zygote_link, which know the types.
+ * stintd's end of a socket that carries struct message: reads with a uv_poll, hands each
+ * well-formed message on, sends without waiting. Used by spawner_link and zygote_link, which know
+ * the types.
  */
 #ifndef STINT_DAEMON_MESSAGE_LINK_H
 #define STINT_DAEMON_MESSAGE_LINK_H

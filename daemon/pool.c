@@ -1,8 +1,9 @@
 /*
- * The pool: who is there, in which state, how many more are wanted. Starts workers one at a time when
- * told to; when that is (never between a job and its answer) is the engine's to say. Never touches a
- * job. Serials rise and are never used twice; uids go round the generation's range and are never
- * shared by two live workers. Called by engine parts on the loop. A failed start is undone entirely.
+ * The pool: who is there, in which state, how many more are wanted. Starts workers one at a time
+ * when told to; when that is (never between a job and its answer) is the engine's to say. Never
+ * touches a job. Serials rise and are never used twice; uids go round the generation's range and
+ * are never shared by two live workers. Called by engine parts on the loop. A failed start is
+ * undone entirely.
  */
 #include "daemon/pool.h"
 
@@ -14,18 +15,18 @@
 #include <string.h>
 
 static const char *const POOL_STATE_NAMES[WORKER_STATE_COUNT] = {
-	[WORKER_STARTING] = "starting",
-	[WORKER_READY] = "ready",
-	[WORKER_BUSY] = "busy",
-	[WORKER_DEAD] = "dead",
+    [WORKER_STARTING] = "starting",
+    [WORKER_READY] = "ready",
+    [WORKER_BUSY] = "busy",
+    [WORKER_DEAD] = "dead",
 };
 
 /* Which states a worker may go to from each. */
 static const unsigned POOL_MOVES[WORKER_STATE_COUNT] = {
-	[WORKER_STARTING] = 1u << WORKER_READY | 1u << WORKER_DEAD,
-	[WORKER_READY] = 1u << WORKER_BUSY | 1u << WORKER_DEAD,
-	[WORKER_BUSY] = 1u << WORKER_DEAD,
-	[WORKER_DEAD] = 0,
+    [WORKER_STARTING] = 1u << WORKER_READY | 1u << WORKER_DEAD,
+    [WORKER_READY] = 1u << WORKER_BUSY | 1u << WORKER_DEAD,
+    [WORKER_BUSY] = 1u << WORKER_DEAD,
+    [WORKER_DEAD] = 0,
 };
 
 void
@@ -81,10 +82,8 @@ pool_count(const struct pool *pool, enum worker_state state)
 unsigned
 pool_wanted(const struct pool *pool, uint64_t now_ns)
 {
-	size_t coming =
-	    pool_count(pool, WORKER_READY) + pool_count(pool, WORKER_STARTING);
-	size_t used =
-	    coming + pool_count(pool, WORKER_BUSY) + pool_count(pool, WORKER_DEAD);
+	size_t coming = pool_count(pool, WORKER_READY) + pool_count(pool, WORKER_STARTING);
+	size_t used = coming + pool_count(pool, WORKER_BUSY) + pool_count(pool, WORKER_DEAD);
 	if (now_ns < pool->not_before_ns || coming >= pool->target || used >= WORKERS_MAX)
 		return 0;
 	size_t wanted = pool->target - coming, room = WORKERS_MAX - used;
@@ -146,9 +145,8 @@ pool_start(struct pool *pool, uv_loop_t *loop, const struct leaf_root *root,
 			      &worker, fds, err);
 	if (code < 0)
 		return code;
-	struct message_fork what = { .serial = worker->serial,
-				     .class = WORKER_CLASS_PLAIN,
-				     .uid = worker->uid };
+	struct message_fork what = {
+	    .serial = worker->serial, .class = WORKER_CLASS_PLAIN, .uid = worker->uid};
 	worker->born_ns = now_ns;
 	worker->generation = generation;
 	code = worker_link_watch(loop, worker->channel, worker->serial, hello, context,

@@ -22,8 +22,8 @@ struct pool {
 	struct worker *slots[WORKERS_MAX]; /* borrowed: who has which watchdog slot */
 	uint64_t last_serial;
 	uint32_t last_uid, uid_count;
-	unsigned target;	/* workers to keep ready */
-	unsigned failures;	/* starts in a row that failed */
+	unsigned target;        /* workers to keep ready */
+	unsigned failures;      /* starts in a row that failed */
 	uint64_t not_before_ns; /* no start before that: back-off */
 	uint64_t failed_total;
 };

@@ -10,8 +10,7 @@
 void
 queue_init(struct queue *ret_queue, struct job_lists *lists, uint64_t jobs_max, uint64_t bytes_max)
 {
-	*ret_queue =
-	    (struct queue){ .lists = lists, .bytes_max = bytes_max, .jobs_max = jobs_max };
+	*ret_queue = (struct queue){.lists = lists, .bytes_max = bytes_max, .jobs_max = jobs_max};
 }
 
 uint64_t
@@ -78,7 +77,7 @@ queue_position(const struct queue *queue, const struct job *job)
 	uint64_t position = 0;
 	if (job->state != JOB_QUEUED)
 		return 0;
-	LIST_FOREACH(&queue->lists->of[JOB_QUEUED], link) {
+	LIST_FOREACH (&queue->lists->of[JOB_QUEUED], link) {
 		position++;
 		if (link == &job->link)
 			break;

@@ -1,8 +1,8 @@
 /*
- * The pool's life beside the jobs: starts, their news, their failures, and burials. Runs in the turn
- * after answers were handed out, so that no client waits for a fork or an rmdir; only when the pool
- * runs low it does not wait for a job to end. A start that fails is logged with the step that the
- * worker's page names, and delays the next. Never touches a job.
+ * The pool's life beside the jobs: starts, their news, their failures, and burials. Runs in the
+ * turn after answers were handed out, so that no client waits for a fork or an rmdir; only when the
+ * pool runs low it does not wait for a job to end. A start that fails is logged with the step that
+ * the worker's page names, and delays the next. Never touches a job.
  */
 #include "daemon/refill.h"
 
@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REFILL_DELAY_MS	   3u
+#define REFILL_DELAY_MS    3u
 #define REFILL_SETUP_BYTES 256
 
 void
@@ -49,8 +49,7 @@ static void
 refill_bury(struct engine *engine)
 {
 	const struct leaf_root *root = generation_root(engine->generation);
-	LIST_FOREACH_SAFE(&engine->pool.workers[WORKER_DEAD], link, next)
-	{
+	LIST_FOREACH_SAFE (&engine->pool.workers[WORKER_DEAD], link, next) {
 		struct worker *worker = list_item(link, struct worker, link);
 		if (worker->job)
 			continue; /* its result is being read */
@@ -68,10 +67,10 @@ static bool
 refill_start_one(struct engine *engine)
 {
 	struct error err = ERROR_INIT;
-	int code = pool_start(&engine->pool, engine->loop, generation_root(engine->generation),
-			      generation_zygote(engine->generation),
-			      generation_number(engine->generation), engine_now_ns(),
-			      refill_on_hello, engine, &err);
+	int code =
+	    pool_start(&engine->pool, engine->loop, generation_root(engine->generation),
+		       generation_zygote(engine->generation), generation_number(engine->generation),
+		       engine_now_ns(), refill_on_hello, engine, &err);
 	if (code == 0)
 		return true;
 	log_error("pool", "worker %llu cannot be started: %s",

@@ -1,7 +1,8 @@
 /*
  * Requests to the spawner and its reports. Checks type, number of descriptors and ranges; whether a
- * report fits the moment is the generation's to judge. Never names a process, a path or a user: only
- * numbers of generations. Called by generation.c. Any surprise closes the link, which ends stintd.
+ * report fits the moment is the generation's to judge. Never names a process, a path or a user:
+ * only numbers of generations. Called by generation.c. Any surprise closes the link, which ends
+ * stintd.
  */
 #include "daemon/spawner_link.h"
 
@@ -69,10 +70,9 @@ spawner_link_new(uv_loop_t *loop, int fd, const struct spawner_link_callbacks *c
 	struct spawner_link *link = calloc(1, sizeof(*link));
 	require(link);
 	link->callbacks = *callbacks;
-	struct message_link_callbacks inner = { spawner_link_on_message, spawner_link_on_closed,
-						link };
-	int code =
-	    message_link_new(loop, fd, 1 + CGROUP_DIRS_MAX, &inner, &link->messages, err);
+	struct message_link_callbacks inner = {spawner_link_on_message, spawner_link_on_closed,
+					       link};
+	int code = message_link_new(loop, fd, 1 + CGROUP_DIRS_MAX, &inner, &link->messages, err);
 	if (code < 0) {
 		free(link);
 		return error_wrap(err, "spawner link");

@@ -1,8 +1,8 @@
 /*
- * Streams: reads what streaming jobs have put into their output files since the last look, and hands
- * it on; at the end the rest comes from the result, so that the sum is exactly what the result holds.
- * A file of a job that tampers with it gives wrong bytes to its own client only. Costs nothing while no
- * job streams. Called by an alarm and by finish.c.
+ * Streams: reads what streaming jobs have put into their output files since the last look, and
+ * hands it on; at the end the rest comes from the result, so that the sum is exactly what the
+ * result holds. A file of a job that tampers with it gives wrong bytes to its own client only.
+ * Costs nothing while no job streams. Called by an alarm and by finish.c.
  */
 #include "daemon/stream.h"
 
@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-#define STREAM_EVERY_MS	      10u
+#define STREAM_EVERY_MS       10u
 #define STREAM_LOOK_BYTES_MAX 65536u /* of one stream in one look */
 
 static void
@@ -28,7 +28,7 @@ static void
 stream_look(struct engine *engine, struct job *job, int stream)
 {
 	struct error err = ERROR_INIT;
-	struct bytes bytes = { NULL, 0 };
+	struct bytes bytes = {NULL, 0};
 	const struct limits *limits = &job->request.limits;
 	int code = output_read_new(stream == 1 ? job->worker->out_fd : job->worker->err_fd,
 				   stream == 1 ? &job->out_told : &job->err_told,
@@ -46,8 +46,7 @@ stream_wake(struct engine *engine)
 {
 	if (alarm_is_set(engine->stream_alarm))
 		return;
-	LIST_FOREACH(&engine->lists.of[JOB_RUNNING], link)
-	{
+	LIST_FOREACH (&engine->lists.of[JOB_RUNNING], link) {
 		if (list_item(link, struct job, link)->request.stream) {
 			alarm_set(engine->stream_alarm, STREAM_EVERY_MS);
 			return;
@@ -59,8 +58,7 @@ void
 stream_on_alarm(void *context)
 {
 	struct engine *engine = context;
-	LIST_FOREACH_SAFE(&engine->lists.of[JOB_RUNNING], link, next)
-	{
+	LIST_FOREACH_SAFE (&engine->lists.of[JOB_RUNNING], link, next) {
 		struct job *job = list_item(link, struct job, link);
 		if (!job->request.stream || job->forgotten || job->worker->state != WORKER_BUSY)
 			continue;

@@ -1,8 +1,8 @@
 /*
- * Removal of leaves. A cgroup stays busy for a moment after its last process was reaped, so rmdir is
- * tried again on later turns, a bounded number of times; then it is logged and left to the spawner,
- * which removes the whole generation. Never walks a directory and never removes what it was not told
- * of. Called by refill.c after a result was told. Nothing it does can fail a job.
+ * Removal of leaves. A cgroup stays busy for a moment after its last process was reaped, so rmdir
+ * is tried again on later turns, a bounded number of times; then it is logged and left to the
+ * spawner, which removes the whole generation. Never walks a directory and never removes what it
+ * was not told of. Called by refill.c after a result was told. Nothing it does can fail a job.
  */
 #include "daemon/sweep.h"
 
@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#define SWEEP_RETRY_MS	20u
+#define SWEEP_RETRY_MS  20u
 #define SWEEP_TRIES_MAX 250u
 
 struct sweep_leaf {
@@ -24,9 +24,9 @@ struct sweep_leaf {
 };
 
 struct sweep {
-	struct alarm *alarm;	      /* owned */
+	struct alarm *alarm;          /* owned */
 	const struct leaf_root *root; /* borrowed from the generation */
-	struct list leaves;	      /* owned */
+	struct list leaves;           /* owned */
 };
 
 /* One more try; true when the leaf needs no further one. */
@@ -54,8 +54,7 @@ static void
 sweep_on_alarm(void *context)
 {
 	struct sweep *sweep = context;
-	LIST_FOREACH_SAFE(&sweep->leaves, link, next)
-	{
+	LIST_FOREACH_SAFE (&sweep->leaves, link, next) {
 		struct sweep_leaf *leaf = list_item(link, struct sweep_leaf, link);
 		if (sweep_try(sweep, leaf))
 			sweep_drop(leaf);
@@ -114,8 +113,7 @@ sweep_remove(struct sweep *sweep, const struct leaf_root *root, uint64_t serial,
 void
 sweep_forget(struct sweep *sweep)
 {
-	LIST_FOREACH_SAFE(&sweep->leaves, link, next)
-	{
+	LIST_FOREACH_SAFE (&sweep->leaves, link, next) {
 		sweep_drop(list_item(link, struct sweep_leaf, link));
 	}
 	sweep->root = NULL;

@@ -1,8 +1,8 @@
 /*
  * The table of verdicts, from the strongest evidence to the weakest: our own defects, the client's
- * wish, limits that the watchdog and the kernel measured, signals, and only then what the worker says
- * of itself. A limit is only ever blamed when the measured use reached it. No I/O, no clock, no text
- * for the client (explain.c). Called by finish.c. Cannot fail.
+ * wish, limits that the watchdog and the kernel measured, signals, and only then what the worker
+ * says of itself. A limit is only ever blamed when the measured use reached it. No I/O, no clock,
+ * no text for the client (explain.c). Called by finish.c. Cannot fail.
  *
  * internal_error must be out of a tenant's reach. The page and the exit code are not: they count as
  * proof of a failed set-up only where the kernel cannot be asked (a job sent by descriptor).
@@ -14,8 +14,8 @@
 #include <signal.h>
 #include <stddef.h>
 
-#define VERDICT(status_, why_) ((struct verdict){ STATUS_##status_, why_ })
-#define VERDICT_OPEN	       ((struct verdict){ STATUS_OK, NULL }) /* no rule of this group */
+#define VERDICT(status_, why_) ((struct verdict){STATUS_##status_, why_})
+#define VERDICT_OPEN           ((struct verdict){STATUS_OK, NULL}) /* no rule of this group */
 
 /* Ours: the job never ran, or its result cannot be known. */
 static struct verdict
@@ -99,8 +99,7 @@ struct verdict
 verdict_decide(const struct verdict_facts *facts)
 {
 	struct verdict (*const groups[])(const struct verdict_facts *) = {
-		verdict_defect, verdict_measured, verdict_signal, verdict_reason
-	};
+	    verdict_defect, verdict_measured, verdict_signal, verdict_reason};
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		struct verdict verdict = groups[i](facts);
 		if (verdict.why)

@@ -21,20 +21,20 @@ enum verdict_blob {
 
 struct verdict_facts {
 	/* measured outside */
-	bool lost;		  /* its generation ended under it */
-	bool failed;		  /* a system failure of ours while the result was read */
-	bool unread;		  /* died before it took the job off its channel */
-	bool blob_by_fd;	  /* the job went in a memfd: `unread` cannot be known */
-	bool cancelled;		  /* somebody wanted that */
-	enum watchdog_reason kill; /* why we killed it, if we did */
-	uint64_t cpu_used_us, cpu_limit_us;   /* by the job alone */
+	bool lost;                          /* its generation ended under it */
+	bool failed;                        /* a system failure of ours while the result was read */
+	bool unread;                        /* died before it took the job off its channel */
+	bool blob_by_fd;                    /* the job went in a memfd: `unread` cannot be known */
+	bool cancelled;                     /* somebody wanted that */
+	enum watchdog_reason kill;          /* why we killed it, if we did */
+	uint64_t cpu_used_us, cpu_limit_us; /* by the job alone */
 	uint64_t wall_used_us, wall_limit_us; /* at the kill */
-	uint64_t oom_kills;	  /* in its cgroup */
-	int exit_code;		  /* -1: died by `signal` */
-	int signal;		  /* 0: exited */
-	bool spoke;		  /* sent something after the hello */
-	bool output_over;	  /* stdout or stderr above its cap */
-	bool wants_value;	  /* owes a result blob */
+	uint64_t oom_kills;                   /* in its cgroup */
+	int exit_code;                        /* -1: died by `signal` */
+	int signal;                           /* 0: exited */
+	bool spoke;                           /* sent something after the hello */
+	bool output_over;                     /* stdout or stderr above its cap */
+	bool wants_value;                     /* owes a result blob */
 	/* the worker's page */
 	uint32_t phase, reason; /* enum worker_phase, enum worker_reason, or anything */
 	enum verdict_blob blob;

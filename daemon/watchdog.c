@@ -1,10 +1,11 @@
 /*
- * The watchdog thread: a fixed array of slots, one mutex, one condition variable on CLOCK_MONOTONIC.
- * It sleeps until the earliest moment at which watchdog_look says a limit can be reached, reads that
- * worker's CPU clock and decides again. It never allocates, never logs, never waits for the loop; a
- * kill is written outside the mutex, since the kernel may take a while over it. A CPU reading counts
- * only when the pidfd says that the process still lived after it: the number may be somebody else's
- * by then. Called by dispatch, finish and the engine. Only creation can fail.
+ * The watchdog thread: a fixed array of slots, one mutex, one condition variable on
+ * CLOCK_MONOTONIC. It sleeps until the earliest moment at which watchdog_look says a limit can be
+ * reached, reads that worker's CPU clock and decides again. It never allocates, never logs, never
+ * waits for the loop; a kill is written outside the mutex, since the kernel may take a while over
+ * it. A CPU reading counts only when the pidfd says that the process still lived after it: the
+ * number may be somebody else's by then. Called by dispatch, finish and the engine. Only creation
+ * can fail.
  */
 #include "daemon/watchdog.h"
 
@@ -73,7 +74,7 @@ watchdog_kill(int kill_fd, int zygote_fd, uint64_t serial)
 static bool
 watchdog_alive(int pidfd)
 {
-	struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
 	return poll(&poll_fd, 1, 0) == 0;
 }
 
@@ -84,11 +85,11 @@ watchdog_measure(struct watchdog_slot *slot)
 	const struct watchdog_spec *spec = &slot->spec;
 	uint64_t cpu_ns = 0;
 	struct watchdog_facts facts = {
-		.started_ns = spec->started_ns,
-		.wall_limit_ns = spec->wall_limit_ns,
-		.cpu_limit_ns = spec->cpu_limit_ns,
-		.cancel = slot->cancel,
-		.parallel = spec->parallel,
+	    .started_ns = spec->started_ns,
+	    .wall_limit_ns = spec->wall_limit_ns,
+	    .cpu_limit_ns = spec->cpu_limit_ns,
+	    .cancel = slot->cancel,
+	    .parallel = spec->parallel,
 	};
 	if (watchdog_cpu_ns(spec->cpu_clock, &cpu_ns) && watchdog_alive(spec->pidfd)) {
 		facts.cpu_known = true;
@@ -162,8 +163,8 @@ watchdog_main(void *argument)
 			pthread_cond_wait(&watchdog->wake, &watchdog->mutex);
 			continue;
 		}
-		struct timespec until = { .tv_sec = (time_t)(until_ns / NS_PER_S),
-					  .tv_nsec = (long)(until_ns % NS_PER_S) };
+		struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+					 .tv_nsec = (long)(until_ns % NS_PER_S)};
 		(void)pthread_cond_timedwait(&watchdog->wake, &watchdog->mutex, &until);
 	}
 	pthread_mutex_unlock(&watchdog->mutex);

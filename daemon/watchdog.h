@@ -1,6 +1,6 @@
 /*
- * A thread of its own that holds running jobs to their CPU and wall limits and kills them: neither a
- * long line being parsed nor a slow disk delays it. It allocates nothing and logs nothing.
+ * A thread of its own that holds running jobs to their CPU and wall limits and kills them: neither
+ * a long line being parsed nor a slow disk delays it. It allocates nothing and logs nothing.
  *
  * All functions are for the loop's thread. A slot is armed for one worker at a time; descriptors in
  * the spec are borrowed until watchdog_disarm has returned.
@@ -20,9 +20,9 @@ struct watchdog;
 struct watchdog_spec {
 	uint64_t serial;
 	clockid_t cpu_clock; /* of the worker's process; -1: unknown, CPU is not watched */
-	int pidfd;	     /* borrowed: tells whether a reading of cpu_clock was of the living */
-	int kill_fd;	     /* borrowed: cgroup.kill of the leaf, or -1 */
-	int zygote_fd;	     /* borrowed: the zygote link, asked to kill when there is no kill_fd */
+	int pidfd;           /* borrowed: tells whether a reading of cpu_clock was of the living */
+	int kill_fd;         /* borrowed: cgroup.kill of the leaf, or -1 */
+	int zygote_fd;       /* borrowed: the zygote link, asked to kill when there is no kill_fd */
 	uint64_t cpu_start_ns; /* reading of cpu_clock when the job was handed over */
 	uint64_t cpu_limit_ns, wall_limit_ns;
 	uint64_t started_ns; /* monotonic */
@@ -31,8 +31,8 @@ struct watchdog_spec {
 
 struct watchdog_report {
 	enum watchdog_reason reason; /* of the kill; NONE: the worker was let be */
-	uint64_t cpu_used_ns;	     /* at the last good reading */
-	uint64_t wall_used_ns;	     /* at the kill */
+	uint64_t cpu_used_ns;        /* at the last good reading */
+	uint64_t wall_used_ns;       /* at the kill */
 };
 
 int watchdog_new(struct watchdog **ret_watchdog, struct error *err);

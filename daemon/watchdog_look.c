@@ -1,9 +1,9 @@
 /*
  * When the watchdog kills and when it looks again. `parallel` threads can use CPU that many times
- * faster than time passes, so the CPU limit cannot be reached before what is left divided by it; that
- * is the next look, but never sooner than WATCHDOG_LOOK_MIN_NS and never after the wall deadline. No
- * clock, no call, no state: watchdog.c reads the clocks and acts. A limit is only ever reached by a
- * value that was measured at or above it. Cannot fail.
+ * faster than time passes, so the CPU limit cannot be reached before what is left divided by it;
+ * that is the next look, but never sooner than WATCHDOG_LOOK_MIN_NS and never after the wall
+ * deadline. No clock, no call, no state: watchdog.c reads the clocks and acts. A limit is only ever
+ * reached by a value that was measured at or above it. Cannot fail.
  */
 #include "daemon/watchdog_look.h"
 
@@ -13,7 +13,7 @@
 struct watchdog_decision
 watchdog_look(const struct watchdog_facts *facts)
 {
-	struct watchdog_decision decision = { WATCHDOG_NONE, 0 };
+	struct watchdog_decision decision = {WATCHDOG_NONE, 0};
 	uint64_t deadline_ns = facts->started_ns + facts->wall_limit_ns;
 
 	if (facts->cancel) {

@@ -1,8 +1,8 @@
 /*
- * Makes and unmakes what stintd holds of a worker. Makes no decision about it (pool.c) and reads none
- * of its results (collect.c). On failure everything made so far is undone, the leaf too. The page is
- * shared with hostile code: it is mapped from a memfd that is sealed against shrinking, so that
- * reading it can never fault.
+ * Makes and unmakes what stintd holds of a worker. Makes no decision about it (pool.c) and reads
+ * none of its results (collect.c). On failure everything made so far is undone, the leaf too. The
+ * page is shared with hostile code: it is mapped from a memfd that is sealed against shrinking, so
+ * that reading it can never fault.
  */
 #include "daemon/worker.h"
 
@@ -43,8 +43,8 @@ worker_make_page(struct worker *worker, struct error *err)
 	int code = base_memfd("stint-page", PAGE_FILE_BYTES, &worker->page_fd, err);
 	if (code < 0)
 		return code;
-	void *page = mmap(NULL, PAGE_MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			  worker->page_fd, 0);
+	void *page =
+	    mmap(NULL, PAGE_MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, worker->page_fd, 0);
 	if (page == MAP_FAILED)
 		return error_errno(err, "map a worker's page");
 	worker->page = page;
@@ -79,7 +79,7 @@ int
 worker_new(uint64_t serial, uint32_t uid, unsigned slot, const struct leaf_root *root,
 	   struct worker **ret_worker, int *ret_fds, struct error *err)
 {
-	int fds[FORK_FD_COUNT] = { -1, -1, -1, -1, -1 };
+	int fds[FORK_FD_COUNT] = {-1, -1, -1, -1, -1};
 	struct limits limits;
 	struct worker *worker = calloc(1, sizeof(*worker));
 	if (!worker)

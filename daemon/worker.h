@@ -18,9 +18,9 @@
 
 enum worker_state {
 	WORKER_STARTING, /* the zygote was asked for it */
-	WORKER_READY,	 /* forked and said hello */
-	WORKER_BUSY,	 /* has a job */
-	WORKER_DEAD,	 /* reaped or given up; waits to be freed */
+	WORKER_READY,    /* forked and said hello */
+	WORKER_BUSY,     /* has a job */
+	WORKER_DEAD,     /* reaped or given up; waits to be freed */
 	WORKER_STATE_COUNT
 };
 
@@ -31,18 +31,18 @@ struct worker {
 	enum worker_state state;
 	uint64_t serial;
 	uint64_t generation; /* number of */
-	uint32_t uid;  /* inside the zygote's namespace */
-	unsigned slot; /* of the watchdog */
+	uint32_t uid;        /* inside the zygote's namespace */
+	unsigned slot;       /* of the watchdog */
 	uint64_t born_ns;
 	uint64_t killed_ns; /* when we killed it for not getting ready; 0: not */
 	int channel, pidfd, out_fd, err_fd, page_fd; /* owned, -1 when there is none */
-	struct worker_page *page;		      /* mapped, PAGE_MAPPED_BYTES */
+	struct worker_page *page;                    /* mapped, PAGE_MAPPED_BYTES */
 	struct leaf leaf;
 	struct worker_watch *watch; /* owned while we wait for the hello */
-	pid_t pid;		    /* on the host; 0 until the hello */
-	clockid_t cpu_clock;	    /* -1 until the hello */
-	struct job *job;	    /* BUSY: borrowed from the job lists */
-	uint64_t cpu_start_ns;	    /* BUSY: reading of cpu_clock when the job was handed over */
+	pid_t pid;                  /* on the host; 0 until the hello */
+	clockid_t cpu_clock;        /* -1 until the hello */
+	struct job *job;            /* BUSY: borrowed from the job lists */
+	uint64_t cpu_start_ns;      /* BUSY: reading of cpu_clock when the job was handed over */
 };
 
 /*

@@ -1,10 +1,12 @@
 /*
- * The worker channel. The hello is the only thing that is ever read as a message; whatever comes after
- * it is only noted, never looked at. The kernel vouches for the two facts that matter: SCM_CREDENTIALS
- * for the host pid, and ECONNRESET at the end for a job that was never taken off the channel (a peer
- * that dies with unread datagrams resets it; no tenant code can have run then). Called by worker.c,
- * dispatch.c and facts.c. Never waits.
+ * The worker channel. The hello is the only thing that is ever read as a message; whatever comes
+ * after it is only noted, never looked at. The kernel vouches for the two facts that matter:
+ * SCM_CREDENTIALS for the host pid, and ECONNRESET at the end for a job that was never taken off
+ * the channel (a peer that dies with unread datagrams resets it; no tenant code can have run then).
+ * Called by worker.c, dispatch.c and facts.c. Never waits.
  */
+#include "config.h"
+
 #include "daemon/worker_link.h"
 
 #include "protocol/base_assert.h"
@@ -16,17 +18,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WORKER_WATCH_MAGIC	 0x574b4c4bu
+#define WORKER_WATCH_MAGIC       0x574b4c4bu
 #define WORKER_LINK_BUFFER_BYTES (4 * (int)BLOB_INLINE_BYTES_MAX)
-#define WORKER_LINK_REST_MAX	 8 /* datagrams looked at after death: one is enough */
+#define WORKER_LINK_REST_MAX     8 /* datagrams looked at after death: one is enough */
 
 struct worker_watch {
 	uint32_t magic;
 	uv_poll_t poll;
 	int fd; /* borrowed from the worker */
 	uint64_t serial;
-	void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
-		      const struct error *err);
+	void (*hello)(void *context, uint64_t serial, int code, pid_t pid, const struct error *err);
 	void *context;
 };
 
@@ -154,16 +155,16 @@ worker_link_send(int fd, const struct worker_terms *terms, const int *fds, size_
 struct worker_rest
 worker_link_rest(int fd)
 {
-	struct worker_rest rest = { false, false };
+	struct worker_rest rest = {false, false};
 	for (int i = 0; i < WORKER_LINK_REST_MAX; i++) {
 		char byte;
 		/* Room for the credentials only: descriptors that come along are not installed. */
 		_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred))];
-		struct iovec io = { &byte, sizeof(byte) };
-		struct msghdr header = { .msg_iov = &io,
-					 .msg_iovlen = 1,
-					 .msg_control = control,
-					 .msg_controllen = sizeof(control) };
+		struct iovec io = {&byte, sizeof(byte)};
+		struct msghdr header = {.msg_iov = &io,
+					.msg_iovlen = 1,
+					.msg_control = control,
+					.msg_controllen = sizeof(control)};
 		ssize_t got = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 		if (got < 0 && errno == ECONNRESET)
 			rest.unread = true;

@@ -1,6 +1,6 @@
 /*
- * stintd's end of a worker's channel: one hello in, one limits record and one job out, and the proof
- * afterwards that nothing else was said.
+ * stintd's end of a worker's channel: one hello in, one limits record and one job out, and the
+ * proof afterwards that nothing else was said.
  */
 #ifndef STINT_DAEMON_WORKER_LINK_H
 #define STINT_DAEMON_WORKER_LINK_H
@@ -38,7 +38,8 @@ int worker_link_send(int fd, const struct worker_terms *terms, const int *fds, s
 /* What the dead worker left behind in its channel. */
 struct worker_rest {
 	bool spoke;  /* it sent something after the hello */
-	bool unread; /* it died before it took all we sent: with an inline blob it never ran the job */
+	bool unread; /* it died before it took all we sent: with an inline blob it never ran the job
+		      */
 };
 struct worker_rest worker_link_rest(int fd);
 

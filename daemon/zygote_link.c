@@ -1,7 +1,7 @@
 /*
  * The zygote's reports, checked for type, order and descriptors: it must say READY first and once.
- * The zygote runs no tenant code, but a tenant may have broken out of a worker into it: what it says
- * is checked as any outside byte, and a breach ends its generation, never stintd. Called by
+ * The zygote runs no tenant code, but a tenant may have broken out of a worker into it: what it
+ * says is checked as any outside byte, and a breach ends its generation, never stintd. Called by
  * generation.c.
  */
 #include "daemon/zygote_link.h"
@@ -83,8 +83,7 @@ zygote_link_new(uv_loop_t *loop, int fd, const struct zygote_link_callbacks *cal
 	struct zygote_link *link = calloc(1, sizeof(*link));
 	require(link);
 	link->callbacks = *callbacks;
-	struct message_link_callbacks inner = { zygote_link_on_message, zygote_link_on_closed,
-						link };
+	struct message_link_callbacks inner = {zygote_link_on_message, zygote_link_on_closed, link};
 	int code = message_link_new(loop, fd, 1, &inner, &link->messages, err);
 	if (code < 0) {
 		free(link);
