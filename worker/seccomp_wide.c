@@ -115,6 +115,20 @@ comparison(const struct argument *argument)
 	return SCMP_CMP64(argument->index, SCMP_CMP_MASKED_EQ, argument->mask, argument->value);
 }
 
+/* libseccomp refuses a rule that says what the default says, and one that it has. */
+static int
+add(scmp_filter_ctx context, uint32_t action, int number, unsigned count,
+    const struct scmp_arg_cmp *compared)
+{
+	uint32_t default_action;
+	int result = seccomp_attr_get(context, SCMP_FLTATR_ACT_DEFAULT, &default_action);
+
+	if (result < 0 || action == default_action)
+		return result;
+	result = seccomp_rule_add_array(context, action, number, count, compared);
+	return result == -EEXIST ? 0 : result;
+}
+
 /*
  * Two rules that together match every value of one bit of the last of `count` comparisons; `upper`
  * is what must hold besides for the upper half (nothing when its mask is 0).
@@ -130,10 +144,8 @@ add_catch_all_bit(scmp_filter_ctx context, const struct rule *rule, struct scmp_
 	for (unsigned i = 0; i < 2 && result == 0; i++) {
 		compared[count - 1] = SCMP_CMP64(argument->index, SCMP_CMP_MASKED_EQ, upper | bit,
 						 (argument->value & upper) | (i == 0 ? 0 : bit));
-		result = seccomp_rule_add_array(context, SCMP_ACT_ERRNO((unsigned)rule->error),
-						rule->number, count, compared);
-		if (result == -EEXIST) /* brought by another row of this call */
-			result = 0;
+		result = add(context, SCMP_ACT_ERRNO((unsigned)rule->error), rule->number, count,
+			     compared);
 	}
 	return result;
 }
@@ -147,8 +159,7 @@ add_match(scmp_filter_ctx context, const struct rule *rule)
 
 	for (unsigned i = 0; i < rule->argument_count; i++)
 		compared[i] = comparison(&rule->arguments[i]);
-	result = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, rule->number, rule->argument_count,
-					compared);
+	result = add(context, SCMP_ACT_ALLOW, rule->number, rule->argument_count, compared);
 	for (unsigned i = 0; i < rule->argument_count && result == 0; i++) {
 		require(rule->arguments[i].mask & top_int);
 		if (rule->arguments[i].is_long)
@@ -167,12 +178,11 @@ add_rule(scmp_filter_ctx context, const struct rule *rule)
 	case RULE_ALLOW:
 		if (rule->argument_count > 0)
 			return add_match(context, rule);
-		return seccomp_rule_add(context, SCMP_ACT_ALLOW, rule->number, 0);
+		return add(context, SCMP_ACT_ALLOW, rule->number, 0, NULL);
 	case RULE_REFUSE:
-		return seccomp_rule_add(context, SCMP_ACT_ERRNO((unsigned)rule->error),
-					rule->number, 0);
+		return add(context, SCMP_ACT_ERRNO((unsigned)rule->error), rule->number, 0, NULL);
 	case RULE_FATAL:
-		return seccomp_rule_add(context, SCMP_ACT_KILL_PROCESS, rule->number, 0);
+		return add(context, SCMP_ACT_KILL_PROCESS, rule->number, 0, NULL);
 	}
 	return -EINVAL;
 }
