@@ -1,6 +1,6 @@
 /*
- * See fake_engine.h. Results are given out from a check callback, as the real engine's are: never from
- * within engine_submit or engine_cancel. Used by the tests of the outer half only.
+ * See fake_engine.h. Results are given out from a check callback, as the real engine's are: never
+ * from within engine_submit or engine_cancel. Used by the tests of the outer half only.
  */
 #include "fake_engine.h"
 
@@ -159,7 +159,6 @@ int
 engine_submit(struct engine *engine, struct run_request *request, uint64_t session, uint64_t ticket,
 	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
 {
-	static unsigned number;
 	if (engine->draining)
 		return error_set(err, ERROR_CLOSED, "the daemon is draining");
 	if (engine->full || engine->count == FAKE_JOBS_MAX)
@@ -171,7 +170,7 @@ engine_submit(struct engine *engine, struct run_request *request, uint64_t sessi
 	job->ticket = ticket;
 	job->request = *request;
 	memset(request, 0, sizeof(*request));
-	(void)snprintf(job->id, sizeof(job->id), "%032x", ++number);
+	(void)snprintf(job->id, sizeof(job->id), "%032x", ++engine->last_id);
 	memcpy(ret_id, job->id, sizeof(job->id));
 	engine->live++;
 	wake(engine);
