@@ -58,6 +58,8 @@ static void
 on_pause_over(uv_timer_t *timer)
 {
 	struct listener *listener = timer->data;
+	if (listener->spare_fd < 0)
+		listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	require(uv_poll_start(&listener->poll, UV_READABLE, on_ready) == 0);
 }
 
