@@ -8,7 +8,7 @@
 
 /*
  * Make `root` the root of this mount namespace, drop everything else, and prove it: every mount
- * that is left must be read-only, nosuid and nodev. proc_fd: the host's /proc, opened before; used
+ * that is left must be read-only, nosuid, nodev and noexec. proc_fd: the host's /proc, opened before; used
  * for the proof. Needs CAP_SYS_ADMIN in a mount namespace of its own. On failure the process must
  * end.
  */
