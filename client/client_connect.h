@@ -1,8 +1,8 @@
 /*
  * A blocking connection to the daemon: lines out, lines in.
  */
-#ifndef STINT_CLIENT_CONNECT_H
-#define STINT_CLIENT_CONNECT_H
+#ifndef STINT_CLIENT_CLIENT_CONNECT_H
+#define STINT_CLIENT_CLIENT_CONNECT_H
 
 #include "protocol/error.h"
 

@@ -1,8 +1,8 @@
 /*
  * What the command's exit status says about a job. Pure.
  */
-#ifndef STINT_CLIENT_EXIT_H
-#define STINT_CLIENT_EXIT_H
+#ifndef STINT_CLIENT_CLIENT_EXIT_H
+#define STINT_CLIENT_CLIENT_EXIT_H
 
 enum client_exit {
 	CLIENT_EXIT_OK = 0,

@@ -1,8 +1,8 @@
 /*
  * The texts of `stint help`.
  */
-#ifndef STINT_CLIENT_HELP_H
-#define STINT_CLIENT_HELP_H
+#ifndef STINT_CLIENT_CLIENT_HELP_H
+#define STINT_CLIENT_CLIENT_HELP_H
 
 #include <stdio.h>
 

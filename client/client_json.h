@@ -3,8 +3,8 @@
  * `vars` hold integers of any size, which jansson does not read, so they are passed on as they
  * came.
  */
-#ifndef STINT_CLIENT_JSON_H
-#define STINT_CLIENT_JSON_H
+#ifndef STINT_CLIENT_CLIENT_JSON_H
+#define STINT_CLIENT_CLIENT_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

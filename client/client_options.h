@@ -2,8 +2,8 @@
  * The command line as it was given, checked for form: what is asked for, not yet whether it works.
  * All texts are borrowed from argv.
  */
-#ifndef STINT_CLIENT_OPTIONS_H
-#define STINT_CLIENT_OPTIONS_H
+#ifndef STINT_CLIENT_CLIENT_OPTIONS_H
+#define STINT_CLIENT_CLIENT_OPTIONS_H
 
 #include "protocol/error.h"
 #include "protocol/limits.h"

@@ -1,8 +1,8 @@
 /*
  * What the client shows: a job's output, its account, and why it ended.
  */
-#ifndef STINT_CLIENT_PRINT_H
-#define STINT_CLIENT_PRINT_H
+#ifndef STINT_CLIENT_CLIENT_PRINT_H
+#define STINT_CLIENT_CLIENT_PRINT_H
 
 #include "client/client_json.h"
 

@@ -1,8 +1,8 @@
 /*
  * Whole files, and standard input, into memory.
  */
-#ifndef STINT_CLIENT_READ_H
-#define STINT_CLIENT_READ_H
+#ifndef STINT_CLIENT_CLIENT_READ_H
+#define STINT_CLIENT_CLIENT_READ_H
 
 #include "protocol/error.h"
 

@@ -1,8 +1,8 @@
 /*
  * The request lines that the client sends.
  */
-#ifndef STINT_CLIENT_REQUEST_H
-#define STINT_CLIENT_REQUEST_H
+#ifndef STINT_CLIENT_CLIENT_REQUEST_H
+#define STINT_CLIENT_CLIENT_REQUEST_H
 
 #include "client/client_options.h"
 #include "protocol/error.h"

@@ -1,8 +1,8 @@
 /*
  * `stint run`: one job, its output as it comes, an exit status that tells how it ended.
  */
-#ifndef STINT_CLIENT_RUN_H
-#define STINT_CLIENT_RUN_H
+#ifndef STINT_CLIENT_CLIENT_RUN_H
+#define STINT_CLIENT_CLIENT_RUN_H
 
 #include "client/client_options.h"
 #include "protocol/error.h"

@@ -123,7 +123,7 @@ client_status_daemon(struct client_connection *connection, bool as_json, struct 
 
 	if (code < 0)
 		return code;
-	serves = !client_json_is(client_json_member(result, "serving"), "false");
+	serves = client_json_is(client_json_member(result, "status"), "\"ok\"");
 	code = client_status_print(result, as_json, err);
 	if (code == 0 && !as_json)
 		code = client_status_ask(connection, "daemon.info", NULL, &result, err);

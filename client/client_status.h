@@ -1,8 +1,8 @@
 /*
  * `stint status [JOB]` and `stint cancel JOB`.
  */
-#ifndef STINT_CLIENT_STATUS_H
-#define STINT_CLIENT_STATUS_H
+#ifndef STINT_CLIENT_CLIENT_STATUS_H
+#define STINT_CLIENT_CLIENT_STATUS_H
 
 #include "client/client_options.h"
 #include "protocol/error.h"

@@ -2,8 +2,8 @@
  * Amounts as people write them, for limits on the command line: "2s", "500ms", "1.5min", "256M",
  * "1e6". Decimal fractions are taken; the result is rounded up to the unit of the limit.
  */
-#ifndef STINT_CLIENT_UNITS_H
-#define STINT_CLIENT_UNITS_H
+#ifndef STINT_CLIENT_CLIENT_UNITS_H
+#define STINT_CLIENT_CLIENT_UNITS_H
 
 #include "protocol/error.h"
 

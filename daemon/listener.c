@@ -8,6 +8,7 @@
  * a path: the socket belongs to the spawner and outlives this process.
  * Called by daemon.c and the loop. Fails only at start.
  */
+#define _GNU_SOURCE
 #include "daemon/listener.h"
 
 #include "protocol/base_assert.h"

@@ -7,6 +7,7 @@
  * moment. Does nothing with the bytes but compare and copy. Called by the stage that makes a job's
  * result; fails only when the file cannot be read or memory is short.
  */
+#define _GNU_SOURCE /* memmem */
 #include "daemon/output_read.h"
 
 #include "protocol/base_sys.h"
@@ -86,7 +87,7 @@ output_read(int fd, const struct page_stage *stage, const void *page_base, enum 
 	uint32_t buffer_size = STAGE_BUFFER_OF(stage->levels);
 	uint32_t text_size = STAGE_TEXT_OF(stage->levels);
 	uint8_t buffer[STAGE_LEVEL_BYTES], *data;
-	uint64_t in_file, want;
+	uint64_t in_file = 0, want;
 	size_t size, drop = 0;
 	int rc = file_size(fd, &in_file, err);
 
@@ -143,7 +144,7 @@ int
 output_read_new(int fd, uint64_t *offset, uint64_t cap, size_t max, struct bytes *ret_bytes,
 		struct error *err)
 {
-	uint64_t in_file, end;
+	uint64_t in_file = 0, end;
 	uint8_t *data;
 	size_t size;
 	int rc = file_size(fd, &in_file, err);

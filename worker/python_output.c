@@ -179,28 +179,48 @@ flush_named(const struct stream_shape *shape, bool report)
 	return result ? 0 : -1;
 }
 
-/* Our own stream, whatever stands in sys: to the file. What a closed one still held is lost in
- * CPython too. */
+/* What is left in the stage of a stream whose file is gone: CPython loses it. */
 static void
-settle(struct output_stream *stream)
+drop_unwritable(struct output_stream *stream)
 {
-	if (stream->raw == NULL)
-		return;
-	if (!python_output_types_usable(stream) ||
-	    python_output_stage_text_down(&stream->stage) < 0 ||
-	    python_output_stage_flush(&stream->stage) < 0)
+	if (python_output_types_usable(stream) &&
+	    (python_output_stage_text_down(&stream->stage) < 0 ||
+	     python_output_stage_flush(&stream->stage) < 0))
 		python_output_stage_discard(&stream->stage);
-	python_output_stage_check(&stream->stage);
 }
 
 int
 python_output_finish(void)
 {
-	int rc = flush_named(&SHAPES[PAGE_STREAM_STDOUT], true);
+	int rc = 0;
 
-	if (flush_named(&SHAPES[PAGE_STREAM_STDERR], false) < 0)
-		rc = -1;
-	for (int i = 0; i < PAGE_STREAM_COUNT; i++)
-		settle(&streams[i]);
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		if (flush_named(&SHAPES[i], i == PAGE_STREAM_STDOUT) < 0) {
+			drop_unwritable(&streams[i]);
+			rc = -1;
+		}
+		python_output_stage_check(&streams[i].stage);
+	}
 	return rc;
+}
+
+void
+python_output_restore(void)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		PyObject *original = PySys_GetObject(SHAPES[i].original);
+
+		if (PySys_SetObject(SHAPES[i].attribute, original ? original : Py_None) < 0)
+			PyErr_Clear();
+	}
+}
+
+void
+python_output_settle(void)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		if (!python_output_types_usable(&streams[i]))
+			python_output_stage_discard(&streams[i].stage);
+		python_output_stage_check(&streams[i].stage);
+	}
 }

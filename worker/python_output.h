@@ -40,12 +40,19 @@ int python_output_install(struct worker_page *page, void *page_base,
 			  const struct worker_terms *terms, struct error *err);
 
 /*
- * Flush what sys.stdout and sys.stderr are now (a tenant's object too: runs tenant code), then our
- * own streams. Call it where Py_FinalizeEx does: after threads and atexit, and again after __main__
- * has been cleared. Returns 0, or -1 when a flush failed: an exit code of 0 then becomes
- * PYTHON_OUTPUT_EXIT_FLUSH. Leaves no exception set. May end the process at an output limit, also
- * for bytes that went around the streams with os.write.
+ * What CPython does with its standard streams when it ends: flush what sys.stdout and sys.stderr
+ * are now; a tenant's object too, so this can run tenant code. Returns 0, or -1 when a flush
+ * failed: an exit code of 0 then becomes PYTHON_OUTPUT_EXIT_FLUSH. Leaves no exception set. May end
+ * the process at an output limit, also for bytes that went around the streams with os.write.
+ *
+ * Py_FinalizeEx's order: threads joined, atexit, python_output_finish(), python_output_restore(),
+ * __main__ cleared (and garbage collected), python_output_settle(), _exit().
  */
 int python_output_finish(void);
+/* sys.stdout = sys.__stdout__ and the same for stderr: drops a tenant's object, which may flush. */
+void python_output_restore(void);
+/* Last: drop what a closed stream still held, and look at the caps once more, as in finish. What is
+ * pending otherwise stays in the stage, which is as good as printed. Runs no tenant code. */
+void python_output_settle(void);
 
 #endif

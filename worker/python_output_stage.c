@@ -296,6 +296,13 @@ python_output_stage_text(struct output_stage *stage, const struct output_source 
 }
 
 void
+python_output_stage_discard_text(struct output_stage *stage)
+{
+	stage->text_bytes = 0;
+	publish(stage);
+}
+
+void
 python_output_stage_discard(struct output_stage *stage)
 {
 	stage->buffer_bytes = 0;

@@ -52,7 +52,8 @@ int python_output_stage_buffer(struct output_stage *stage, const void *bytes, si
 int python_output_stage_text_down(struct output_stage *stage);
 /* Buffer level to file. */
 int python_output_stage_flush(struct output_stage *stage);
-/* Forget both levels: the streams were closed over them. */
+/* Forget the text level, or both: their stream was closed over them. */
+void python_output_stage_discard_text(struct output_stage *stage);
 void python_output_stage_discard(struct output_stage *stage);
 /* End the process if more than the cap was printed, also by writes that went around the stage. */
 void python_output_stage_check(struct output_stage *stage);

@@ -171,39 +171,31 @@ text_flush(PyObject *self, PyObject *unused)
 	return stream ? flush_stage(stream, true) : base_call(self, "flush", NULL, NULL);
 }
 
-/* The object gives the stage up: hand what is pending to the buffer level first. */
-static int
+/* The object gives the stage up. What is still pending is lost then, as in TextIOWrapper. */
+static void
 let_go(PyObject *self)
 {
-	struct output_stream *stream = live_stream(self);
+	struct output_stream *stream = python_output_types_stream(&python_output_text_type, self);
 
-	if (stream) {
-		int rc = python_output_stage_text_down(&stream->stage);
-
-		if (rc < 0) {
-			(void)python_output_types_fail(rc);
-			return -1;
-		}
-	}
+	if (stream)
+		python_output_stage_discard_text(&stream->stage);
 	python_output_types_bind(&python_output_text_type, self, NULL);
-	return 0;
 }
 
 static PyObject *
 text_detach(PyObject *self, PyObject *unused)
 {
-	PyObject *buffer = base_call(self, "detach", NULL, NULL);
+	PyObject *buffer = base_call(self, "detach", NULL, NULL); /* flushes first */
 
-	if (buffer && let_go(self) < 0)
-		Py_CLEAR(buffer);
+	if (buffer)
+		let_go(self);
 	return buffer;
 }
 
 static int
 text_init(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	if (let_go(self) < 0)
-		return -1;
+	let_go(self);
 	return python_output_text_type.base->tp_init(self, args, kwargs);
 }
 
