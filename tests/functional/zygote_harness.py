@@ -137,7 +137,7 @@ class Worker:
     def setup(self):
         """Number, errno and name of the step that failed."""
         step, error = struct.unpack_from("<II", self.page, 12)
-        return step, error, self.page[56:88].rstrip(b"\0").decode()
+        return step, error, self.page[72:104].rstrip(b"\0").decode()
 
     def phase(self):
         return PHASES[struct.unpack_from("<I", self.page, 0)[0]]
@@ -159,17 +159,21 @@ class Worker:
 class Zygote:
     """One generation."""
 
-    def __init__(self, program, preload="", asyncio="yes", trees=TREES, hash_seed=0):
+    def __init__(self, program, preload="", asyncio="yes", trees=TREES, hash_seed=0, other_dir=None):
         self.trees = {name: bits for name, bits in trees.items()
                       if os.path.isdir(os.path.join(CGROUPS, name))}
         self.group = "stint-harness-%d-%x" % (os.getpid(), time.monotonic_ns() & 0xffffff)
         self.serial, self.workers, self.log = 0, {}, os.memfd_create("log")
         fcntl.fcntl(self.log, fcntl.F_SETFL, os.O_APPEND)
         self.dirs = [self.make_group(name, bits) for name, bits in self.trees.items()]
+        roles = list(self.trees.values())
+        if other_dir:  # a directory that is no control group, taken for one of v1
+            self.dirs.append(os.open(other_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            roles.append(4)
         self.link, their_link = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.link.settimeout(20)
         self.arguments = [program, "--root", ROOT, "--stdlib", STDLIB, "--roles",
-                          ",".join(map(str, self.trees.values())), "--preload", preload,
+                          ",".join(map(str, roles)), "--preload", preload,
                           "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--log-level", "info"]
         self.keeper = self.start(their_link)
         their_link.close()
