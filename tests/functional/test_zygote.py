@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""stint-zygote and its sandbox, played by zygote_harness as root. TAP; 77 when not root.
+"""stint-zygote and its sandbox; zygote_harness plays the spawner and stintd. Needs root.
 
-    test_zygote.py [--time N] [WORD ...]   only tests whose name holds one of the words; --time measures
-Programs are looked for in $STINT_TEST_BUILD/../worker or ../worker: run in the build folder's tests/.
+    test_zygote.py [WORD ...]   only tests whose name holds one of the words
+    test_zygote.py --time N     no test: times of N workers
+The build folder is $STINT_BUILD; zygote_probe is made in it by `make check` in worker/.
 """
+import functools
 import os
 import select
 import signal
@@ -13,13 +15,15 @@ import struct
 import sys
 import tempfile
 import time
+import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import zygote_harness as harness  # noqa: E402
 import zygote_programs as programs  # noqa: E402
 
-WORKER = os.path.join(os.environ.get("STINT_TEST_BUILD", os.getcwd()), "..", "worker")
-PROBE, ZYGOTE = (os.path.abspath(os.path.join(WORKER, name)) for name in ("zygote_probe", "stint-zygote"))
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WORKER = os.path.join(os.environ.get("STINT_BUILD", os.path.join(TOP, ".quickstart", "build")), "worker")
+PROBE, ZYGOTE = (os.path.join(WORKER, name) for name in ("zygote_probe", "stint-zygote"))
 PRELOAD = "json re math random datetime collections"
 
 
@@ -321,30 +325,7 @@ def measure(zygote, count, job):
         whole.append(worker.exited["user_us"] + worker.exited["system_us"])
     for name, values in (("fork to hello", forks), ("terms to exited", runs), ("CPU by rusage", whole)):
         values.sort()
-        print("# %s: p50 %.0f us, p90 %.0f us" % (name, statistics.median(values), values[count * 9 // 10]))
-
-
-class Tally:
-    """TAP lines, and which tests are wanted."""
-
-    def __init__(self, words):
-        self.words, self.count, self.failed = words, 0, 0
-
-    def wants(self, name):
-        return not self.words or any(word in name for word in self.words)
-
-    def run(self, name, function, *arguments):
-        if not self.wants(name):
-            return
-        self.count += 1
-        try:
-            function(*arguments)
-            print("ok %d - %s" % (self.count, name), flush=True)
-        except Exception as error:
-            self.failed += 1
-            print("not ok %d - %s" % (self.count, name))
-            for line in ("%s: %s" % (type(error).__name__, error)).splitlines():
-                print("# " + line, flush=True)
+        print("%s: p50 %.0f us, p90 %.0f us" % (name, statistics.median(values), values[count * 9 // 10]))
 
 
 def start(program, **options):
@@ -361,45 +342,64 @@ def own(program, function):
         zygote.stop()
 
 
-def run_probe(tally):
-    zygote = start(PROBE)
+class Shared:
+    """One zygote for many tests, started by the first."""
+
+    def __init__(self, program, **options):
+        self.program, self.options, self.zygote = program, options, None
+
+    def run(self, function, *arguments):
+        if self.zygote is None:
+            self.zygote = start(self.program, **self.options)
+        function(self.zygote, *arguments)
+
+    def stop(self):
+        if self.zygote is not None:
+            zygote, self.zygote = self.zygote, None
+            expect("exit code when the link closes", zygote.stop(), 0)
+
+
+def all_tests():
+    """(name, function without arguments) of each, in order."""
+    probe, python = Shared(PROBE), Shared(ZYGOTE, preload=PRELOAD)
     for name, function in list(globals().items()):
         if name.startswith("test_"):
-            tally.run("probe: " + name[5:], function, zygote)
-    tally.run("probe: ends when its link closes", lambda: expect("exit code", zygote.stop(), 0))
-    tally.run("probe: leaf that does not take it", leaf_that_does_not_take_it)
+            yield "probe: " + name[5:], functools.partial(probe.run, function)
+    yield "probe: stop", probe.stop
+    yield "probe: leaf_that_does_not_take_it", leaf_that_does_not_take_it
     for name, function in list(globals().items()):
         if name.startswith("own_test_"):
-            tally.run("probe: " + name[9:], own, PROBE, function)
-
-
-def run_python(tally):
-    zygote = start(ZYGOTE, preload=PRELOAD)
+            yield "probe: " + name[9:], functools.partial(own, PROBE, function)
     for case in programs.WORKS + programs.REFUSED:
-        tally.run("python: " + case[0], python_case, zygote, case[1], case[2] if len(case) > 2 else {})
-    for name, source, code, number in programs.DEATHS:
-        tally.run("python: " + name, death_case, zygote, source, code, number)
-    zygote.stop()
+        terms = case[2] if len(case) > 2 else {}
+        yield "python: " + case[0], functools.partial(python.run, python_case, case[1], terms)
+    for name, *case in programs.DEATHS:
+        yield "python: " + name, functools.partial(python.run, death_case, *case)
+    yield "python: stop", python.stop
+
+
+def load_tests(_loader, _tests, _pattern, words=()):
+    """For unittest: one case per test."""
+    if os.geteuid() != 0:
+        return unittest.TestSuite([unittest.FunctionTestCase(
+            unittest.skip("needs root")(lambda: None), description="zygote")])
+    harness.make_root()
+    return unittest.TestSuite(
+        unittest.FunctionTestCase(function, description=name) for name, function in all_tests()
+        if not words or name.endswith(": stop") or any(word in name for word in words))
 
 
 def main():
-    arguments = sys.argv[1:]
-    if os.geteuid() != 0:
-        print("1..0 # SKIP needs root")
-        return 77
-    harness.make_root()
-    if arguments[:1] == ["--time"]:
+    if sys.argv[1:2] == ["--time"]:
+        harness.make_root()
         for program, job in ((PROBE, b"hello"), (ZYGOTE, blob("print('hello')"))):
             zygote = start(program, preload=PRELOAD)
-            print("# %s, baseline %s" % (os.path.basename(program), zygote.baseline))
-            measure(zygote, int(arguments[1]), job)
+            print("%s, baseline %s" % (os.path.basename(program), zygote.baseline))
+            measure(zygote, int(sys.argv[2]), job)
             zygote.stop()
         return 0
-    tally = Tally(arguments)
-    run_probe(tally)
-    run_python(tally)
-    print("1..%d" % tally.count)
-    return tally.failed > 0
+    result = unittest.TextTestRunner().run(load_tests(None, None, None, sys.argv[1:]))
+    return not result.wasSuccessful()
 
 
 if __name__ == "__main__":
