@@ -399,29 +399,28 @@ def test_activation(_service):
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(path)
             listening.listen(8)
-
-            def inherit():
-                os.dup2(listening.fileno(), 3)
-                os.environ["LISTEN_PID"] = str(os.getpid())
             pid = os.fork()
             if pid == 0:
                 os.dup2(os.open("/dev/null", os.O_WRONLY), 2)
                 os.dup2(listening.fileno(), 3)
+                os.set_inheritable(3, True)
                 os.execve(SPAWNER, [SPAWNER, "--stintd", FAKES + "/fake_stintd", "--zygote",
                                     FAKES + "/fake_zygote"],
                           {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
             with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(PATIENCE_S)
                 client.connect(path)
                 client.sendall(b"id\n")
                 assert b"uid=" in client.recv(4096)
-            os.kill(pid, signal.SIGTERM)
-            os.kill(pid, signal.SIGTERM)
-            time.sleep(0.05)
-            try:
+            ended = []
+
+            def gone():
+                # the first one drains, any later one ends at once
                 os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-            assert os.waitpid(pid, 0)[1] == 0
+                ended[:] = os.waitpid(pid, os.WNOHANG)
+                return ended[0] == pid
+            wait_for(gone, "the end")
+            assert ended[1] == 0, ended
             assert os.path.exists(path), "an inherited socket is not ours to remove"
         wait_for(lambda: not groups(pid), "removal")
 

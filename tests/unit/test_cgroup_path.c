@@ -39,12 +39,13 @@ own_group_is_found(void **state)
 		{ "1:memory:rel\n", "memory", ERROR_INVALID, NULL },
 		{ "0::/../out\n", "", ERROR_INVALID, NULL },
 		{ "0::/gone (deleted)\n", "", ERROR_INVALID, NULL },
-		{ "0::/sixteen-bytes-xx\n", "", ERROR_LIMIT, NULL },
-		{ "0::/fifteen-bytes-\n", "", 0, "/fifteen-bytes-" },
+		{ "0::/thirty-two-bytes-too-many--------\n", "", ERROR_LIMIT, NULL },
+		{ "0::/thirty-one-bytes-just-fits-----\n", "", 0,
+		  "/thirty-one-bytes-just-fits-----" },
 	};
 
 	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
-		char path[16] = "untouched";
+		char path[33] = "untouched";
 
 		assert_int_equal(cgroup_path_own(ROWS[i].text, ROWS[i].controller, path, sizeof(path),
 						 NULL), ROWS[i].code);
