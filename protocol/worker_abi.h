@@ -14,7 +14,8 @@
  *      the next datagram (blob_bytes of it), or the blob descriptor.
  *   5. It runs the job, writes the result blob into the page file at PAGE_RESULT_OFFSET, release-
  *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the hello:
- *      a datagram there is proof of foreign code.
+ *      a datagram there is proof of foreign code. The worker closes its end as soon as it has the
+ *      blob, and the page's descriptor before: the end of the channel says nothing.
  *
  * Everything in the page and in the output files after step 4 is hostile input: stintd reads each
  * field once, into its own memory, checks it against the caps, and never writes through a value read.
