@@ -156,9 +156,9 @@ test_cap_inside_flush(void **state)
 static void
 test_hostile_numbers(void **state)
 {
-	static const uint64_t VALUES[] = { 0,	       1,	       7,	   8191,
-					   8192,       8193,	       UINT32_MAX, 1ull << 32,
-					   UINT64_MAX, UINT64_MAX - 1, 1ull << 63, 0x100000001ull };
+	static const uint64_t VALUES[] = {
+	    0,          1,          7,          8191,           8192,       8193,
+	    UINT32_MAX, 1ull << 32, UINT64_MAX, UINT64_MAX - 1, 1ull << 63, 0x100000001ull};
 	enum { COUNT = sizeof(VALUES) / sizeof(VALUES[0]) };
 	struct world *world = *state;
 
@@ -207,7 +207,7 @@ test_unreadable_file(void **state)
 {
 	struct world *world = *state;
 	struct error err = ERROR_INIT;
-	struct bytes got = { NULL, 77 };
+	struct bytes got = {NULL, 77};
 	bool truncated = true;
 
 	assert_int_equal(output_read(-1, &world->stage, world->base, PAGE_STREAM_STDOUT, 10, &got,
@@ -220,7 +220,7 @@ test_unreadable_file(void **state)
 static void
 expect_new(struct world *world, uint64_t *offset, uint64_t cap, size_t max, const char *wanted)
 {
-	struct bytes got = { NULL, 99 };
+	struct bytes got = {NULL, 99};
 
 	assert_int_equal(output_read_new(world->fd, offset, cap, max, &got, NULL), 0);
 	assert_int_equal(got.size, strlen(wanted));
@@ -269,17 +269,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_three_parts, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_stderr_has_its_own, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_killed_in_flush, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_foreign_bytes_in_flush, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_cap_inside_flush, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_hostile_numbers, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_huge_sparse_file, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_unreadable_file, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_new_bytes, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_new_bytes_keep_characters_whole, set_up,
-						tear_down),
+	    cmocka_unit_test_setup_teardown(test_three_parts, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_stderr_has_its_own, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_killed_in_flush, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_foreign_bytes_in_flush, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_cap_inside_flush, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_hostile_numbers, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_huge_sparse_file, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_unreadable_file, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_new_bytes, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_new_bytes_keep_characters_whole, set_up,
+					    tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * The stage by itself: thresholds, caps, and, by single-stepping a process through it, what a reader
- * would find if the process were killed after each of its instructions.
+ * The stage by itself: thresholds, caps, and, by single-stepping a process through it, what a
+ * reader would find if the process were killed after each of its instructions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,8 +36,8 @@ static void
 open_world(struct world *world, uint64_t cap)
 {
 	assert_int_equal(base_memfd("out", 0, &world->fd, NULL), 0);
-	world->base = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			   -1, 0);
+	world->base =
+	    mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(world->base, MAP_FAILED);
 	world->done = (volatile uint64_t *)(void *)(world->base + PAGE_MAPPED_BYTES);
 	python_output_stage_init(&world->stage, (struct worker_page *)(void *)world->base,
@@ -63,7 +63,7 @@ file_size(const struct world *world)
 static int
 put_text(struct world *world, const void *bytes, size_t size)
 {
-	const struct output_source source = { .data = bytes, .length = size, .bytes = size };
+	const struct output_source source = {.data = bytes, .length = size, .bytes = size};
 
 	return python_output_stage_text(&world->stage, &source);
 }
@@ -97,7 +97,8 @@ test_thresholds(void **state)
 	expect_levels(&world, 0, 0, 0);
 	assert_int_equal(put_text(&world, bytes, 8191), 0);
 	expect_levels(&world, 0, 0, 8191);
-	assert_int_equal(put_text(&world, bytes, 1), 0); /* a full chunk moves on, past the buffer */
+	assert_int_equal(put_text(&world, bytes, 1),
+			 0); /* a full chunk moves on, past the buffer */
 	expect_levels(&world, 8192, 0, 0);
 	assert_int_equal(put_text(&world, bytes, 3000), 0);
 	assert_int_equal(python_output_stage_text_down(&world.stage), 0);
@@ -187,9 +188,9 @@ expect_capped(struct world *world, uint64_t cap)
 static void
 test_caps(void **state)
 {
-	static const uint64_t CAPS[] = { 1, 100, 4095, 4096, 4097, 8191, 8192, 8193, 30000, 65536 };
-	static const size_t SIZES[][2] = { { 1, 0 },	{ 10, 3 },   { 4096, 0 }, { 8192, 0 },
-					   { 100000, 0 }, { 5, 4096 }, { 7, 9000 }, { 8191, 4095 } };
+	static const uint64_t CAPS[] = {1, 100, 4095, 4096, 4097, 8191, 8192, 8193, 30000, 65536};
+	static const size_t SIZES[][2] = {{1, 0},      {10, 3},   {4096, 0}, {8192, 0},
+					  {100000, 0}, {5, 4096}, {7, 9000}, {8191, 4095}};
 
 	for (size_t i = 0; i < sizeof(CAPS) / sizeof(CAPS[0]); i++) {
 		for (size_t j = 0; j < sizeof(SIZES) / sizeof(SIZES[0]); j++) {
@@ -226,10 +227,9 @@ test_cap_is_not_passed_by_its_last_byte(void **state)
 }
 
 /* What the single-stepped process does: each size moves the levels in another way. */
-static void __attribute__((noreturn))
-stepped(struct world *world)
+static void __attribute__((noreturn)) stepped(struct world *world)
 {
-	static const int SIZES[] = { 300, -100, 4000, -4096, 8191, 1, 5000, 5000, -5000, 9000, 20 };
+	static const int SIZES[] = {300, -100, 4000, -4096, 8191, 1, 5000, 5000, -5000, 9000, 20};
 	static uint8_t bytes[50000];
 	uint64_t at = 0;
 
@@ -310,8 +310,8 @@ test_killed_after_each_instruction(void **state)
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_true(steps > 1000);
-	assert_int_equal(expect_prefix(&world), 300 + 100 + 4000 + 4096 + 8191 + 1 + 5000 * 3 +
-						       9000 + 20);
+	assert_int_equal(expect_prefix(&world),
+			 300 + 100 + 4000 + 4096 + 8191 + 1 + 5000 * 3 + 9000 + 20);
 	close_world(&world);
 }
 
@@ -319,11 +319,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_thresholds),
-		cmocka_unit_test(test_failed_write_keeps_the_bytes),
-		cmocka_unit_test(test_caps),
-		cmocka_unit_test(test_cap_is_not_passed_by_its_last_byte),
-		cmocka_unit_test(test_killed_after_each_instruction),
+	    cmocka_unit_test(test_thresholds),
+	    cmocka_unit_test(test_failed_write_keeps_the_bytes),
+	    cmocka_unit_test(test_caps),
+	    cmocka_unit_test(test_cap_is_not_passed_by_its_last_byte),
+	    cmocka_unit_test(test_killed_after_each_instruction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
