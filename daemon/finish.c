@@ -199,17 +199,16 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	facts->oom_kills = leaf_oom_kills(&worker->leaf);
 	facts->wants_value = job->request.wants_value;
 	facts->exit_code = -1;
+	uint64_t leaf_us = leaf_cpu_us(&worker->leaf);
+	uint64_t total_us = about ? about->user_us + about->system_us : leaf_us;
+	uint64_t used_us = total_us > start_us ? total_us - start_us : 0;
+	if (used_us > facts->cpu_used_us)
+		facts->cpu_used_us = used_us;
+	if (leaf_us > total_us + FINISH_CPU_SLACK_US + total_us / 8)
+		log_limited(LOG_LEVEL_WARNING, "finish", 10,
+			    "job %s: the cgroup has %llu us of CPU, the process %llu", job->id,
+			    (unsigned long long)leaf_us, (unsigned long long)total_us);
 	if (about) {
-		uint64_t total_us = about->user_us + about->system_us,
-			 leaf_us = leaf_cpu_us(&worker->leaf);
-		uint64_t used_us = total_us > start_us ? total_us - start_us : 0;
-		if (used_us > facts->cpu_used_us)
-			facts->cpu_used_us = used_us;
-		if (leaf_us > total_us + FINISH_CPU_SLACK_US + total_us / 8)
-			log_limited(LOG_LEVEL_WARNING, "finish", 10,
-				    "job %s: the cgroup has %llu us of CPU, the process %llu",
-				    job->id, (unsigned long long)leaf_us,
-				    (unsigned long long)total_us);
 		facts->exit_code = about->exit_code;
 		facts->signal = about->signal;
 	}
