@@ -181,10 +181,10 @@ test_conclusion_has_an_error(void **state)
 	queue_leave(&fixture->queue, a, JOB_ENDED);
 	job_conclude(a, STATUS_CANCELLED, "Cancelled", "gone");
 	job_conclude(a, STATUS_INTERNAL_ERROR, "X", "again"); /* frees the first */
-	assert_string_equal(a->result.job, a->id);
-	assert_int_equal(a->result.exit_code, -1);
-	assert_true(a->result.has_error);
-	assert_int_equal(a->result.error_message.size, 5);
+	assert_string_equal(a->result->job, a->id);
+	assert_int_equal(a->result->exit_code, -1);
+	assert_true(a->result->has_error);
+	assert_int_equal(a->result->error_message.size, 5);
 }
 
 /* Whether moving the job there aborts the process; tried in a child. */
