@@ -109,16 +109,24 @@ enum worker_reason {
 	REASON_COUNT
 };
 
-/* Shared output stage of stdout: two levels as in CPython, TextIOWrapper's pending bytes (text) and
- * BufferedWriter's buffer (raw). What was printed = the stdout file, then buffer, then text. */
+/*
+ * Shared output stage of stdout and of stderr: two levels as in CPython, BufferedWriter's buffer and
+ * TextIOWrapper's pending bytes (text). At any instant, what was printed is the stream's file, then
+ * the buffer level, then the text level.
+ */
 #define STAGE_LEVEL_BYTES 8192u
 struct page_stage {
-	uint32_t buffer_bytes; /* valid bytes of the buffer level, first in file order */
-	uint32_t text_bytes;   /* valid bytes of the text level */
-	/* Non-zero while bytes move from the buffer into the file: 1 + the file's size before. At death
+	/* Valid bytes of both levels in one word, so that text moves into the buffer, or the buffer
+	 * empties, in a single store. */
+	uint64_t levels;
+	/* Non-zero while the buffer level moves into the file: 1 + the file's size before. At death
 	 * stintd drops from the buffer's front what the file has grown by since. */
 	uint64_t flush_mark;
 };
+#define STAGE_LEVELS(buffer, text) ((uint64_t)(buffer) | (uint64_t)(text) << 32)
+#define STAGE_BUFFER_OF(levels)	   ((uint32_t)(levels))
+#define STAGE_TEXT_OF(levels)	   ((uint32_t)((levels) >> 32))
+enum page_stream { PAGE_STREAM_STDOUT, PAGE_STREAM_STDERR, PAGE_STREAM_COUNT };
 
 /* First page of the page file: mapped by both sides. Each field has one writer. */
 struct worker_page {
@@ -131,20 +139,22 @@ struct worker_page {
 	uint32_t pad;
 	uint64_t result_bytes; /* release-stored when the result blob is complete */
 	uint64_t opcodes;      /* running count; 0 until metering */
-	struct page_stage stage;
+	struct page_stage stages[PAGE_STREAM_COUNT];
 	char setup_name[32]; /* of the step that failed */
 	/* written by stintd, on a cache line of its own */
 	_Alignas(64) uint32_t stop; /* not 0: end as soon as possible */
 };
 #define PAGE_HEADER_BYTES  4096u
-#define PAGE_BUFFER_OFFSET PAGE_HEADER_BYTES			     /* stage: buffer level */
-#define PAGE_TEXT_OFFSET   (PAGE_BUFFER_OFFSET + STAGE_LEVEL_BYTES) /* stage: text level */
-#define PAGE_MAPPED_BYTES  (PAGE_TEXT_OFFSET + STAGE_LEVEL_BYTES)
+/* Levels of a stream (enum page_stream), behind the header. */
+#define PAGE_BUFFER_OFFSET(stream) (PAGE_HEADER_BYTES + 2u * (stream) * STAGE_LEVEL_BYTES)
+#define PAGE_TEXT_OFFSET(stream)   (PAGE_BUFFER_OFFSET(stream) + STAGE_LEVEL_BYTES)
+#define PAGE_MAPPED_BYTES	   PAGE_BUFFER_OFFSET(PAGE_STREAM_COUNT)
 #define PAGE_RESULT_OFFSET 65536u
 /* Largest result blob: value_bytes at its maximum, error texts, frames, warnings. Sparse. */
 #define RESULT_BYTES_MAX (80u << 20)
 #define PAGE_FILE_BYTES	 (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
 _Static_assert(sizeof(struct worker_page) <= PAGE_HEADER_BYTES, "the header fits its page");
+_Static_assert(PAGE_MAPPED_BYTES <= PAGE_RESULT_OFFSET, "the result lies behind the stages");
 
 /* Exit codes of a worker that are ours: it never ran tenant code. */
 #define WORKER_EXIT_SETUP 126
