@@ -217,6 +217,7 @@ cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *er
 		cgroup_find_close(&trees);
 		return rc;
 	}
+	cgroup_path_service(getpid(), trees.name);
 	*ret_trees = trees;
 	return 0;
 }

@@ -30,7 +30,7 @@ struct cgroup_trees {
 };
 
 /*
- * Fill ret with every hierarchy needed; each role but CGROUP_ROLE_KILL belongs to exactly one.
+ * Fill ret with every hierarchy needed, and the name that the service of this process will have; each role but CGROUP_ROLE_KILL belongs to exactly one.
  * `parent` is "auto" or the absolute path of an existing group, in each hierarchy. On error ret holds
  * nothing. ERROR_UNSUPPORTED names a controller that the machine lacks.
  */

@@ -159,8 +159,9 @@ cgroup_tree_remove_at(int parent_fd, const char *name, unsigned depth, int *budg
  * also holds for a spawner of another pid namespace, whose number means nothing here.
  */
 static void
-cgroup_tree_sweep(const struct cgroup_tree *tree, pid_t self)
+cgroup_tree_sweep(const struct cgroup_tree *tree)
 {
+	pid_t self = getpid();
 	int copy = cgroup_tree_open_dir(tree->parent_fd, ".");
 	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
 	struct dirent *entry;
@@ -211,9 +212,10 @@ cgroup_tree_set_memory(const struct cgroup_tree *tree, uint64_t memory_max)
 
 /* Make <parent>/<name>/{spawner,daemon} in one tree and enter `spawner`. errno on failure. */
 static int
-cgroup_tree_make(struct cgroup_tree *tree, const char *name, uint64_t memory_max)
+cgroup_tree_make(struct cgroup_tree *tree, const char *name, pid_t companion, uint64_t memory_max)
 {
 	autoclose int spawner_fd = -1;
+	char text[16];
 
 	if (mkdirat(tree->parent_fd, name, 0755) < 0)
 		return -1;
@@ -226,7 +228,9 @@ cgroup_tree_make(struct cgroup_tree *tree, const char *name, uint64_t memory_max
 	if (spawner_fd < 0 || cgroup_tree_write(spawner_fd, cgroup_tree_members(tree), "0") < 0)
 		return -1;
 	/* v2 hands controllers down only from a group without processes: after leaving it, therefore. */
-	if (tree->controllers && (cgroup_tree_delegate(tree, tree->parent_fd) < 0 ||
+	(void)snprintf(text, sizeof(text), "%d", (int)companion);
+	if (tree->controllers && (cgroup_tree_write(spawner_fd, "cgroup.procs", text) < 0 ||
+				  cgroup_tree_delegate(tree, tree->parent_fd) < 0 ||
 				  cgroup_tree_set_memory(tree, memory_max) < 0 ||
 				  cgroup_tree_delegate(tree, tree->service_fd) < 0))
 		return -1;
@@ -237,10 +241,14 @@ cgroup_tree_make(struct cgroup_tree *tree, const char *name, uint64_t memory_max
 
 /* Undo cgroup_tree_make; keeps errno. */
 static void
-cgroup_tree_unmake(struct cgroup_tree *tree, const char *name)
+cgroup_tree_unmake(struct cgroup_tree *tree, const char *name, pid_t companion)
 {
 	int saved = errno, budget_ms = CGROUP_TREE_REMOVE_WAIT_MS;
+	char text[16];
 
+	(void)snprintf(text, sizeof(text), "%d", (int)companion);
+	if (tree->controllers)
+		(void)cgroup_tree_write(tree->home_fd, "cgroup.procs", text);
 	(void)cgroup_tree_write(tree->home_fd, cgroup_tree_members(tree), "0");
 	base_close(&tree->service_fd);
 	(void)cgroup_tree_remove_at(tree->parent_fd, name, CGROUP_TREE_DEPTH_MAX, &budget_ms);
@@ -248,26 +256,26 @@ cgroup_tree_unmake(struct cgroup_tree *tree, const char *name)
 }
 
 int
-cgroup_tree_open(struct cgroup_trees *trees, pid_t pid, uint64_t memory_max, struct error *err)
+cgroup_tree_open(struct cgroup_trees *trees, pid_t companion, uint64_t memory_max,
+		 struct error *err)
 {
-	cgroup_path_service(pid, trees->name);
 	for (size_t i = 0; i < trees->count; i++) {
 		struct cgroup_tree *tree = &trees->trees[i];
 		int rc;
 
-		cgroup_tree_sweep(tree, pid);
-		rc = cgroup_tree_make(tree, trees->name, memory_max);
+		cgroup_tree_sweep(tree);
+		rc = cgroup_tree_make(tree, trees->name, companion, memory_max);
 		if (rc < 0 && tree->controllers && errno == EBUSY) {
 			/* The group holds other processes (a login session): its root never minds. */
 			int root_fd = fcntl(tree->root_fd, F_DUPFD_CLOEXEC, 3);
 
-			cgroup_tree_unmake(tree, trees->name);
+			cgroup_tree_unmake(tree, trees->name, companion);
 			if (root_fd >= 0) {
 				base_close(&tree->parent_fd);
 				tree->parent_fd = root_fd;
 				(void)snprintf(tree->parent, sizeof(tree->parent), "/");
-				cgroup_tree_sweep(tree, pid);
-				rc = cgroup_tree_make(tree, trees->name, memory_max);
+				cgroup_tree_sweep(tree);
+				rc = cgroup_tree_make(tree, trees->name, companion, memory_max);
 			}
 		}
 		if (rc == 0)
@@ -276,10 +284,27 @@ cgroup_tree_open(struct cgroup_trees *trees, pid_t pid, uint64_t memory_max, str
 				      "service with Delegate=yes, or set cgroup_parent)",
 				 trees->name, tree->parent);
 		for (size_t j = 0; j <= i; j++)
-			cgroup_tree_unmake(&trees->trees[j], trees->name);
+			cgroup_tree_unmake(&trees->trees[j], trees->name, companion);
 		return rc;
 	}
 	return 0;
+}
+
+void
+cgroup_tree_reopen(struct cgroup_trees *trees)
+{
+	for (size_t i = 0; i < trees->count; i++) {
+		struct cgroup_tree *tree = &trees->trees[i];
+
+		if (tree->service_fd >= 0)
+			continue;
+		tree->service_fd = cgroup_tree_open_dir(tree->parent_fd, trees->name);
+		if (tree->service_fd >= 0 || !tree->controllers)
+			continue;
+		tree->service_fd = cgroup_tree_open_dir(tree->root_fd, trees->name);
+		if (tree->service_fd >= 0)
+			(void)dup3(tree->root_fd, tree->parent_fd, O_CLOEXEC);
+	}
 }
 
 void

@@ -23,12 +23,15 @@
 #define CGROUP_TREE_GENERATION_BYTES 32
 
 /*
- * Make the service's group of process `pid` with `spawner` and `daemon`, put the calling process into
- * `spawner`, hand the controllers down (v2) and set the memory maximum (0: none). Groups that dead
- * spawners left below the same parent are removed first. On error nothing stays but what could not
- * be undone, which the next sweep takes.
+ * Make the service's group with `spawner` and `daemon`, put the calling process into `spawner` (and
+ * `companion`, a process that must not stay where a v2 tree allows none), hand the controllers down
+ * (v2) and set the memory maximum (0: none). Groups that dead spawners left below the same parent are
+ * removed first. On error nothing stays but what could not be undone, which the next sweep takes.
  */
-int cgroup_tree_open(struct cgroup_trees *trees, pid_t pid, uint64_t memory_max, struct error *err);
+int cgroup_tree_open(struct cgroup_trees *trees, pid_t companion, uint64_t memory_max,
+		     struct error *err);
+/* Find the service's group that another process made meanwhile, or whatever there is of it. */
+void cgroup_tree_reopen(struct cgroup_trees *trees);
 /*
  * Move the calling process back to where it was started. A v2 group that hands controllers down takes
  * no process: `last` takes the controllers back first, when nobody needs them any more.

@@ -53,6 +53,7 @@ struct spawner {
 	struct cgroup_trees trees;
 	int guardian_fd;    /* owned: write end of the guardian's pipe, or -1 */
 	int guardian_pidfd; /* owned, or -1 */
+	pid_t guardian_pid;
 	struct spawner_daemon daemon;
 	struct spawner_generation generations[SPAWNER_GENERATIONS_MAX]; /* index = uid range */
 	uint64_t generation_last; /* highest number that this stintd has used */

@@ -132,7 +132,7 @@ spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 	if (plan->namespaces & CLONE_NEWUTS)
 		STEP("host name", sethostname("stint", strlen("stint")));
 	STEP("working directory", chdir("/"));
-	(void)umask(077);
+	(void)umask(022);
 	spawner_exec_descriptors(plan, report_fd);
 	if (plan->no_new_privs)
 		STEP("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));

@@ -87,14 +87,14 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 		rc = spawner_socket_open(&spawner->config, spawner->gid, &spawner->socket, err);
 	if (rc == 0)
 		rc = cgroup_find(config_text(&spawner->config, cgroup_parent), &spawner->trees, err);
+	if (rc == 0)
+		rc = spawner_guardian_start(spawner, err);
 	if (rc == 0) {
-		rc = cgroup_tree_open(&spawner->trees, getpid(),
+		rc = cgroup_tree_open(&spawner->trees, spawner->guardian_pid,
 				      config_number(&spawner->config, service_memory_max), err);
 		if (rc < 0)
 			cgroup_find_close(&spawner->trees);
 	}
-	if (rc == 0)
-		rc = spawner_guardian_start(spawner, err);
 	if (rc == 0)
 		rc = spawner_root_make(keep, sizeof(keep) / sizeof(keep[0]), &spawner->root, err);
 	return rc;
