@@ -2,13 +2,12 @@
  * One client connection: reads a bounded amount per turn, cuts it into lines, has each line parsed
  * (small ones here, large ones on the pool thread, one at a time, order kept) and run.
  *
- * It owns the descriptor and its poll handle; the outbox writes through the descriptor and gives the
- * connection a turn whenever something was put or written. Whatever decides whether to read, to ask
- * for POLLOUT or to close is worked out afresh in refresh(), from the state alone.
- * It never looks into a line and never blocks. A client's fault is answered or ends this connection
- * only. Between poll phases it runs lines only when it makes sure that the loop does not wait after
- * (the engine dispatches after the poll phase).
- * Called by listener.c and the loop.
+ * It owns the descriptor and its poll handle; the outbox writes through the descriptor and gives
+ * the connection a turn whenever something was put or written. Whatever decides whether to read, to
+ * ask for POLLOUT or to close is worked out afresh in refresh(), from the state alone. It never
+ * looks into a line and never blocks. A client's fault is answered or ends this connection only.
+ * Between poll phases it runs lines only when it makes sure that the loop does not wait after (the
+ * engine dispatches after the poll phase). Called by listener.c and the loop.
  */
 #include "daemon/connection.h"
 
@@ -23,7 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define CONNECTION_MAGIC	     0x434f4e4eu
+#define CONNECTION_MAGIC             0x434f4e4eu
 #define CONNECTION_TURN_LINES_MAX    64u
 #define CONNECTION_TURN_LINE_BYTES   262144u /* lines of one turn, after which others have theirs */
 #define CONNECTION_RECEIVE_BYTES_MAX 262144u
@@ -235,7 +234,7 @@ on_turn(struct outbox_channel *channel, void *context)
 static bool
 hung_up(const struct connection *c)
 {
-	struct pollfd pollfd = { .fd = c->fd };
+	struct pollfd pollfd = {.fd = c->fd};
 	return poll(&pollfd, 1, 0) < 0 || (pollfd.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 

@@ -1,9 +1,9 @@
 /*
  * One client connection, inwards: bytes to lines to calls; and the watch on its descriptor.
  *
- * Reading pauses while the client has too many requests in work, lets too many answers wait, or has a
- * large line being read off the loop. When the client ends its sending side only, what it asked for
- * is still answered; when it is gone, its jobs are cancelled at once.
+ * Reading pauses while the client has too many requests in work, lets too many answers wait, or has
+ * a large line being read off the loop. When the client ends its sending side only, what it asked
+ * for is still answered; when it is gone, its jobs are cancelled at once.
  */
 #ifndef STINT_DAEMON_CONNECTION_H
 #define STINT_DAEMON_CONNECTION_H
@@ -46,7 +46,7 @@ struct connection_host {
 struct connection {
 	uint32_t magic;
 	struct connection_host *host; /* borrowed */
-	struct link link;	      /* in host->open */
+	struct link link;             /* in host->open */
 	uv_poll_t poll;
 	int fd; /* owned */
 	uid_t uid;
@@ -56,11 +56,11 @@ struct connection {
 	struct outbox_channel channel;
 	struct line_buffer lines;
 	uint64_t line_since_ms; /* loop time when the unfinished line began; 0: none */
-	uint64_t line_bytes;	/* of it that have come */
-	int watched;		/* events that the poll handle asks for now */
-	bool at_end;		/* the client sends no more */
-	bool parsing;		/* a line is being read off the loop */
-	bool lost;		/* closed; freed when nothing refers to it */
+	uint64_t line_bytes;    /* of it that have come */
+	int watched;            /* events that the poll handle asks for now */
+	bool at_end;            /* the client sends no more */
+	bool parsing;           /* a line is being read off the loop */
+	bool lost;              /* closed; freed when nothing refers to it */
 	bool handle_closed;
 	uv_work_t work;
 	const uint8_t *work_line; /* borrowed from lines, which stand still meanwhile */

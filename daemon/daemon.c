@@ -162,8 +162,8 @@ start_stages(struct daemon *daemon)
 	list_init(&host->open);
 	host->gone = on_connection_gone;
 	host->context = daemon;
-	uv_signal_t *signals[] = { &daemon->sigterm, &daemon->sigint };
-	const int numbers[] = { SIGTERM, SIGINT };
+	uv_signal_t *signals[] = {&daemon->sigterm, &daemon->sigint};
+	const int numbers[] = {SIGTERM, SIGINT};
 	for (size_t i = 0; i < 2; i++) {
 		require(uv_signal_init(&daemon->loop, signals[i]) == 0);
 		signals[i]->data = daemon;
@@ -176,17 +176,17 @@ start_stages(struct daemon *daemon)
 static int
 start_outside(struct daemon *daemon, const struct daemon_options *options, struct error *err)
 {
-	struct engine_callbacks callbacks = { .result = on_result,
-					      .output = on_output,
-					      .ready = on_ready,
-					      .drained = on_drained,
-					      .fatal = on_fatal,
-					      .context = daemon };
+	struct engine_callbacks callbacks = {.result = on_result,
+					     .output = on_output,
+					     .ready = on_ready,
+					     .drained = on_drained,
+					     .fatal = on_fatal,
+					     .context = daemon};
 	int rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
 			  &daemon->loop, err);
 	if (rc == 0)
 		rc = engine_new(&daemon->loop, daemon->config, options->spawner_fd, &callbacks,
-			    &daemon->engine, err);
+				&daemon->engine, err);
 	if (rc != 0) {
 		int listen_fd = options->listen_fd;
 		base_close(&listen_fd);

@@ -8,7 +8,7 @@
 #include "protocol/error.h"
 
 struct daemon_options {
-	int listen_fd;	/* a listening Unix stream socket; taken over */
+	int listen_fd;  /* a listening Unix stream socket; taken over */
 	int spawner_fd; /* the spawner's link; taken over */
 };
 

@@ -1,11 +1,10 @@
 /*
  * Hash table of members that carry their own link; see the header for what it is for.
  *
- * It never copies, frees or compares a member: the caller walks the members of one hash and compares
- * what it knows. It doubles when there are as many members as buckets and never shrinks: its size is
- * bounded by the most requests ever in work at one time.
- * Called by the registries of the outer half (requests in work, outbox). Fails only for lack of
- * memory, which ends the process.
+ * It never copies, frees or compares a member: the caller walks the members of one hash and
+ * compares what it knows. It doubles when there are as many members as buckets and never shrinks:
+ * its size is bounded by the most requests ever in work at one time. Called by the registries of
+ * the outer half (requests in work, outbox). Fails only for lack of memory, which ends the process.
  */
 #include "daemon/hash_table.h"
 
@@ -63,8 +62,8 @@ uint64_t
 hash_table_hash(const struct hash_table *table, uint64_t salt, const void *bytes, size_t size)
 {
 	uint64_t k0 = table->key[0], k1 = table->key[1] ^ salt;
-	uint64_t v[4] = { k0 ^ 0x736f6d6570736575ull, k1 ^ 0x646f72616e646f6dull,
-			  k0 ^ 0x6c7967656e657261ull, k1 ^ 0x7465646279746573ull };
+	uint64_t v[4] = {k0 ^ 0x736f6d6570736575ull, k1 ^ 0x646f72616e646f6dull,
+			 k0 ^ 0x6c7967656e657261ull, k1 ^ 0x7465646279746573ull};
 	const uint8_t *at = bytes;
 	size_t left = size;
 	while (left >= 8) {

@@ -16,12 +16,12 @@ struct hash_link {
 
 struct hash_table {
 	struct hash_link **buckets; /* owned; NULL until the first member */
-	size_t bucket_count;	    /* a power of two, or 0 */
+	size_t bucket_count;        /* a power of two, or 0 */
 	size_t count;
 	uint64_t key[2];
 };
 
-#define hash_table_item(link_pointer, type, member) \
+#define hash_table_item(link_pointer, type, member)                                                \
 	((type *)(void *)((char *)(link_pointer)-offsetof(type, member)))
 
 void hash_table_init(struct hash_table *ret_table);

@@ -3,8 +3,8 @@
  *
  * It never calls the engine, the outbox or a connection: those find each other here by number, and
  * may find nothing. One uid's jobs are told apart from another's by the caller, from client->uid.
- * Called by connection.c, method_job.c and reply.c, on the loop only. Lack of memory ends the process
- * (requests in work are bounded by connections_max times connection_jobs_max).
+ * Called by connection.c, method_job.c and reply.c, on the loop only. Lack of memory ends the
+ * process (requests in work are bounded by connections_max times connection_jobs_max).
  */
 #include "daemon/inwork.h"
 

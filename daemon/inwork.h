@@ -3,8 +3,8 @@
  * and which job answers it. Found by ticket (engine callbacks), by job id (job.cancel, job.status
  * from any connection) and by request id within one client (duplicates, job.cancel by id).
  *
- * A client is one connection: added when it opens, removed with all its requests when it closes. The
- * job ids of removed requests are forgotten with them.
+ * A client is one connection: added when it opens, removed with all its requests when it closes.
+ * The job ids of removed requests are forgotten with them.
  */
 #ifndef STINT_DAEMON_INWORK_H
 #define STINT_DAEMON_INWORK_H
@@ -27,19 +27,19 @@ struct inwork {
 struct inwork_client {
 	struct hash_link link; /* in inwork.sessions */
 	uint64_t session;
-	uid_t uid;	      /* of the peer, from the kernel */
+	uid_t uid;            /* of the peer, from the kernel */
 	struct list requests; /* of struct inwork_request */
 };
 
 struct inwork_request {
 	struct hash_link ticket_link, job_link, id_link;
-	struct link link;	      /* in client->requests */
+	struct link link;             /* in client->requests */
 	struct inwork_client *client; /* borrowed */
-	uint64_t ticket;	      /* never 0, unique for the life of the process */
-	char *id;		      /* owned: the request's id as JSON text */
+	uint64_t ticket;              /* never 0, unique for the life of the process */
+	char *id;                     /* owned: the request's id as JSON text */
 	char job[JOB_ID_CHARS + 1];   /* empty until the engine took it */
 	bool stream;
-	struct utf8_tail tails[2];    /* of streamed stdout and stderr */
+	struct utf8_tail tails[2]; /* of streamed stdout and stderr */
 };
 
 void inwork_init(struct inwork *ret_inwork);

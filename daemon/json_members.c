@@ -1,8 +1,8 @@
 /*
  * Object members with their commas; see the header.
  *
- * Failure (no memory, a text that is not UTF-8) is kept in the text buffer, as for every writer there.
- * Called by the method_* files for answers that are small and of our own making.
+ * Failure (no memory, a text that is not UTF-8) is kept in the text buffer, as for every writer
+ * there. Called by the method_* files for answers that are small and of our own making.
  */
 #include "daemon/json_members.h"
 
@@ -12,7 +12,7 @@ struct json_members
 json_members_begin(struct text_buffer *text)
 {
 	text_buffer_put(text, "{", 1);
-	return (struct json_members){ .text = text };
+	return (struct json_members){.text = text};
 }
 
 void

@@ -1,12 +1,12 @@
 /*
  * Cuts the byte stream of one connection into lines.
  *
- * The buffer starts small and doubles only when it is full of one unfinished line; a line that would
- * pass the cap, or that the budget of all connections cannot hold, is reported once and its remaining
- * bytes are dropped as they come, so that the next line is served. It never looks at what a line
- * says, reads from a descriptor or logs. Every byte is searched for LF once, however small the pieces
- * are in which it comes.
- * Called by connection.c only. Lack of memory counts as "no room".
+ * The buffer starts small and doubles only when it is full of one unfinished line; a line that
+ * would pass the cap, or that the budget of all connections cannot hold, is reported once and its
+ * remaining bytes are dropped as they come, so that the next line is served. It never looks at what
+ * a line says, reads from a descriptor or logs. Every byte is searched for LF once, however small
+ * the pieces are in which it comes. Called by connection.c only. Lack of memory counts as "no
+ * room".
  */
 #include "daemon/line_buffer.h"
 
@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define LINE_BUFFER_FIRST_BYTES 8192u
-#define LINE_BUFFER_ROOM_MIN	4096u
+#define LINE_BUFFER_ROOM_MIN    4096u
 
 void
 line_buffer_init(struct line_buffer *ret_buffer, size_t line_max, struct line_budget *budget)

@@ -1,7 +1,8 @@
 /*
- * Bytes of one connection on their way to becoming lines. Incremental: bytes arrive in pieces of any
- * size, lines come out whole, in order, without their line end (LF or CR LF). Memory grows with what
- * has really arrived, up to the line cap and as far as a budget that all connections share allows.
+ * Bytes of one connection on their way to becoming lines. Incremental: bytes arrive in pieces of
+ * any size, lines come out whole, in order, without their line end (LF or CR LF). Memory grows with
+ * what has really arrived, up to the line cap and as far as a budget that all connections share
+ * allows.
  */
 #ifndef STINT_DAEMON_LINE_BUFFER_H
 #define STINT_DAEMON_LINE_BUFFER_H
@@ -22,13 +23,13 @@ struct line_budget {
 
 struct line_buffer {
 	struct line_budget *budget; /* borrowed from the listener */
-	uint8_t *bytes;		    /* owned, or NULL */
+	uint8_t *bytes;             /* owned, or NULL */
 	size_t capacity;
-	size_t start, end;  /* what is held: bytes[start .. end) */
-	size_t scanned;	    /* there is no LF in bytes[start .. scanned) */
-	size_t line_max;    /* longest line, its line end included */
-	bool skipping;	    /* the rest of a refused line is dropped as it comes */
-	uint64_t skipped;   /* bytes dropped of that line */
+	size_t start, end; /* what is held: bytes[start .. end) */
+	size_t scanned;    /* there is no LF in bytes[start .. scanned) */
+	size_t line_max;   /* longest line, its line end included */
+	bool skipping;     /* the rest of a refused line is dropped as it comes */
+	uint64_t skipped;  /* bytes dropped of that line */
 };
 
 enum line_kind {

@@ -2,11 +2,11 @@
  * Accepts clients on the socket that the spawner bound.
  *
  * A bounded number per turn, so that a flood of connects does not keep others waiting. Above
- * connections_max a client is told so and closed at once. Without a free descriptor the spare one is
- * given up to accept and close what waits, for else the ready socket would spin the loop; other
- * failures of accept pause it for a moment. It never reads a client's byte and never binds or unlinks
- * a path: the socket belongs to the spawner and outlives this process.
- * Called by daemon.c and the loop. Fails only at start.
+ * connections_max a client is told so and closed at once. Without a free descriptor the spare one
+ * is given up to accept and close what waits, for else the ready socket would spin the loop; other
+ * failures of accept pause it for a moment. It never reads a client's byte and never binds or
+ * unlinks a path: the socket belongs to the spawner and outlives this process. Called by daemon.c
+ * and the loop. Fails only at start.
  */
 #define _GNU_SOURCE
 #include "daemon/listener.h"
@@ -21,8 +21,8 @@
 #include <sys/socket.h>
 
 #define LISTENER_TURN_ACCEPTS_MAX 64
-#define LISTENER_SWEEP_MS	  5000u
-#define LISTENER_PAUSE_MS	  100u
+#define LISTENER_SWEEP_MS         5000u
+#define LISTENER_PAUSE_MS         100u
 
 static void on_ready(uv_poll_t *handle, int status, int events);
 
@@ -42,7 +42,7 @@ welcome(struct listener *listener, int fd)
 		log_limited(LOG_LEVEL_WARNING, "listener", 6,
 			    "a client was turned away: %zu connections are open",
 			    listener->host->open.count);
-		close_unserved(fd, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,"
+		close_unserved(fd, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32001,"
 				   "\"message\":\"too many connections\",\"data\":{\"reason\":"
 				   "\"quota_exceeded\",\"retry_after_ms\":1000}}}\n");
 		return;
@@ -58,6 +58,8 @@ static void
 on_pause_over(uv_timer_t *timer)
 {
 	struct listener *listener = timer->data;
+	if (listener->spare_fd < 0)
+		listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	require(uv_poll_start(&listener->poll, UV_READABLE, on_ready) == 0);
 }
 
@@ -72,7 +74,8 @@ pause_accepting(struct listener *listener)
 static void
 accept_with_spare(struct listener *listener)
 {
-	log_limited(LOG_LEVEL_WARNING, "listener", 6, "a client was turned away: no descriptor left");
+	log_limited(LOG_LEVEL_WARNING, "listener", 6,
+		    "a client was turned away: no descriptor left");
 	base_close(&listener->spare_fd);
 	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	base_close(&fd);

@@ -18,8 +18,8 @@ struct listener {
 	uv_poll_t poll;
 	uv_timer_t sweep; /* old lines */
 	uv_timer_t pause; /* no accept until it fires: the machine is out of descriptors */
-	int fd;		  /* owned: the listening socket */
-	int spare_fd;	  /* owned: given up for a moment when there is no other descriptor */
+	int fd;           /* owned: the listening socket */
+	int spare_fd;     /* owned: given up for a moment when there is no other descriptor */
 	size_t connections_max;
 	uint64_t last_session;
 	bool closed;

@@ -6,8 +6,8 @@
  * that link. This file reads the command line and the configuration, gives up what the process must
  * never regain (no_new_privs), sets its descriptor limit and hands over to daemon.c.
  *
- * It never runs as root, never forks and never opens a path that a client names. A fault at start is
- * one line on standard error and exit code 1, a wrong command line exit code 2.
+ * It never runs as root, never forks and never opens a path that a client names. A fault at start
+ * is one line on standard error and exit code 1, a wrong command line exit code 2.
  */
 #include "daemon/daemon.h"
 #include "protocol/base_log.h"
@@ -60,11 +60,11 @@ static int
 parse_arguments(int argc, char **argv, struct arguments *arguments, struct error *err)
 {
 	static const struct option OPTIONS[] = {
-		{ "listen-fd", required_argument, NULL, 'l' },
-		{ "spawner-fd", required_argument, NULL, 's' },
-		{ "config-fd", required_argument, NULL, 'c' },
-		{ "set", required_argument, NULL, 'S' },
-		{ NULL, 0, NULL, 0 },
+	    {"listen-fd", required_argument, NULL, 'l'},
+	    {"spawner-fd", required_argument, NULL, 's'},
+	    {"config-fd", required_argument, NULL, 'c'},
+	    {"set", required_argument, NULL, 'S'},
+	    {NULL, 0, NULL, 0},
 	};
 	int option, rc = 0;
 	while (rc == 0 && (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
@@ -96,8 +96,8 @@ static int
 read_config(int argc, char **argv, struct arguments *arguments, struct error *err)
 {
 	if (arguments->config_fd >= 0) {
-		int rc = config_read_fd(&arguments->config, arguments->config_fd, "configuration",
-					err);
+		int rc =
+		    config_read_fd(&arguments->config, arguments->config_fd, "configuration", err);
 		base_close(&arguments->config_fd);
 		if (rc != 0)
 			return rc;
@@ -170,15 +170,15 @@ start(int argc, char **argv, struct arguments *arguments, struct error *err)
 	rc = raise_descriptor_limit(&arguments->config, err);
 	if (rc != 0)
 		return rc;
-	struct daemon_options options = { .listen_fd = arguments->listen_fd,
-					  .spawner_fd = arguments->spawner_fd };
+	struct daemon_options options = {.listen_fd = arguments->listen_fd,
+					 .spawner_fd = arguments->spawner_fd};
 	return daemon_run(&arguments->config, &options, err);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct arguments arguments = { .listen_fd = -1, .spawner_fd = -1, .config_fd = -1 };
+	struct arguments arguments = {.listen_fd = -1, .spawner_fd = -1, .config_fd = -1};
 	struct error err = ERROR_INIT;
 	base_log_init("stintd", LOG_LEVEL_INFO);
 	if (parse_arguments(argc, argv, &arguments, &err) != 0) {

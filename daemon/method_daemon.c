@@ -25,16 +25,15 @@ struct feature {
 
 /* What a client can ask for today; grows with the daemon. */
 static const struct feature FEATURES[] = {
-	{ "stream", true },   { "inputs", true },    { "outputs", true },  { "entry", true },
-	{ "modules", true },  { "eval", true },	     { "code", true },	   { "cancel", true },
-	{ "opcodes", false }, { "submit", false },   { "sessions", false }, { "judge", false },
-	{ "files", false },   { "tenants", false },
+    {"stream", true},    {"inputs", true}, {"outputs", true}, {"entry", true},    {"modules", true},
+    {"eval", true},      {"code", true},   {"cancel", true},  {"opcodes", false}, {"submit", false},
+    {"sessions", false}, {"judge", false}, {"files", false},  {"tenants", false},
 };
 
 static const char *const LAYERS[] = {
-	"user_namespace", "pid_namespace", "mount_namespace", "net_namespace", "ipc_namespace",
-	"uts_namespace",  "read_only_root", "own_uid",	      "no_new_privs",  "no_capabilities",
-	"rlimits",	  "seccomp",
+    "user_namespace", "pid_namespace",   "mount_namespace", "net_namespace",
+    "ipc_namespace",  "uts_namespace",   "read_only_root",  "own_uid",
+    "no_new_privs",   "no_capabilities", "rlimits",         "seccomp",
 };
 
 static bool
@@ -50,8 +49,8 @@ has_parameters(const struct rpc_call *call, struct rpc_error *fault)
 static void
 put_limits(struct json_members *info, const struct config *config)
 {
-	const struct limits *const sets[] = { &config->limits_default, &config->limits_max };
-	static const char *const NAMES[] = { "default", "max" };
+	const struct limits *const sets[] = {&config->limits_default, &config->limits_max};
+	static const char *const NAMES[] = {"default", "max"};
 	json_members_name(info, "limits");
 	struct json_members both = json_members_begin(info->text);
 	for (size_t i = 0; i < 2; i++) {

@@ -2,9 +2,9 @@
  * job.run, job.cancel and job.status.
  *
  * job.run hands a packed job to the engine and is answered by reply.c when the job has ended. The
- * other two look a job up among the requests in work: a caller reaches the jobs of its own uid, uid 0
- * reaches all, and whatever else there is does not exist for it. Nothing here waits or keeps state of
- * its own. Called by rpc.c; faults are the client's, or the engine's refusal of a job.
+ * other two look a job up among the requests in work: a caller reaches the jobs of its own uid, uid
+ * 0 reaches all, and whatever else there is does not exist for it. Nothing here waits or keeps
+ * state of its own. Called by rpc.c; faults are the client's, or the engine's refusal of a job.
  */
 #include "daemon/method_job.h"
 
@@ -56,8 +56,8 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 	struct error err = ERROR_INIT;
 	char job[JOB_ID_CHARS + 1];
 	request->stream = call->request.stream;
-	int rc = engine_submit(rpc->engine, &call->request, client->session, request->ticket, job,
-			       &err);
+	int rc =
+	    engine_submit(rpc->engine, &call->request, client->session, request->ticket, job, &err);
 	if (rc != 0) {
 		inwork_remove(rpc->inwork, &request);
 		engine_fault(fault, rc, &err);
@@ -123,7 +123,8 @@ find_request(struct rpc *rpc, const struct inwork_client *client, const struct r
 	const char *name;
 	json_t *value;
 	if (call->params != NULL) {
-		json_object_foreach (call->params, name, value) {
+		json_object_foreach(call->params, name, value)
+		{
 			if (strcmp(name, "job") == 0) {
 				job = value;
 			} else if (id_allowed && strcmp(name, "id") == 0) {

@@ -1,13 +1,12 @@
 /*
  * Bounded write queues of all clients.
  *
- * A put never writes: it queues and marks the channel; once per turn of the loop every marked channel
- * is written with sendmsg (short lines share a chunk) and its connection gets its turn. A client that
- * does not read keeps at most channel_max bytes plus one line; all together keep total_max, above
- * which the fullest is given up. It never blocks, never closes a descriptor and knows nothing of what
- * a line says.
- * Called by reply.c, reply_output.c and connection.c. A failed write marks the channel broken; its
- * connection closes it in its turn.
+ * A put never writes: it queues and marks the channel; once per turn of the loop every marked
+ * channel is written with sendmsg (short lines share a chunk) and its connection gets its turn. A
+ * client that does not read keeps at most channel_max bytes plus one line; all together keep
+ * total_max, above which the fullest is given up. It never blocks, never closes a descriptor and
+ * knows nothing of what a line says. Called by reply.c, reply_output.c and connection.c. A failed
+ * write marks the channel broken; its connection closes it in its turn.
  */
 #include "daemon/outbox.h"
 
@@ -19,9 +18,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define OUTBOX_CHUNK_BYTES     16384u	 /* short lines are collected up to this */
-#define OUTBOX_IOV_MAX	       64
-#define OUTBOX_TURN_BYTES_MAX  (1u << 20) /* written to one client in one turn */
+#define OUTBOX_CHUNK_BYTES    16384u /* short lines are collected up to this */
+#define OUTBOX_IOV_MAX        64
+#define OUTBOX_TURN_BYTES_MAX (1u << 20) /* written to one client in one turn */
 
 static void on_prepare(uv_prepare_t *handle);
 static void on_idle(uv_idle_t *handle);
@@ -66,8 +65,7 @@ session_hash(const struct outbox *outbox, uint64_t session)
 static struct outbox_channel *
 find(const struct outbox *outbox, uint64_t session)
 {
-	struct hash_link *link =
-	    hash_table_first(&outbox->channels, session_hash(outbox, session));
+	struct hash_link *link = hash_table_first(&outbox->channels, session_hash(outbox, session));
 	for (; link != NULL; link = hash_table_next(link)) {
 		struct outbox_channel *channel =
 		    hash_table_item(link, struct outbox_channel, hash_link);
@@ -220,7 +218,7 @@ static ssize_t
 send_some(const struct outbox_channel *channel)
 {
 	struct iovec iov[OUTBOX_IOV_MAX];
-	struct msghdr message = { .msg_iov = iov };
+	struct msghdr message = {.msg_iov = iov};
 	size_t offset = channel->head_offset;
 	LIST_FOREACH (&channel->chunks, link) {
 		if (message.msg_iovlen == OUTBOX_IOV_MAX)

@@ -26,29 +26,30 @@ struct outbox_channel {
 	struct link turn_link; /* in outbox->changed while something is to be done for it */
 	struct list chunks;
 	size_t head_offset; /* bytes of the first chunk that are sent */
-	size_t pending;	    /* bytes that wait */
+	size_t pending;     /* bytes that wait */
 	uint64_t session;   /* 0: not open */
-	int fd;		    /* borrowed from the connection; -1: not open */
-	bool overfull;	    /* a line was refused: the connection must be closed */
-	bool broken;	    /* a write failed: the peer is gone */
-	/* Once in the turn after something changed; queued bytes have been tried before. It may close
-	 * the channel. */
+	int fd;             /* borrowed from the connection; -1: not open */
+	bool overfull;      /* a line was refused: the connection must be closed */
+	bool broken;        /* a write failed: the peer is gone */
+	/* Once in the turn after something changed; queued bytes have been tried before. It may
+	 * close the channel. */
 	void (*turn)(struct outbox_channel *channel, void *context);
 	void *context;
 };
 
 struct outbox {
 	uv_prepare_t prepare; /* once per turn, before the loop waits */
-	uv_idle_t idle;	      /* active while `changed` is not empty: the loop does not wait */
+	uv_idle_t idle;       /* active while `changed` is not empty: the loop does not wait */
 	struct hash_table channels;
 	struct list changed;
-	size_t pending;	    /* of all channels */
+	size_t pending;     /* of all channels */
 	size_t channel_max; /* a channel that holds this much takes no more */
 	size_t total_max;   /* above it the fullest channel is given up */
 };
 
 int outbox_init(struct outbox *ret_outbox, uv_loop_t *loop, size_t channel_max, size_t total_max);
-/* Close the handles; all channels must be closed. The memory is free to go when the loop has run. */
+/* Close the handles; all channels must be closed. The memory is free to go when the loop has run.
+ */
 void outbox_close(struct outbox *outbox);
 void outbox_deinit(struct outbox *outbox);
 
@@ -59,7 +60,8 @@ void outbox_channel_close(struct outbox *outbox, struct outbox_channel *channel)
 /* Have channel->turn called in the next turn. */
 void outbox_channel_touch(struct outbox *outbox, struct outbox_channel *channel);
 
-/* Queue one line, its LF included, for `session`. Takes over `line` (heap), also when it is dropped. */
+/* Queue one line, its LF included, for `session`. Takes over `line` (heap), also when it is
+ * dropped. */
 void outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size);
 
 #endif

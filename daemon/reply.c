@@ -1,13 +1,12 @@
 /*
  * Results and streamed output on their way to the client.
  *
- * A result is written as one JSON line, on the loop when it is short and on the pool thread when not;
- * the request stays in work until its line is in the outbox. A request that is no longer in work has
- * lost its client: the result is dropped. Streamed output keeps back an unfinished UTF-8 sequence
- * until the next piece, or until the result. It never follows a pointer of a connection and never
- * judges a job.
- * Called by daemon.c for the engine, and by method_job.c. A result that cannot be written (no memory)
- * is answered with an internal error.
+ * A result is written as one JSON line, on the loop when it is short and on the pool thread when
+ * not; the request stays in work until its line is in the outbox. A request that is no longer in
+ * work has lost its client: the result is dropped. Streamed output keeps back an unfinished UTF-8
+ * sequence until the next piece, or until the result. It never follows a pointer of a connection
+ * and never judges a job. Called by daemon.c for the engine, and by method_job.c. A result that
+ * cannot be written (no memory) is answered with an internal error.
  */
 #include "daemon/reply.h"
 
@@ -27,9 +26,9 @@ struct reply_work {
 	uv_work_t work;
 	struct reply *reply; /* borrowed */
 	uint64_t ticket;
-	char *id;		  /* owned copy */
+	char *id;                 /* owned copy */
 	struct run_result result; /* owned */
-	char *line;		  /* owned, or NULL */
+	char *line;               /* owned, or NULL */
 	size_t size;
 };
 

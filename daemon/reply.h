@@ -21,7 +21,7 @@ struct reply {
 	uv_loop_t *loop;       /* borrowed */
 	struct inwork *inwork; /* borrowed */
 	struct outbox *outbox; /* borrowed */
-	size_t writing;	       /* results that are being written off the loop */
+	size_t writing;        /* results that are being written off the loop */
 };
 
 void reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork,
@@ -30,8 +30,7 @@ void reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork,
 /* A job ended. Takes the result over; answers the request and takes it out of work. */
 void reply_result(struct reply *reply, uint64_t ticket, struct run_result *result);
 /* New output of a streaming job; stream is 1 or 2. */
-void reply_output(struct reply *reply, uint64_t ticket, int stream, const void *bytes,
-		  size_t size);
+void reply_output(struct reply *reply, uint64_t ticket, int stream, const void *bytes, size_t size);
 /* Tell a streaming client the id of its job. */
 void reply_queued(struct outbox *outbox, const struct inwork_request *request);
 

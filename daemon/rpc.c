@@ -1,11 +1,11 @@
 /*
  * JSON-RPC calls between a connection's lines and the methods.
  *
- * Parsing touches nothing but the line and what is constant, so that a large line can be parsed on the
- * pool thread, its job's parameters checked and packed there too. Running happens on the loop: look up
- * the handler in methods.def's table, answer at once or leave it to reply.c. It never waits, and it
- * never quotes a client's bytes into the log unescaped.
- * Called by connection.c. A client's fault becomes a JSON-RPC error; there are no others.
+ * Parsing touches nothing but the line and what is constant, so that a large line can be parsed on
+ * the pool thread, its job's parameters checked and packed there too. Running happens on the loop:
+ * look up the handler in methods.def's table, answer at once or leave it to reply.c. It never
+ * waits, and it never quotes a client's bytes into the log unescaped. Called by connection.c. A
+ * client's fault becomes a JSON-RPC error; there are no others.
  */
 #include "daemon/rpc.h"
 
@@ -23,11 +23,11 @@
 #define RPC_ANSWER_BYTES_MAX 262144u
 #define RPC_LOG_LINES_MINUTE 60u
 
-#define PREPARE true
-#define NONE	false
+#define PREPARE              true
+#define NONE                 false
 static const struct rpc_method METHODS[] = {
-#define METHOD(name, handler, prepares, params, sentence) \
-	{ name, handler, prepares, params, sentence },
+#define METHOD(name, handler, prepares, params, sentence)                                          \
+	{name, handler, prepares, params, sentence},
 #include "daemon/methods.def"
 #undef METHOD
 };
@@ -101,9 +101,9 @@ rpc_parse(const struct rpc *rpc, const void *line, size_t length)
 	struct rpc_call *call = calloc(1, sizeof(*call));
 	require(call != NULL);
 	struct rpc_request envelope;
-	int rc = jsonrpc_parse(&rpc->marks, line, length,
-			       config_number(rpc->config, request_bytes_max), &envelope,
-			       &call->fault);
+	int rc =
+	    jsonrpc_parse(&rpc->marks, line, length, config_number(rpc->config, request_bytes_max),
+			  &envelope, &call->fault);
 	if (envelope.id != NULL) {
 		call->id = strndup(envelope.id, envelope.id_size);
 		require(call->id != NULL);
@@ -162,8 +162,7 @@ answer_fault(struct rpc *rpc, const struct inwork_client *client, const char *id
 	log_limited(LOG_LEVEL_DEBUG, "rpc", RPC_LOG_LINES_MINUTE,
 		    "session %llu: refused a line (%d): %s", (unsigned long long)client->session,
 		    fault->code,
-		    base_log_quote(fault->message, strlen(fault->message), quoted,
-				   sizeof(quoted)));
+		    base_log_quote(fault->message, strlen(fault->message), quoted, sizeof(quoted)));
 	if (id == NULL)
 		return;
 	struct text_buffer text;

@@ -35,7 +35,7 @@ typedef enum rpc_outcome rpc_handler(struct rpc *rpc, struct inwork_client *clie
 struct rpc_method {
 	const char *name;
 	rpc_handler *handler;
-	bool prepares;	      /* its parameters become call->request while parsing */
+	bool prepares;        /* its parameters become call->request while parsing */
 	const char *params;   /* for the manual */
 	const char *sentence; /* for the manual */
 };
@@ -43,21 +43,21 @@ struct rpc_method {
 /* A line that was taken apart. Handlers may move `request` out of it. */
 struct rpc_call {
 	const struct rpc_method *method; /* NULL: refused, see fault */
-	char *id;			 /* owned: JSON text; NULL: a notification */
-	json_t *params;			 /* owned: an object; NULL: none, or all in `request` */
-	struct run_request request;	 /* owned: of a method that prepares */
+	char *id;                        /* owned: JSON text; NULL: a notification */
+	json_t *params;                  /* owned: an object; NULL: none, or all in `request` */
+	struct run_request request;      /* owned: of a method that prepares */
 	struct rpc_error fault;
 };
 
 struct rpc {
 	const struct config *config; /* borrowed */
-	struct engine *engine;	     /* borrowed */
-	struct inwork *inwork;	     /* borrowed */
-	struct outbox *outbox;	     /* borrowed */
-	uv_loop_t *loop;	     /* borrowed: for the time */
-	uint64_t start_ms;	     /* loop time at start */
+	struct engine *engine;       /* borrowed */
+	struct inwork *inwork;       /* borrowed */
+	struct outbox *outbox;       /* borrowed */
+	uv_loop_t *loop;             /* borrowed: for the time */
+	uint64_t start_ms;           /* loop time at start */
 	struct json_marks marks;     /* of this process */
-	bool ready;		     /* a worker has been ready */
+	bool ready;                  /* a worker has been ready */
 };
 
 enum rpc_refusal {

@@ -1,9 +1,9 @@
 /*
  * Tells whether a piece of text ends within a UTF-8 sequence.
  *
- * It judges only the last three bytes: a sequence that already is wrong (overlong, a surrogate, above
- * U+10FFFF) is not held back, for no later byte can make it right. It never changes or keeps bytes.
- * Called by reply_output.c; cannot fail.
+ * It judges only the last three bytes: a sequence that already is wrong (overlong, a surrogate,
+ * above U+10FFFF) is not held back, for no later byte can make it right. It never changes or keeps
+ * bytes. Called by reply_output.c; cannot fail.
  */
 #include "daemon/utf8_tail.h"
 

@@ -13,7 +13,8 @@ struct utf8_tail {
 	uint8_t size; /* 0 to 3 */
 };
 
-/* How many bytes at the end of `bytes` begin a sequence that is valid so far but not complete: 0-3. */
+/* How many bytes at the end of `bytes` begin a sequence that is valid so far but not complete: 0-3.
+ */
 size_t utf8_tail_open_bytes(const uint8_t *bytes, size_t size);
 
 #endif

@@ -33,6 +33,8 @@ error_tidy(struct error *err)
 		err->text[whole] = '\0';
 }
 
+static void error_vset(struct error *err, int code, int sys, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
 static void
 error_vset(struct error *err, int code, int sys, const char *format, va_list args)
 {

@@ -56,7 +56,11 @@ end_join_threads(void)
 {
 	PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading"), *result;
 
-	if (threading == NULL)
+	/* With the module from the warm-up and no second thread there is nothing to wait for. */
+	if (threading == NULL ||
+	    (PyThreadState_Next(PyThreadState_Get()) == NULL &&
+	     PyInterpreterState_ThreadHead(PyInterpreterState_Get()) == PyThreadState_Get() &&
+	     PyDict_GetItemString(end_warm_modules, "threading") == threading))
 		return;
 	Py_INCREF(threading);
 	result = PyObject_CallMethod(threading, "_shutdown", NULL);
@@ -119,6 +123,10 @@ end_take_modules(void)
 		if (PyDict_SetItem(modules, name, Py_None) < 0)
 			PyErr_Clear();
 	}
+	/* CPython does this with every module. It is seen in io: the traceback printer then shows a
+	 * finaliser's error without its source line. */
+	if (PyDict_SetItemString(modules, "io", Py_None) < 0)
+		PyErr_Clear();
 	Py_XDECREF(names);
 	PyErr_Clear();
 	return weak;

@@ -94,7 +94,7 @@ host_paths(PyConfig *config, const char *stdlib, const char *prefix)
 	status = host_append_path(config, stdlib);
 	if (PyStatus_Exception(status))
 		return status;
-	/* For the warm-up only: zygote_warm() takes it off the path. */
+	/* Served by zygote_extension.c; the directory itself is hidden from jobs. */
 	(void)snprintf(dynload, sizeof(dynload), "%s/lib-dynload", stdlib);
 	return host_append_path(config, dynload);
 }

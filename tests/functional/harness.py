@@ -253,8 +253,10 @@ class Daemon:
         return own[0]
 
     def workers(self):
-        zygotes = self.find(os.path.basename(ZYGOTE))
-        return [pid for pid in worker_pids(self.uid_base) if pid not in children(self.pid)] if zygotes else []
+        """Workers alone: a zygote has the first uid of its generation's range."""
+        first = {self.uid_base, self.uid_base + UID_COUNT}
+        pairs = [(pid, process_status(pid)) for pid in worker_pids(self.uid_base)]
+        return [pid for pid, s in pairs if s and int(s["Uid"].split()[0]) not in first]
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.stintd_pid()}/fd"))

@@ -1,6 +1,6 @@
 /*
- * See fake_engine.h. Results are given out from a check callback, as the real engine's are: never from
- * within engine_submit or engine_cancel. Used by the tests of the outer half only.
+ * See fake_engine.h. Results are given out from a check callback, as the real engine's are: never
+ * from within engine_submit or engine_cancel. Used by the tests of the outer half only.
  */
 #include "fake_engine.h"
 
@@ -14,7 +14,7 @@
 #include <string.h>
 
 static struct engine *last_engine;
-static bool auto_finish;
+static bool auto_finish, breaks;
 
 struct engine *
 fake_engine(void)
@@ -26,6 +26,12 @@ void
 fake_engine_auto(bool on)
 {
 	auto_finish = on;
+}
+
+void
+fake_engine_breaks(bool on)
+{
+	breaks = on;
 }
 
 static void
@@ -86,6 +92,16 @@ static void
 on_check(uv_check_t *handle)
 {
 	struct engine *engine = handle->data;
+	if (!engine->told_ready && engine->callbacks.ready != NULL)
+		engine->callbacks.ready(engine->callbacks.context);
+	engine->told_ready = true;
+	if (engine->breaks && engine->live > 0) {
+		struct error err = ERROR_INIT;
+		(void)error_set(&err, ERROR_CLOSED, "the spawner is gone");
+		engine->breaks = false;
+		engine->callbacks.fatal(engine->callbacks.context, &err);
+		return;
+	}
 	for (size_t i = 0; i < engine->count; i++) {
 		struct fake_job *job = &engine->jobs[i];
 		if (job->live && job->cancelled)
@@ -125,6 +141,7 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	base_close(&spawner_fd);
 	engine->callbacks = *callbacks;
 	engine->auto_finish = auto_finish;
+	engine->breaks = breaks;
 	require(uv_check_init(loop, &engine->check) == 0);
 	require(uv_idle_init(loop, &engine->idle) == 0);
 	engine->check.data = engine;
@@ -159,7 +176,6 @@ int
 engine_submit(struct engine *engine, struct run_request *request, uint64_t session, uint64_t ticket,
 	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
 {
-	static unsigned number;
 	if (engine->draining)
 		return error_set(err, ERROR_CLOSED, "the daemon is draining");
 	if (engine->full || engine->count == FAKE_JOBS_MAX)
@@ -171,7 +187,7 @@ engine_submit(struct engine *engine, struct run_request *request, uint64_t sessi
 	job->ticket = ticket;
 	job->request = *request;
 	memset(request, 0, sizeof(*request));
-	(void)snprintf(job->id, sizeof(job->id), "%032x", ++number);
+	(void)snprintf(job->id, sizeof(job->id), "%032x", ++engine->last_id);
 	memcpy(ret_id, job->id, sizeof(job->id));
 	engine->live++;
 	wake(engine);

@@ -26,9 +26,12 @@ struct engine {
 	struct fake_job jobs[FAKE_JOBS_MAX];
 	size_t count; /* submitted so far */
 	size_t live;
+	unsigned last_id;
 	bool auto_finish; /* each job ends in the turn after it came; stdout is its source */
-	bool full;	  /* refuse with ERROR_LIMIT */
+	bool full;        /* refuse with ERROR_LIMIT */
 	bool draining, drained;
+	bool told_ready;
+	bool breaks;        /* tell of a fatal fault when a job comes */
 	unsigned forgotten; /* calls of engine_forget_session */
 };
 
@@ -36,6 +39,8 @@ struct engine {
 struct engine *fake_engine(void);
 /* Have engines made from now on end jobs by themselves. */
 void fake_engine_auto(bool on);
+/* Have engines made from now on break down at their first job. */
+void fake_engine_breaks(bool on);
 /* End job `index` with status ok and this stdout. */
 void fake_engine_finish(struct engine *engine, size_t index, const void *out, size_t size);
 void fake_engine_output(struct engine *engine, size_t index, int stream, const void *bytes,

@@ -1,16 +1,13 @@
 /*
- * inwork.c on hash_table.c: requests are found by ticket, job and id, for their own client only, and
- * are gone with it.
+ * inwork.c on hash_table.c: requests are found by ticket, job and id, for their own client only,
+ * and are gone with it.
  */
+#include "cmocka_headers.h"
 #include "daemon/inwork.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define MANY 5000
 
@@ -25,7 +22,7 @@ test_find_by_all_three(void **state)
 {
 	(void)state;
 	struct inwork inwork;
-	struct inwork_client one = { .session = 0 }, two = { .session = 0 };
+	struct inwork_client one = {.session = 0}, two = {.session = 0};
 	inwork_init(&inwork);
 	inwork_client_add(&inwork, &one, 7, 1000);
 	inwork_client_add(&inwork, &two, 8, 1001);
@@ -69,7 +66,7 @@ test_many(void **state)
 {
 	(void)state;
 	struct inwork inwork;
-	struct inwork_client client = { .session = 0 };
+	struct inwork_client client = {.session = 0};
 	inwork_init(&inwork);
 	inwork_client_add(&inwork, &client, 1, 0);
 	char text[JOB_ID_CHARS + 1];
@@ -118,9 +115,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find_by_all_three),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_hash_depends_on_key_salt_and_bytes),
+	    cmocka_unit_test(test_find_by_all_three),
+	    cmocka_unit_test(test_many),
+	    cmocka_unit_test(test_hash_depends_on_key_salt_and_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

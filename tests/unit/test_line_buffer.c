@@ -1,15 +1,13 @@
 /*
- * line_buffer.c: lines come out the same however the bytes are cut; caps and the shared budget hold.
+ * line_buffer.c: lines come out the same however the bytes are cut; caps and the shared budget
+ * hold.
  */
+#include "cmocka_headers.h"
 #include "daemon/line_buffer.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define NOTES_MAX 4096
 
@@ -81,9 +79,9 @@ test_cut_anywhere(void **state)
 	static const char TEXT[] = "one\ntwo\r\n\n\r\nx\ry\r\n{\"a\":1}\nrest\r";
 	static const char WANTED[] = "line(one)line(two)line()line()line(x\ry)line({\"a\":1})";
 	for (size_t cut = 1; cut < sizeof(TEXT); cut++) {
-		struct line_budget budget = { .max = 1 << 20 };
+		struct line_budget budget = {.max = 1 << 20};
 		struct line_buffer buffer;
-		struct notes notes = { .used = 0 };
+		struct notes notes = {.used = 0};
 		line_buffer_init(&buffer, 4096, &budget);
 		assert_true(feed(&buffer, TEXT, cut, cut, &notes));
 		assert_true(feed(&buffer, TEXT + cut, sizeof(TEXT) - 1 - cut, 1, &notes));
@@ -116,13 +114,13 @@ test_cap_is_exact(void **state)
 {
 	(void)state;
 	enum { CAP = 100000 };
-	static const size_t PIECES[] = { 1, 7, 4096, 65536, 300000 };
+	static const size_t PIECES[] = {1, 7, 4096, 65536, 300000};
 	char *bytes = filled(CAP + 1, 'a');
 	for (size_t i = 0; i < sizeof(PIECES) / sizeof(PIECES[0]); i++) {
 		for (size_t length = CAP - 2; length <= CAP + 1; length++) {
-			struct line_budget budget = { .max = 1 << 20 };
+			struct line_budget budget = {.max = 1 << 20};
 			struct line_buffer buffer;
-			struct notes notes = { .used = 0 };
+			struct notes notes = {.used = 0};
 			line_buffer_init(&buffer, CAP, &budget);
 			bytes[length - 1] = '\n';
 			size_t left = length;
@@ -163,9 +161,9 @@ static void
 test_refused_line_is_skipped_and_may_not_be_endless(void **state)
 {
 	(void)state;
-	struct line_budget budget = { .max = 1 << 20 };
+	struct line_budget budget = {.max = 1 << 20};
 	struct line_buffer buffer;
-	struct notes notes = { .used = 0 };
+	struct notes notes = {.used = 0};
 	line_buffer_init(&buffer, 4096, &budget);
 	char *bytes = filled(4096 * 6, 'b');
 	assert_true(feed(&buffer, bytes, 4096 * 4, 1000, &notes));
@@ -183,9 +181,9 @@ static void
 test_skipping_at_the_end_leaves_nothing(void **state)
 {
 	(void)state;
-	struct line_budget budget = { .max = 1 << 20 };
+	struct line_budget budget = {.max = 1 << 20};
 	struct line_buffer buffer;
-	struct notes notes = { .used = 0 };
+	struct notes notes = {.used = 0};
 	line_buffer_init(&buffer, 4096, &budget);
 	char *bytes = filled(5000, 'c');
 	assert_true(feed(&buffer, bytes, 5000, 5000, &notes));
@@ -202,9 +200,9 @@ static void
 test_budget_refuses_large_lines_only(void **state)
 {
 	(void)state;
-	struct line_budget budget = { .max = 300000 };
+	struct line_budget budget = {.max = 300000};
 	struct line_buffer first, second;
-	struct notes notes = { .used = 0 };
+	struct notes notes = {.used = 0};
 	line_buffer_init(&first, 1 << 20, &budget);
 	line_buffer_init(&second, 1 << 20, &budget);
 	char *bytes = filled(250000, 'd');
@@ -227,9 +225,9 @@ static void
 test_memory_follows_what_arrives(void **state)
 {
 	(void)state;
-	struct line_budget budget = { .max = 64 << 20 };
+	struct line_budget budget = {.max = 64 << 20};
 	struct line_buffer buffer;
-	struct notes notes = { .used = 0 };
+	struct notes notes = {.used = 0};
 	line_buffer_init(&buffer, 16 << 20, &budget);
 	assert_int_equal(buffer.capacity, 0);
 	assert_true(feed(&buffer, "{", 1, 1, &notes));
@@ -252,12 +250,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cut_anywhere),
-		cmocka_unit_test(test_cap_is_exact),
-		cmocka_unit_test(test_refused_line_is_skipped_and_may_not_be_endless),
-		cmocka_unit_test(test_skipping_at_the_end_leaves_nothing),
-		cmocka_unit_test(test_budget_refuses_large_lines_only),
-		cmocka_unit_test(test_memory_follows_what_arrives),
+	    cmocka_unit_test(test_cut_anywhere),
+	    cmocka_unit_test(test_cap_is_exact),
+	    cmocka_unit_test(test_refused_line_is_skipped_and_may_not_be_endless),
+	    cmocka_unit_test(test_skipping_at_the_end_leaves_nothing),
+	    cmocka_unit_test(test_budget_refuses_large_lines_only),
+	    cmocka_unit_test(test_memory_follows_what_arrives),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,19 +1,16 @@
 /*
  * outbox.c over a socketpair: order, coalescing, back-pressure, caps, gone peers and sessions.
  */
+#include "cmocka_headers.h"
 #include "daemon/outbox.h"
 
 #include "protocol/base_sys.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define CHANNEL_MAX 1000000u
 #define TOTAL_MAX   2000000u
@@ -43,8 +40,8 @@ set_up(void **state)
 	assert_int_equal(outbox_init(&f->outbox, &f->loop, CHANNEL_MAX, TOTAL_MAX), 0);
 	for (size_t i = 0; i < 3; i++) {
 		int fds[2];
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-					    fds), 0);
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
 		f->peers[i] = fds[1];
 		f->channels[i].session = i + 1;
 		f->channels[i].fd = fds[0];
@@ -226,15 +223,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_lines_of_a_turn_leave_in_order, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(test_slow_reader_gets_everything, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_full_channel_is_given_up, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_fullest_goes_when_all_are_too_much, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(test_gone_peer_is_noticed, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_channels_may_close_in_a_turn, set_up,
-						tear_down),
+	    cmocka_unit_test_setup_teardown(test_lines_of_a_turn_leave_in_order, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_slow_reader_gets_everything, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_full_channel_is_given_up, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_fullest_goes_when_all_are_too_much, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(test_gone_peer_is_noticed, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_channels_may_close_in_a_turn, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

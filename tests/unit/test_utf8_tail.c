@@ -1,14 +1,10 @@
 /*
  * utf8_tail.c: what is held back is exactly the unfinished sequence that may still become right.
  */
+#include "cmocka_headers.h"
 #include "daemon/utf8_tail.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static size_t
 open_bytes(const char *text)
@@ -21,10 +17,31 @@ test_complete_or_wrong_is_not_held(void **state)
 {
 	(void)state;
 	static const char *const WHOLE[] = {
-		"", "a", "abc", "\xc3\xa9", "x\xe2\x82\xac", "\xf0\x9f\x90\x8d", "\xed\x9f\xbf",
-		"\x80", "\xbf\xbf\xbf\xbf", "\xc0", "\xc1", "\xf5", "\xff", "\xe0\x80", "\xe0\x9f",
-		"\xed\xa0", "\xed\xbf", "\xf0\x8f", "\xf4\x90", "\xf0\x80\x80", "\xc3\xa9\x80",
-		"\xc3" "a", "\xe2\x82" "a",
+	    "",
+	    "a",
+	    "abc",
+	    "\xc3\xa9",
+	    "x\xe2\x82\xac",
+	    "\xf0\x9f\x90\x8d",
+	    "\xed\x9f\xbf",
+	    "\x80",
+	    "\xbf\xbf\xbf\xbf",
+	    "\xc0",
+	    "\xc1",
+	    "\xf5",
+	    "\xff",
+	    "\xe0\x80",
+	    "\xe0\x9f",
+	    "\xed\xa0",
+	    "\xed\xbf",
+	    "\xf0\x8f",
+	    "\xf4\x90",
+	    "\xf0\x80\x80",
+	    "\xc3\xa9\x80",
+	    "\xc3"
+	    "a",
+	    "\xe2\x82"
+	    "a",
 	};
 	for (size_t i = 0; i < sizeof(WHOLE) / sizeof(WHOLE[0]); i++)
 		assert_int_equal(open_bytes(WHOLE[i]), 0);
@@ -50,8 +67,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_complete_or_wrong_is_not_held),
-		cmocka_unit_test(test_unfinished_is_held),
+	    cmocka_unit_test(test_complete_or_wrong_is_not_held),
+	    cmocka_unit_test(test_unfinished_is_held),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
