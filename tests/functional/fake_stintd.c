@@ -4,7 +4,8 @@
  *
  *   ready | start N | end N | next | zygote N TEXT | leaf N NAME | rmleaf N NAME | id | exit N
  *   short | unknown | withfd | dirty      (breaches of the protocol)
- * A start that finds FAKE_STINTD_FAIL set by `--set hash_seed=4000000000` ends at once with status 3.
+ * A start that finds FAKE_STINTD_FAIL set by `--set hash_seed=4000000000` ends at once with
+ * status 3.
  */
 #define _GNU_SOURCE
 #include "protocol/base_sys.h"
@@ -32,8 +33,8 @@ struct fake {
 	char answer[8192];
 };
 
-static void
-fake_say(struct fake *fake, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fake_say(struct fake *fake, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void
 fake_say(struct fake *fake, const char *format, ...)

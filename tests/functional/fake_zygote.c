@@ -32,8 +32,8 @@ struct fake {
 	size_t used;
 };
 
-static void
-fake_say(struct fake *fake, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fake_say(struct fake *fake, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void
 fake_say(struct fake *fake, const char *format, ...)
@@ -81,11 +81,13 @@ fake_self(struct fake *fake)
 	(void)sigprocmask(SIG_BLOCK, NULL, &blocked);
 	if (!getcwd(cwd, sizeof(cwd)))
 		*cwd = '\0';
-	fake_say(fake, "pid=%d ppid=%d uid=%u gid=%u groups=%d host=%s stack=%llu core=%llu fds=%d "
-		 "death=%d cwd=%s term_blocked=%d env=%s,%s", (int)getpid(), (int)getppid(), getuid(),
-		 getgid(), getgroups(0, NULL), host, (unsigned long long)stack.rlim_cur,
-		 (unsigned long long)core.rlim_max, open_fds, death, cwd,
-		 sigismember(&blocked, SIGTERM), environ[0], environ[0] && environ[1] ? "more" : "");
+	fake_say(fake,
+		 "pid=%d ppid=%d uid=%u gid=%u groups=%d host=%s stack=%llu core=%llu fds=%d "
+		 "death=%d cwd=%s term_blocked=%d env=%s,%s",
+		 (int)getpid(), (int)getppid(), getuid(), getgid(), getgroups(0, NULL), host,
+		 (unsigned long long)stack.rlim_cur, (unsigned long long)core.rlim_max, open_fds,
+		 death, cwd, sigismember(&blocked, SIGTERM), environ[0],
+		 environ[0] && environ[1] ? "more" : "");
 	fake_say(fake, " map=");
 	fake_file(fake, "/proc/self/uid_map");
 }
@@ -121,7 +123,7 @@ fake_list(struct fake *fake, const char *path)
 static void
 fake_birth(struct fake *fake, const char *leaf)
 {
-	struct clone_args args = { .exit_signal = SIGCHLD };
+	struct clone_args args = {.exit_signal = SIGCHLD};
 	char path[128], *rest = strdup(fake->roles);
 	int into = -1, pipes[2], status = -1;
 	long pid;

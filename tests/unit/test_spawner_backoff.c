@@ -14,8 +14,8 @@
 static void
 doubles_up_to_the_cap(void **state)
 {
-	static const uint64_t DELAYS_MS[] = { 0,    100,  200,	400,   800,   1600,
-					      3200, 6400, 10000, 10000, 10000 };
+	static const uint64_t DELAYS_MS[] = {0,    100,  200,   400,   800,  1600,
+					     3200, 6400, 10000, 10000, 10000};
 	struct spawner_backoff backoff;
 	uint64_t now_ns = NS_PER_S, delay_ns;
 
@@ -94,10 +94,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(doubles_up_to_the_cap),
-		cmocka_unit_test(health_starts_the_row_anew),
-		cmocka_unit_test(time_without_ready_is_not_health),
-		cmocka_unit_test(gives_up_only_before_the_first_ready),
+	    cmocka_unit_test(doubles_up_to_the_cap),
+	    cmocka_unit_test(health_starts_the_row_anew),
+	    cmocka_unit_test(time_without_ready_is_not_health),
+	    cmocka_unit_test(gives_up_only_before_the_first_ready),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
