@@ -15,6 +15,7 @@
 #include "worker/python_failure.h"
 #include "worker/python_finder.h"
 #include "worker/python_output.h"
+#include "worker/python_rehearse.h"
 #include "worker/python_source.h"
 #include "worker/zygote_warm.h"
 
@@ -198,4 +199,5 @@ void
 python_host_after_fork(void)
 {
 	PyOS_AfterFork_Child();
+	python_rehearse();
 }

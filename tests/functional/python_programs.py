@@ -318,6 +318,13 @@ MODULES = {
     "circular": {"source": "import a\n", "modules": {"a": "from b import y\nx = 1\n", "b": "from a import x\ny = 1\n"}},
     "del_module": {"source": "import helper\nclass A:\n    def __del__(self): print('main')\na = A()\n",
                    "modules": {"helper": "class A:\n    def __del__(self): print('helper')\na = A()\n"}},
+    "del_modules": {"source": "import one, two\nclass A:\n    def __del__(self): print('main')\na = A()\n",
+                    "modules": {"one": "class A:\n    def __del__(self): print('one', print)\na = A()\nb = 1\n",
+                                "two": "import one\nclass A:\n    def __del__(self): print('two', one)\na = A()\n"}},
+    "del_plain": {"source": "import one, two\nfrom one import A\na = A('main')\n",
+                  "modules": {"one": "class A:\n    def __init__(self, n): self.n = n\n"
+                                     "    def __del__(self): print('del', self.n)\na = A('one')\n",
+                              "two": "from one import A\na = A('two')\n"}},
     "getsource": {"source": "import inspect, helper\nprint(inspect.getsource(helper.f))\n",
                   "modules": {"helper": "x = 1\ndef f():\n    return x\n"}},
     "warn_in_module": {"source": "import helper\nhelper.f()\n",

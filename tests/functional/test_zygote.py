@@ -378,6 +378,15 @@ def all_tests():
     yield "python: stop", python.stop
 
 
+class Case(unittest.FunctionTestCase):
+    """A test that is called by its description."""
+
+    def id(self):
+        return self.shortDescription()
+
+    __str__ = id
+
+
 def load_tests(_loader, _tests, _pattern, words=()):
     """For unittest: one case per test."""
     if os.geteuid() != 0:
@@ -385,7 +394,7 @@ def load_tests(_loader, _tests, _pattern, words=()):
             unittest.skip("needs root")(lambda: None), description="zygote")])
     harness.make_root()
     return unittest.TestSuite(
-        unittest.FunctionTestCase(function, description=name) for name, function in all_tests()
+        Case(function, description=name) for name, function in all_tests()
         if not words or name.endswith(": stop") or any(word in name for word in words))
 
 

@@ -127,8 +127,8 @@ test_cap_after_tricks(void **state)
 	static const char *const TRICKS[] = {
 	    "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.detach())\n",
 	    "import io, sys\nsys.stdout = open(1, 'w', closefd=False)\n",
-	    "import sys\nsys.stdout.reconfigure(encoding='utf-16-le')\n"
-	    "sys.stdout.reconfigure(encoding='utf-8')\n",
+	    ("import sys\nsys.stdout.reconfigure(encoding='utf-16-le')\n"
+	     "sys.stdout.reconfigure(encoding='utf-8')\n"),
 	    "import sys\nsys.stdout.reconfigure(newline='\\r\\n')\n",
 	    "import sys\nsys.stdout.reconfigure(write_through=True)\n",
 	};
