@@ -43,13 +43,13 @@ finish_tell(struct engine *engine)
 	struct link *first;
 	while (!engine->closing && (first = list_first(&engine->lists.of[JOB_ENDED]))) {
 		struct job *job = list_item(first, struct job, link);
-		engine->ended[job->result.status]++;
+		engine->ended[job->result->status]++;
 		job_table_remove(&engine->table, job);
 		list_remove(&job->link);
 		stream_rest(engine, job);
 		if (!job->forgotten && !engine->closing) {
-			struct run_result result = job->result;
-			memset(&job->result, 0, sizeof(job->result));
+			struct run_result result = *job->result;
+			memset(job->result, 0, sizeof(*job->result));
 			engine->callbacks.result(engine->callbacks.context, job->session,
 						 job->ticket, &result);
 		}
@@ -68,7 +68,7 @@ finish_waiting(struct engine *engine, struct job *job, enum job_status status, c
 {
 	queue_leave(&engine->queue, job, JOB_ENDED);
 	job_conclude(job, status, type, message);
-	job->result.usage.queue_us = (engine_now_ns() - job->queued_ns) / NS_PER_US;
+	job->result->usage.queue_us = (engine_now_ns() - job->queued_ns) / NS_PER_US;
 	engine_later(engine);
 }
 
@@ -136,7 +136,7 @@ finish_decide(struct finish *finish)
 	result->usage = finish->usage;
 	explain_result(result, facts, &job->request.limits,
 		       facts->unread && worker->page->setup_step != 0 ? setup : NULL);
-	job->result = *result;
+	*job_new_result(job) = *result;
 	job->worker = NULL;
 	job_move(&finish->engine->lists, job, JOB_ENDED);
 }
@@ -199,17 +199,16 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	facts->oom_kills = leaf_oom_kills(&worker->leaf);
 	facts->wants_value = job->request.wants_value;
 	facts->exit_code = -1;
+	uint64_t leaf_us = leaf_cpu_us(&worker->leaf);
+	uint64_t total_us = about ? about->user_us + about->system_us : leaf_us;
+	uint64_t used_us = total_us > start_us ? total_us - start_us : 0;
+	if (used_us > facts->cpu_used_us)
+		facts->cpu_used_us = used_us;
+	if (leaf_us > total_us + FINISH_CPU_SLACK_US + total_us / 8)
+		log_limited(LOG_LEVEL_WARNING, "finish", 10,
+			    "job %s: the cgroup has %llu us of CPU, the process %llu", job->id,
+			    (unsigned long long)leaf_us, (unsigned long long)total_us);
 	if (about) {
-		uint64_t total_us = about->user_us + about->system_us,
-			 leaf_us = leaf_cpu_us(&worker->leaf);
-		uint64_t used_us = total_us > start_us ? total_us - start_us : 0;
-		if (used_us > facts->cpu_used_us)
-			facts->cpu_used_us = used_us;
-		if (leaf_us > total_us + FINISH_CPU_SLACK_US + total_us / 8)
-			log_limited(LOG_LEVEL_WARNING, "finish", 10,
-				    "job %s: the cgroup has %llu us of CPU, the process %llu",
-				    job->id, (unsigned long long)leaf_us,
-				    (unsigned long long)total_us);
 		facts->exit_code = about->exit_code;
 		facts->signal = about->signal;
 	}

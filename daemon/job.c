@@ -80,7 +80,8 @@ job_free(struct job **job)
 	require(gone->peers.owner == NULL);
 	list_remove(&gone->link);
 	run_request_deinit(&gone->request);
-	run_result_deinit(&gone->result);
+	run_result_deinit(gone->result);
+	free(gone->result);
 	free(gone);
 }
 
@@ -108,6 +109,19 @@ job_move(struct job_lists *lists, struct job *job, enum job_state state)
 	list_append(&lists->of[state], &job->link);
 }
 
+struct run_result *
+job_new_result(struct job *job)
+{
+	if (job->result)
+		run_result_deinit(job->result);
+	else
+		job->result = malloc(sizeof(*job->result));
+	require(job->result);
+	memset(job->result, 0, sizeof(*job->result));
+	memcpy(job->result->job, job->id, sizeof(job->id));
+	return job->result;
+}
+
 static void
 job_copy_text(struct bytes *ret_bytes, const char *text)
 {
@@ -122,12 +136,10 @@ job_copy_text(struct bytes *ret_bytes, const char *text)
 void
 job_conclude(struct job *job, enum job_status status, const char *type, const char *message)
 {
-	run_result_deinit(&job->result);
-	memset(&job->result, 0, sizeof(job->result));
-	memcpy(job->result.job, job->id, sizeof(job->id));
-	job->result.status = status;
-	job->result.exit_code = -1;
-	job->result.has_error = true;
-	job_copy_text(&job->result.error_type, type);
-	job_copy_text(&job->result.error_message, message);
+	struct run_result *result = job_new_result(job);
+	result->status = status;
+	result->exit_code = -1;
+	result->has_error = true;
+	job_copy_text(&result->error_type, type);
+	job_copy_text(&result->error_message, message);
 }

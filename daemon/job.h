@@ -36,7 +36,7 @@ struct job {
 	uint64_t queued_ns, started_ns;
 	uint64_t out_told, err_told; /* bytes of output a streaming job's client has got */
 	struct run_request request;
-	struct run_result result; /* ENDED */
+	struct run_result *result; /* owned; ENDED: never NULL */
 	struct worker *worker;    /* RUNNING: borrowed from the pool */
 };
 
@@ -55,6 +55,8 @@ const char *job_state_name(enum job_state state);
 void job_enter(struct job_lists *lists, struct job *job);
 /* Aborts on a forbidden move. */
 void job_move(struct job_lists *lists, struct job *job, enum job_state state);
+/* Give it an empty result, in place of one it may have. */
+struct run_result *job_new_result(struct job *job);
 /* Fill the result of a job that never ran to an end of its own. Texts are copied. */
 void job_conclude(struct job *job, enum job_status status, const char *type, const char *message);
 

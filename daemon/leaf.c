@@ -144,6 +144,8 @@ leaf_create(struct leaf *leaf, const struct leaf_root *root, uint64_t serial, st
 		    openat(root->dirs[i], name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (dir < 0)
 			code = error_errno(err, "open cgroup %s", name);
+		else if (fchmod(dir, 0755) < 0) /* the zygote passes through, whatever our umask */
+			code = error_errno(err, "open cgroup %s to the zygote", name);
 		else
 			code = leaf_open_dir(leaf, dir, root->roles[i], root->gid, err);
 	}

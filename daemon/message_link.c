@@ -79,14 +79,29 @@ message_link_read(struct message_link *link, struct error *err)
 	return code < 0 ? code : 1;
 }
 
+static void message_link_on_readable(uv_poll_t *poll, int status, int events);
+
+/*
+ * libuv stops polling at an error on the socket. A peer that died with messages of ours unread
+ * leaves one (ECONNRESET), but what it had sent before is still there to be read, up to the end.
+ */
+static int
+message_link_recover(struct message_link *link, int status, struct error *err)
+{
+	int pending = 0;
+	socklen_t size = sizeof(pending);
+	if (getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &pending, &size) < 0 || pending == 0 ||
+	    uv_poll_start(&link->poll, UV_READABLE, message_link_on_readable) < 0)
+		return error_set(err, ERROR_SYSTEM, "poll: %s", uv_strerror(status));
+	return 1;
+}
+
 static void
 message_link_on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct message_link *link = message_link_of(poll->data);
 	struct error err = ERROR_INIT;
-	int code = 1;
-	if (status < 0)
-		code = error_set(&err, ERROR_SYSTEM, "poll: %s", uv_strerror(status));
+	int code = status < 0 ? message_link_recover(link, status, &err) : 1;
 	for (int i = 0; i < MESSAGE_LINK_TURN_MAX && code == 1; i++) {
 		code = message_link_read(link, &err);
 		if (link->closing)

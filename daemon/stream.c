@@ -83,6 +83,6 @@ stream_rest(struct engine *engine, struct job *job)
 {
 	if (!job->request.stream)
 		return;
-	stream_rest_of(engine, job, 1, &job->out_told, &job->result.out);
-	stream_rest_of(engine, job, 2, &job->err_told, &job->result.err);
+	stream_rest_of(engine, job, 1, &job->out_told, &job->result->out);
+	stream_rest_of(engine, job, 2, &job->err_told, &job->result->err);
 }

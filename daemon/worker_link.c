@@ -86,7 +86,7 @@ worker_link_on_readable(uv_poll_t *poll, int status, int events)
 	pid_t pid = 0;
 	int code;
 	if (status < 0)
-		code = error_set(&err, ERROR_SYSTEM, "poll: %s", uv_strerror(status));
+		code = error_set(&err, ERROR_CLOSED, "the worker is gone: %s", uv_strerror(status));
 	else
 		code = worker_link_read_hello(watch, &pid, &err);
 	if (code == ERROR_BUSY)

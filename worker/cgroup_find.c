@@ -33,9 +33,9 @@ static const struct cgroup_find_need {
 	const char *controller;
 	uint32_t role;
 } CGROUP_FIND_NEEDS[] = {
-	{ "memory", CGROUP_ROLE_MEMORY },
-	{ "cpuacct", CGROUP_ROLE_CPU },
-	{ "pids", CGROUP_ROLE_PIDS },
+    {"memory", CGROUP_ROLE_MEMORY},
+    {"cpuacct", CGROUP_ROLE_CPU},
+    {"pids", CGROUP_ROLE_PIDS},
 };
 
 static int
@@ -55,7 +55,7 @@ cgroup_find_tree(const char *mount, const char *controller, const char *parent, 
 		 struct cgroup_tree *ret_tree, struct error *err)
 {
 	char home[CGROUP_PATH_BYTES_MAX];
-	struct cgroup_tree tree = { .root_fd = -1, .home_fd = -1, .parent_fd = -1, .service_fd = -1 };
+	struct cgroup_tree tree = {.root_fd = -1, .home_fd = -1, .parent_fd = -1, .service_fd = -1};
 	struct statfs fs;
 	int rc = cgroup_find_open(AT_FDCWD, mount, &tree.root_fd, err);
 
@@ -72,8 +72,8 @@ cgroup_find_tree(const char *mount, const char *controller, const char *parent, 
 	rc = cgroup_path_own(own, controller, home, sizeof(home), err);
 	if (rc < 0)
 		goto fail;
-	(void)snprintf(tree.parent, sizeof(tree.parent), "%s",
-		       strcmp(parent, "auto") == 0 ? home : parent);
+	tree.fallback = strcmp(parent, "auto") == 0;
+	(void)snprintf(tree.parent, sizeof(tree.parent), "%s", tree.fallback ? home : parent);
 	rc = cgroup_find_open(tree.root_fd, home + 1, &tree.home_fd, err);
 	if (rc == 0)
 		rc = cgroup_find_open(tree.root_fd, tree.parent + 1, &tree.parent_fd, err);
@@ -93,7 +93,8 @@ fail:
 /* The tree mounted at `mount`, added when it is new: two mounts of one hierarchy are one tree. */
 static int
 cgroup_find_add(struct cgroup_trees *trees, const char *mount, const char *controller,
-		const char *parent, const char *own, struct cgroup_tree **ret_tree, struct error *err)
+		const char *parent, const char *own, struct cgroup_tree **ret_tree,
+		struct error *err)
 {
 	struct cgroup_tree tree;
 	struct stat new, old;
@@ -188,7 +189,7 @@ int
 cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *err)
 {
 	char own[CGROUP_FIND_OWN_BYTES_MAX];
-	struct cgroup_trees trees = { .count = 0 };
+	struct cgroup_trees trees = {.count = 0};
 	uint32_t have = 0;
 	int rc;
 
@@ -207,16 +208,19 @@ cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *er
 		rc = cgroup_find_unified(&trees, parent, own, err);
 	for (size_t i = 0; i < trees.count; i++)
 		have |= trees.trees[i].roles;
-	for (size_t i = 0; rc == 0 && i < sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]); i++)
+	for (size_t i = 0; rc == 0 && i < sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]);
+	     i++)
 		if ((have & CGROUP_FIND_NEEDS[i].role) == 0)
-			rc = error_set(err, ERROR_UNSUPPORTED,
-				       "control group controller %s is missing (remedy: enable it on "
-				       "the kernel's command line, or mount it)",
-				       CGROUP_FIND_NEEDS[i].controller);
+			rc = error_set(
+			    err, ERROR_UNSUPPORTED,
+			    "control group controller %s is missing (remedy: enable it on "
+			    "the kernel's command line, or mount it)",
+			    CGROUP_FIND_NEEDS[i].controller);
 	if (rc < 0) {
 		cgroup_find_close(&trees);
 		return rc;
 	}
+	cgroup_path_service(getpid(), trees.name);
 	*ret_trees = trees;
 	return 0;
 }

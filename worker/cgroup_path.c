@@ -1,12 +1,13 @@
 /*
  * Parsing and making of control group names and paths.
  *
- * Pure functions on strings: no file is opened, nothing is logged, nothing is allocated, so that every
- * form of /proc/<pid>/cgroup can be tested without the kernel that writes it. The text comes from the
- * kernel, but group names in it come from whoever made the groups: lengths are checked, and a path
- * that leaves the hierarchy is refused.
+ * Pure functions on strings: no file is opened, nothing is logged, nothing is allocated, so that
+ * every form of /proc/<pid>/cgroup can be tested without the kernel that writes it. The text comes
+ * from the kernel, but group names in it come from whoever made the groups: lengths are checked,
+ * and a path that leaves the hierarchy is refused.
  *
- * Called by cgroup_find.c and cgroup_tree.c at start. Fails with an error; never half-written output.
+ * Called by cgroup_find.c and cgroup_tree.c at start. Fails with an error; never half-written
+ * output.
  */
 #define _GNU_SOURCE
 #include "worker/cgroup_path.h"
@@ -62,9 +63,9 @@ cgroup_path_own(const char *text, const char *controller, char *ret, size_t size
 		length = (size_t)(end - path);
 		if (length == 0 || *path != '/' || strncmp(path, "/..", 3) == 0 ||
 		    cgroup_path_ends_with(path, length, " (deleted)"))
-			return error_set(err, ERROR_INVALID,
-					 "own control group of %s cannot be used: set cgroup_parent",
-					 name);
+			return error_set(
+			    err, ERROR_INVALID,
+			    "own control group of %s cannot be used: set cgroup_parent", name);
 		if (length >= size)
 			return error_set(err, ERROR_LIMIT,
 					 "own control group of %s has a path above %zu bytes", name,

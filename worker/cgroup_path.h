@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define CGROUP_PATH_BYTES_MAX 512
+#define CGROUP_PATH_BYTES_MAX      512
 #define CGROUP_PATH_NAME_BYTES_MAX 32
 
 /*

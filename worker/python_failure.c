@@ -126,9 +126,8 @@ failure_print(struct failure_exception *exception, int *ret_exit_code)
 	return exits;
 }
 
-/* As CPython does between running a file and printing its exception. */
 static void
-failure_flush(const char *name)
+failure_flush_stream(const char *name)
 {
 	PyObject *stream = PySys_GetObject(name), *result; /* borrowed */
 
@@ -140,6 +139,17 @@ failure_flush(const char *name)
 		PyErr_Clear();
 	Py_XDECREF(result);
 	Py_DECREF(stream);
+}
+
+void
+python_failure_flush(void)
+{
+	PyObject *type, *value, *traceback;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	failure_flush_stream("stderr");
+	failure_flush_stream("stdout");
+	PyErr_Restore(type, value, traceback);
 }
 
 /* ---- reporting ------------------------------------------------------------------------------- */
@@ -164,8 +174,6 @@ python_failure_take(bool compiling, struct pack *result, struct python_failure *
 	failure_fetch(&exception);
 	if (exception.type == NULL)
 		return;
-	failure_flush("stderr");
-	failure_flush("stdout");
 	ret_failure->exit_code = 1;
 	if (PyErr_GivenExceptionMatches(exception.type, PyExc_SystemExit)) {
 		ret_failure->reason = REASON_EXIT;

@@ -20,6 +20,10 @@ struct python_failure {
 /* In the zygote: warm what printing needs. */
 int python_failure_prepare(struct error *err);
 
+/* Flush sys.stderr and sys.stdout, as CPython does when a file has been run. A pending exception
+ * stays. */
+void python_failure_flush(void);
+
 /*
  * Take the pending exception: print it as python3 does (sys.excepthook, runs tenant code), or do
  * what SystemExit asks for, and put its type, message and frames into `result`. `compiling`: it

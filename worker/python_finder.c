@@ -49,36 +49,47 @@ static const char *const FINDER_CORE[] = {
 
 /* Forced by CPython: see python_source.c. Owned. */
 static PyTypeObject *finder_type;
-static PyObject *finder_spec_from_location;
+static PyObject *finder_module_spec; /* importlib.machinery.ModuleSpec */
 
+/* "a/b/__init__.py" -> ["a/b"]: modules below are found by name, not there. NULL with an exception.
+ */
+static PyObject *
+finder_locations(const struct source_entry *entry)
+{
+	Py_ssize_t tail = (Py_ssize_t)strlen("/__init__.py");
+	PyObject *directory =
+	    PyUnicode_Substring(entry->file, 0, PyUnicode_GET_LENGTH(entry->file) - tail);
+
+	return directory ? Py_BuildValue("[N]", directory) : NULL;
+}
+
+/* Not spec_from_file_location(): that puts the current directory before the name. */
 static PyObject *
 finder_make_spec(const struct source_entry *entry)
 {
-	PyObject *args = NULL, *kwargs = NULL, *spec = NULL;
-	PyObject *loader = python_source_loader(entry), *search = NULL;
+	PyObject *loader = python_source_loader(entry), *args = NULL, *kwargs = NULL, *spec = NULL;
+	PyObject *locations = NULL;
+	int failed = 0;
 
-	if (loader != NULL && entry->package) {
-		/* "a/b/__init__.py" -> ["a/b"]: the modules below are found by name, not there */
-		PyObject *directory = PyUnicode_Substring(entry->file, 0,
-							  PyUnicode_GET_LENGTH(entry->file) -
-							      (Py_ssize_t)strlen("/__init__.py"));
-
-		search = directory ? Py_BuildValue("[N]", directory) : NULL;
-	} else if (loader != NULL) {
-		search = Py_None;
-		Py_INCREF(search);
-	}
-	if (search != NULL)
-		args = PyTuple_Pack(2, entry->module, entry->file);
+	if (loader != NULL)
+		args = PyTuple_Pack(2, entry->module, loader);
 	if (args != NULL)
-		kwargs =
-		    Py_BuildValue("{sOsO}", "loader", loader, "submodule_search_locations", search);
+		kwargs = Py_BuildValue("{sO}", "origin", entry->file);
 	if (kwargs != NULL && python_source_seed(entry) == 0)
-		spec = PyObject_Call(finder_spec_from_location, args, kwargs);
+		spec = PyObject_Call(finder_module_spec, args, kwargs);
+	if (spec != NULL && entry->package) {
+		locations = finder_locations(entry);
+		failed = locations == NULL ||
+			 PyObject_SetAttrString(spec, "submodule_search_locations", locations) < 0;
+	}
+	if (spec != NULL && !failed)
+		failed = PyObject_SetAttrString(spec, "has_location", Py_True) < 0;
+	if (failed)
+		Py_CLEAR(spec);
 	Py_XDECREF(loader);
-	Py_XDECREF(search);
 	Py_XDECREF(args);
 	Py_XDECREF(kwargs);
+	Py_XDECREF(locations);
 	return spec;
 }
 
@@ -119,14 +130,13 @@ static PyType_Spec FINDER_SPEC = {
 int
 python_finder_prepare(struct error *err)
 {
-	PyObject *external = PyImport_ImportModule("_frozen_importlib_external");
+	PyObject *bootstrap = PyImport_ImportModule("_frozen_importlib");
 
-	if (external != NULL)
-		finder_spec_from_location =
-		    PyObject_GetAttrString(external, "spec_from_file_location");
-	Py_XDECREF(external);
+	if (bootstrap != NULL)
+		finder_module_spec = PyObject_GetAttrString(bootstrap, "ModuleSpec");
+	Py_XDECREF(bootstrap);
 	finder_type = (PyTypeObject *)(void *)PyType_FromSpec(&FINDER_SPEC);
-	if (finder_spec_from_location == NULL || finder_type == NULL)
+	if (finder_module_spec == NULL || finder_type == NULL)
 		return error_set(err, ERROR_SYSTEM, "importlib is not CPython 3.11's");
 	return 0;
 }

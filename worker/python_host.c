@@ -15,6 +15,8 @@
 #include "worker/python_failure.h"
 #include "worker/python_finder.h"
 #include "worker/python_output.h"
+#include "worker/python_refuse.h"
+#include "worker/python_rehearse.h"
 #include "worker/python_source.h"
 #include "worker/zygote_warm.h"
 
@@ -94,7 +96,7 @@ host_paths(PyConfig *config, const char *stdlib, const char *prefix)
 	status = host_append_path(config, stdlib);
 	if (PyStatus_Exception(status))
 		return status;
-	/* For the warm-up only: zygote_warm() takes it off the path. */
+	/* Served by zygote_extension.c; the directory itself is hidden from jobs. */
 	(void)snprintf(dynload, sizeof(dynload), "%s/lib-dynload", stdlib);
 	return host_append_path(config, dynload);
 }
@@ -153,6 +155,8 @@ python_host_start(const struct python_host_options *options, struct error *err)
 	if (code == 0)
 		code = python_ceiling_prepare(err);
 	if (code == 0)
+		code = python_refuse_prepare(err);
+	if (code == 0)
 		code = python_source_prepare(options->stdlib, err);
 	if (code == 0)
 		code = python_finder_prepare(err);
@@ -198,4 +202,5 @@ void
 python_host_after_fork(void)
 {
 	PyOS_AfterFork_Child();
+	python_rehearse();
 }

@@ -11,27 +11,11 @@
 #include <string.h>
 
 static int
-job_add(struct job_text *texts, size_t *count, size_t max, struct job_text text, struct error *err)
+job_module_source(struct python_job *job, struct job_text text, struct error *err)
 {
-	if (*count == max)
-		return error_set(err, ERROR_INVALID, "job blob: more than %zu of one field", max);
-	texts[(*count)++] = text;
-	return 0;
-}
+	struct job_module *module =
+	    job->module_count > 0 ? &job->modules[job->module_count - 1] : NULL;
 
-static int
-job_module_field(struct python_job *job, uint32_t tag, struct job_text text, struct error *err)
-{
-	struct job_module *module;
-
-	if (tag == JOB_MODULE_NAME) {
-		if (job->module_count == MODULES_MAX)
-			return error_set(err, ERROR_INVALID, "job blob: more than %d modules",
-					 MODULES_MAX);
-		job->modules[job->module_count++].name = text;
-		return 0;
-	}
-	module = job->module_count > 0 ? &job->modules[job->module_count - 1] : NULL;
 	if (module == NULL || module->source.bytes != NULL)
 		return error_set(err, ERROR_INVALID,
 				 "job blob: a module's source without its name");
@@ -39,6 +23,7 @@ job_module_field(struct python_job *job, uint32_t tag, struct job_text text, str
 	return 0;
 }
 
+/* Room for every repeated field was made by job_allocate(). */
 static int
 job_field(struct python_job *job, const struct pack_field *field, struct error *err)
 {
@@ -70,12 +55,16 @@ job_field(struct python_job *job, const struct pack_field *field, struct error *
 		job->entry_kwargs = text;
 		return 0;
 	case JOB_ARG:
-		return job_add(job->args, &job->arg_count, ARGS_MAX, text, err);
+		job->args[job->arg_count++] = text;
+		return 0;
 	case JOB_OUTPUT:
-		return job_add(job->outputs, &job->output_count, OUTPUTS_MAX, text, err);
+		job->outputs[job->output_count++] = text;
+		return 0;
 	case JOB_MODULE_NAME:
+		job->modules[job->module_count++].name = text;
+		return 0;
 	case JOB_MODULE_SOURCE:
-		return job_module_field(job, field->tag, text, err);
+		return job_module_source(job, text, err);
 	default:
 		return error_set(err, ERROR_INVALID, "job blob: unknown field %u", field->tag);
 	}
@@ -97,16 +86,48 @@ job_check(const struct python_job *job, struct error *err)
 	return 0;
 }
 
+/* A job with room for as many repeated fields as the blob has; untouched memory costs nothing. */
+static int
+job_allocate(const void *blob, size_t size, struct python_job **ret_job, struct error *err)
+{
+	size_t args = 0, outputs = 0, modules = 0;
+	struct pack_reader reader;
+	struct pack_field field;
+	struct python_job *job;
+	int code;
+
+	pack_reader_init(&reader, blob, size);
+	while ((code = pack_next(&reader, &field, err)) > 0) {
+		args += field.tag == JOB_ARG;
+		outputs += field.tag == JOB_OUTPUT;
+		modules += field.tag == JOB_MODULE_NAME;
+	}
+	if (code < 0)
+		return code;
+	if (args > ARGS_MAX || outputs > OUTPUTS_MAX || modules > MODULES_MAX)
+		return error_set(err, ERROR_INVALID, "job blob: too many fields of one kind");
+	job = calloc(1, sizeof(*job) + (args + outputs) * sizeof(struct job_text) +
+			    modules * sizeof(struct job_module));
+	if (job == NULL)
+		return error_errno(err, "job");
+	job->modules = (struct job_module *)(void *)(job + 1);
+	job->args = (struct job_text *)(void *)(job->modules + modules);
+	job->outputs = job->args + args;
+	*ret_job = job;
+	return 0;
+}
+
 int
 python_job_new(const void *blob, size_t size, struct python_job **ret_job, struct error *err)
 {
-	struct python_job *job = calloc(1, sizeof(*job));
+	struct python_job *job = NULL;
 	struct pack_reader reader;
 	struct pack_field field;
 	int code;
 
-	if (job == NULL)
-		return error_errno(err, "job");
+	code = job_allocate(blob, size, &job, err);
+	if (code < 0)
+		return code;
 	pack_reader_init(&reader, blob, size);
 	while ((code = pack_next(&reader, &field, err)) > 0) {
 		code = job_field(job, &field, err);

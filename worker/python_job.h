@@ -29,8 +29,8 @@ struct python_job {
 	struct job_text inputs, entry, entry_args, entry_kwargs;
 	bool mode_eval;
 	size_t arg_count, output_count, module_count;
-	struct job_text args[ARGS_MAX], outputs[OUTPUTS_MAX];
-	struct job_module modules[MODULES_MAX];
+	struct job_text *args, *outputs; /* in this allocation */
+	struct job_module *modules;      /* in this allocation */
 };
 
 /*

@@ -63,6 +63,33 @@ lines_cookie(const char *line, size_t length, char ret_name[LINES_ENCODING_BYTES
 	return false;
 }
 
+/* The spellings that CPython's tokenizer takes for these two: any case, '_' as '-', a suffix after
+ * '-'. */
+static void
+lines_normalize(char encoding[LINES_ENCODING_BYTES])
+{
+	static const char *const names[][2] = {
+	    {"utf-8", "utf-8"},
+	    {"latin-1", "iso-8859-1"},
+	    {"iso-8859-1", "iso-8859-1"},
+	    {"iso-latin-1", "iso-8859-1"},
+	};
+	char lower[LINES_ENCODING_BYTES];
+	size_t length;
+
+	for (length = 0; encoding[length] != '\0'; length++)
+		lower[length] =
+		    encoding[length] == '_' ? '-' : (char)tolower((unsigned char)encoding[length]);
+	lower[length] = '\0';
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t known = strlen(names[i][0]);
+
+		if (strncmp(lower, names[i][0], known) == 0 &&
+		    (lower[known] == '\0' || lower[known] == '-'))
+			(void)strcpy(encoding, names[i][1]);
+	}
+}
+
 void
 python_lines_encoding(const char *bytes, size_t size, char ret_encoding[LINES_ENCODING_BYTES])
 {
@@ -74,8 +101,10 @@ python_lines_encoding(const char *bytes, size_t size, char ret_encoding[LINES_EN
 	for (int line = 0; line < 2 && go_on && at < size; line++) {
 		size_t length = lines_length(bytes, size, at);
 
-		if (lines_cookie(bytes + at, length, ret_encoding, &go_on))
+		if (lines_cookie(bytes + at, length, ret_encoding, &go_on)) {
+			lines_normalize(ret_encoding);
 			return;
+		}
 		at += length;
 	}
 	(void)strcpy(ret_encoding, "utf-8");

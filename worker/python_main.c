@@ -33,6 +33,13 @@ main_globals(void)
 	return module ? PyModule_GetDict(module) : NULL;
 }
 
+/* Borrowed. */
+static PyObject *
+main_builtins(void)
+{
+	return PyDict_GetItemString(PyImport_GetModuleDict(), "builtins");
+}
+
 /* ---- set-up ---------------------------------------------------------------------------------- */
 
 static int
@@ -65,8 +72,8 @@ main_stdin(void)
 		raw = PyObject_GetAttrString(buffer, "raw");
 	if (raw != NULL && io != NULL && name != NULL &&
 	    PyObject_SetAttrString(raw, "name", name) == 0)
-		stream = PyObject_CallMethod(io, "TextIOWrapper", "Ossss", buffer, "utf-8",
-					     "surrogateescape", "\n", NULL);
+		stream = PyObject_CallMethod(io, "TextIOWrapper", "Osss", buffer, "utf-8",
+					     "surrogateescape", "\n");
 	if (stream != NULL && (mode == NULL || PyObject_SetAttrString(stream, "mode", mode) < 0))
 		Py_CLEAR(stream);
 	Py_XDECREF(raw);
@@ -95,18 +102,32 @@ main_set_stdin(void)
 	return code;
 }
 
+/*
+ * A new module: the one that the interpreter was started with is frozen, and what hangs on it would
+ * never be collected. Names in the order that python3 has them in.
+ */
 static int
 main_set_names(void)
 {
 	const struct source_entry *entry = python_source_main();
-	PyObject *globals = main_globals(), *loader;
+	PyObject *module = PyModule_NewObject(entry->module), *globals, *loader, *annotations;
 	int code = -1;
 
-	loader = globals ? python_source_loader(entry) : NULL;
-	if (loader != NULL && PyDict_SetItemString(globals, "__loader__", loader) == 0 &&
-	    PyDict_SetItemString(globals, "__file__", entry->file) == 0)
-		code = PyDict_SetItemString(globals, "__cached__", Py_None);
+	if (module == NULL)
+		return -1;
+	globals = PyModule_GetDict(module); /* borrowed */
+	loader = python_source_loader(entry);
+	annotations = PyDict_New();
+	if (loader != NULL && annotations != NULL &&
+	    PyDict_SetItemString(globals, "__loader__", loader) == 0 &&
+	    PyDict_SetItemString(globals, "__annotations__", annotations) == 0 &&
+	    PyDict_SetItemString(globals, "__builtins__", main_builtins()) == 0 &&
+	    PyDict_SetItemString(globals, "__file__", entry->file) == 0 &&
+	    PyDict_SetItemString(globals, "__cached__", Py_None) == 0)
+		code = PyDict_SetItem(PyImport_GetModuleDict(), entry->module, module);
 	Py_XDECREF(loader);
+	Py_XDECREF(annotations);
+	Py_DECREF(module);
 	return code;
 }
 
@@ -366,6 +387,7 @@ python_main_run(const struct python_job *job, const struct worker_terms *terms,
 		Py_DECREF(code);
 	}
 	release_reserve();
+	python_failure_flush();
 	if (value == NULL)
 		python_failure_take(false, result, ret_failure);
 	/* A program that leaves with sys.exit() has its outputs still; its value it has not. */

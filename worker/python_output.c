@@ -110,7 +110,8 @@ install_stream(struct output_stream *stream, const struct stream_shape *shape, b
 	stream->live = true;
 	python_output_types_bind(&python_output_buffer_type, buffer, stream);
 	python_output_types_bind(&python_output_text_type, text, stream);
-	if (PySys_SetObject(shape->attribute, text) == 0 &&
+	if (python_output_text_keep_write(stream, text) == 0 &&
+	    PySys_SetObject(shape->attribute, text) == 0 &&
 	    PySys_SetObject(shape->original, text) == 0)
 		rc = 0;
 out:
@@ -199,7 +200,8 @@ python_output_finish(void)
 			drop_unwritable(&streams[i]);
 			rc = -1;
 		}
-		python_output_stage_check(&streams[i].stage);
+		if (streams[i].raw)
+			python_output_stage_check(&streams[i].stage);
 	}
 	return rc;
 }
@@ -219,6 +221,8 @@ void
 python_output_settle(void)
 {
 	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		if (streams[i].raw == NULL)
+			continue;
 		if (!python_output_types_usable(&streams[i]))
 			python_output_stage_discard(&streams[i].stage);
 		python_output_stage_check(&streams[i].stage);

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+static PyObject *write_name; /* owned: interned "write"; global as the types are */
+
 static struct output_stream *
 live_stream(PyObject *self)
 {
@@ -314,6 +316,57 @@ out:
 	return rc;
 }
 
+/* The version of the object's __dict__: another one after every change in it. 0: no __dict__ yet.
+ */
+static uint64_t
+dict_version(PyObject *self)
+{
+	Py_ssize_t offset = python_output_text_type.base->tp_dictoffset;
+	PyObject *dict = *(PyObject **)(void *)((char *)self + offset);
+
+	return dict ? ((PyDictObject *)(void *)dict)->ma_version_tag : 0;
+}
+
+int
+python_output_text_keep_write(struct output_stream *stream, PyObject *self)
+{
+	PyObject *name = PyUnicode_InternFromString("write"), *method = NULL;
+
+	if (python_output_text_type.base->tp_dictoffset <= 0) {
+		PyErr_SetString(PyExc_SystemError, "_io.TextIOWrapper is not that of CPython 3.11");
+		Py_XDECREF(name);
+		return -1;
+	}
+	if (name)
+		method = PyObject_GenericGetAttr(self, name);
+	if (method == NULL) {
+		Py_XDECREF(name);
+		return -1;
+	}
+	Py_XSETREF(write_name, name);
+	Py_XSETREF(stream->write, method);
+	stream->write_version = dict_version(self);
+	return 0;
+}
+
+/*
+ * print() looks "write" up twice for a line and throws the bound method away each time, which costs
+ * as much as the write itself; here it gets the one that is kept, as long as nobody has put another
+ * "write" into the object (the type cannot be changed).
+ */
+static PyObject *
+text_getattr(PyObject *self, PyObject *name)
+{
+	if (name == write_name) {
+		struct output_stream *stream =
+		    python_output_types_stream(&python_output_text_type, self);
+
+		if (stream && stream->write && stream->write_version == dict_version(self))
+			return Py_NewRef(stream->write);
+	}
+	return PyObject_GenericGetAttr(self, name);
+}
+
 static PyMethodDef text_methods[] = {
     {"write", text_write, METH_O, NULL},
     {"flush", text_flush, METH_NOARGS, NULL},
@@ -324,6 +377,7 @@ static PyMethodDef text_methods[] = {
 };
 
 static PyType_Slot text_slots[] = {
+    {Py_tp_getattro, (void *)text_getattr},
     {Py_tp_init, (void *)text_init},
     {Py_tp_methods, text_methods},
     {0, NULL},

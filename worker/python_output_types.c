@@ -15,11 +15,6 @@
 struct output_type python_output_buffer_type;
 struct output_type python_output_text_type;
 
-/* The start of _io.FileIO's storage in CPython 3.11; checked when a stream is installed. */
-struct file_io_head {
-	PyObject_HEAD int fd; /* -1 when closed */
-};
-
 static int
 make_type(struct output_type *output_type, PyObject *io, const char *name, PyType_Spec *spec)
 {
@@ -42,6 +37,7 @@ make_type(struct output_type *output_type, PyObject *io, const char *name, PyTyp
 		return -1;
 	}
 	output_type->base = (PyTypeObject *)base;
+	output_type->slot_offset = ((PyTypeObject *)base)->tp_basicsize;
 	output_type->type = (PyTypeObject *)type;
 	return 0;
 }
@@ -61,38 +57,6 @@ python_output_types_prepare(void)
 			       &python_output_text_spec);
 	Py_DECREF(io);
 	return rc;
-}
-
-static struct output_stream **
-slot(const struct output_type *type, PyObject *self)
-{
-	return (struct output_stream **)(void *)((char *)self + type->base->tp_basicsize);
-}
-
-struct output_stream *
-python_output_types_stream(const struct output_type *type, PyObject *self)
-{
-	return *slot(type, self);
-}
-
-void
-python_output_types_bind(const struct output_type *type, PyObject *self,
-			 struct output_stream *stream)
-{
-	*slot(type, self) = stream;
-}
-
-bool
-python_output_types_raw_known(PyObject *raw, int fd)
-{
-	return Py_TYPE(raw)->tp_basicsize >= (Py_ssize_t)sizeof(struct file_io_head) &&
-	       ((struct file_io_head *)(void *)raw)->fd == fd;
-}
-
-bool
-python_output_types_usable(const struct output_stream *stream)
-{
-	return stream && stream->live && ((struct file_io_head *)(void *)stream->raw)->fd >= 0;
 }
 
 PyObject *

@@ -40,7 +40,7 @@ has_option(const char *options, const char *name)
 int
 sandbox_fs_check_mount(char *line, struct error *err)
 {
-	static const char *const NEEDED[] = {"ro", "nosuid", "nodev"};
+	static const char *const NEEDED[] = {"ro", "nosuid", "nodev", "noexec"};
 	char *save = NULL, *point = NULL, *options = NULL;
 	unsigned field = 0;
 

@@ -11,7 +11,7 @@
 void
 spawner_backoff_init(struct spawner_backoff *ret_backoff)
 {
-	*ret_backoff = (struct spawner_backoff){ 0 };
+	*ret_backoff = (struct spawner_backoff){0};
 }
 
 void

@@ -1,6 +1,7 @@
 /*
- * Starts stintd with nothing but the listening socket, the spawner link and the configuration file's
- * descriptor, as an account without privileges, and restarts it with the policy of spawner_backoff.c.
+ * Starts stintd with nothing but the listening socket, the spawner link and the configuration
+ * file's descriptor, as an account without privileges, and restarts it with the policy of
+ * spawner_backoff.c.
  *
  * A stintd that ends takes every generation with it: a new one begins with a clean slate. Its extra
  * groups are the first gid of each uid range, so that it can open a leaf's files to that range's
@@ -26,7 +27,7 @@
 #include <sys/socket.h>
 
 #define SPAWNER_DAEMON_ARGS_MAX (8 + 2 * SPAWNER_SETS_MAX)
-#define SPAWNER_DAEMON_ACCOUNT	"stint"
+#define SPAWNER_DAEMON_ACCOUNT  "stint"
 
 int
 spawner_daemon_account(const struct config *config, uid_t *ret_uid, gid_t *ret_gid,
@@ -47,17 +48,20 @@ spawner_daemon_account(const struct config *config, uid_t *ret_uid, gid_t *ret_g
 		if (fallback)
 			number = (unsigned long)base - 1;
 		else if (*rest != '\0' || errno != 0 || *name == '-' || number >= UINT32_MAX)
-			return error_set(err, ERROR_NOT_FOUND,
-					 "user: no account is named \"%s\" (remedy: adduser --system "
-					 "--group %s)", name, name);
+			return error_set(
+			    err, ERROR_NOT_FOUND,
+			    "user: no account is named \"%s\" (remedy: adduser --system "
+			    "--group %s)",
+			    name, name);
 		entry = fallback ? NULL : getpwuid((uid_t)number);
 	}
 	if (entry)
 		number = entry->pw_uid;
 	if (number == 0 || (number >= base && number < end))
-		return error_set(err, ERROR_INVALID,
-				 "user: \"%s\" is %s; stintd needs an unprivileged account of its own",
-				 name, number == 0 ? "root" : "in the range of the workers");
+		return error_set(
+		    err, ERROR_INVALID,
+		    "user: \"%s\" is %s; stintd needs an unprivileged account of its own", name,
+		    number == 0 ? "root" : "in the range of the workers");
 	*ret_uid = (uid_t)number;
 	*ret_gid = entry ? entry->pw_gid : (gid_t)number;
 	*ret_fallback = fallback;
@@ -69,23 +73,24 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 {
 	uint32_t base = (uint32_t)config_number(&spawner->config, uid_base);
 	gid_t groups[SPAWNER_GENERATIONS_MAX];
-	int fds[] = { spawner->socket.fd, link_fd, spawner->config_fd };
-	const char *argv[SPAWNER_DAEMON_ARGS_MAX] = { "stintd", "--listen-fd", "3", "--spawner-fd", "4" };
+	int fds[] = {spawner->socket.fd, link_fd, spawner->config_fd};
+	const char *argv[SPAWNER_DAEMON_ARGS_MAX] = {"stintd", "--listen-fd", "3", "--spawner-fd",
+						     "4"};
 	int tasks[CGROUP_DIRS_MAX], into = -1, rc;
 	size_t argc = 5;
 	pid_t pid;
 	struct spawner_exec plan = {
-		.argv = argv,
-		.program_fd = spawner->stintd_fd,
-		.fds = fds,
-		.fd_count = spawner->config_fd < 0 ? 2 : 3,
-		.tasks = tasks,
-		.uid = spawner->uid,
-		.gid = spawner->gid,
-		.groups = groups,
-		.group_count = SPAWNER_GENERATIONS_MAX,
-		.no_new_privs = true,
-		.files_max = true,
+	    .argv = argv,
+	    .program_fd = spawner->stintd_fd,
+	    .fds = fds,
+	    .fd_count = spawner->config_fd < 0 ? 2 : 3,
+	    .tasks = tasks,
+	    .uid = spawner->uid,
+	    .gid = spawner->gid,
+	    .groups = groups,
+	    .group_count = SPAWNER_GENERATIONS_MAX,
+	    .no_new_privs = true,
+	    .files_max = true,
 	};
 
 	for (size_t i = 0; i < SPAWNER_GENERATIONS_MAX; i++)
@@ -99,8 +104,8 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 		argv[argc++] = spawner->sets[i];
 	}
 	require(argc < SPAWNER_DAEMON_ARGS_MAX);
-	rc = cgroup_tree_entrance(&spawner->trees, CGROUP_TREE_DAEMON, &into, tasks, &plan.task_count,
-				  err);
+	rc = cgroup_tree_entrance(&spawner->trees, CGROUP_TREE_DAEMON, &into, tasks,
+				  &plan.task_count, err);
 	plan.cgroup_fd = into;
 	if (rc == 0)
 		rc = spawner_exec_start(&plan, &pid, ret_pidfd, err);
@@ -152,8 +157,8 @@ spawner_daemon_drain(struct spawner *spawner, uint64_t now_ns)
 	if (daemon->state == SPAWNER_DAEMON_DOWN)
 		return;
 	message_init(&message, MESSAGE_DRAIN);
-	if (daemon->link_fd < 0 ||
-	    base_send_fds(daemon->link_fd, &message, sizeof(message), NULL, 0, MSG_DONTWAIT, &err) < 0)
+	if (daemon->link_fd < 0 || base_send_fds(daemon->link_fd, &message, sizeof(message), NULL,
+						 0, MSG_DONTWAIT, &err) < 0)
 		spawner_daemon_condemn(spawner, err.text);
 	else
 		daemon->state = SPAWNER_DAEMON_DRAINING;

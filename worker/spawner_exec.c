@@ -1,10 +1,10 @@
 /*
  * One clone, the steps of the child in their order, one exec.
  *
- * Between clone and exec the child only makes system calls: no allocation, no stdio, no log. It talks
- * to the parent over a close-on-exec socket pair: it waits there for its id maps, reports the name and
- * errno of a failed step there, and the end of file after the exec says that all went well. It never
- * runs the program with a step left out.
+ * Between clone and exec the child only makes system calls: no allocation, no stdio, no log. It
+ * talks to the parent over a close-on-exec socket pair: it waits there for its id maps, reports the
+ * name and errno of a failed step there, and the end of file after the exec says that all went
+ * well. It never runs the program with a step left out.
  *
  * Called by spawner_daemon.c and spawner_zygote.c from the spawner's only thread. Blocks for some
  * milliseconds, at most SPAWNER_EXEC_TIMEOUT_S; on failure the child is dead and reaped.
@@ -32,7 +32,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SPAWNER_EXEC_HIGH_FD	64 /* above every final number */
+#define SPAWNER_EXEC_HIGH_FD    64 /* above every final number */
 #define SPAWNER_EXEC_STEP_BYTES 28
 
 struct spawner_exec_report {
@@ -43,7 +43,7 @@ struct spawner_exec_report {
 static __attribute__((noreturn)) void
 spawner_exec_fail(int report_fd, const char *step)
 {
-	struct spawner_exec_report report = { .sys = errno };
+	struct spawner_exec_report report = {.sys = errno};
 	size_t length = strlen(step);
 
 	memcpy(report.step, step, length < sizeof(report.step) ? length : sizeof(report.step) - 1);
@@ -51,16 +51,16 @@ spawner_exec_fail(int report_fd, const char *step)
 	_exit(SPAWNER_EXEC_EXIT_FAILED);
 }
 
-#define STEP(name, call) \
-	do { \
-		if ((call) < 0) \
-			spawner_exec_fail(report_fd, name); \
+#define STEP(name, call)                                                                           \
+	do {                                                                                       \
+		if ((call) < 0)                                                                    \
+			spawner_exec_fail(report_fd, name);                                        \
 	} while (0)
 
 static void
 spawner_exec_limits(const struct spawner_exec *plan, int report_fd)
 {
-	struct rlimit limit = { .rlim_cur = 0, .rlim_max = 0 };
+	struct rlimit limit = {.rlim_cur = 0, .rlim_max = 0};
 
 	STEP("core limit", setrlimit(RLIMIT_CORE, &limit));
 	if (plan->stack_bytes) {
@@ -81,7 +81,8 @@ spawner_exec_descriptors(const struct spawner_exec *plan, int report_fd)
 {
 	int high[SPAWNER_EXEC_FDS_MAX], null_fd;
 
-	/* First out of the way, so that no final number hits a descriptor that is still to be moved. */
+	/* First out of the way, so that no final number hits a descriptor that is still to be
+	 * moved. */
 	for (size_t i = 0; i < plan->fd_count; i++)
 		STEP("move descriptor",
 		     high[i] = fcntl(plan->fds[i], F_DUPFD_CLOEXEC, SPAWNER_EXEC_HIGH_FD));
@@ -96,7 +97,7 @@ spawner_exec_descriptors(const struct spawner_exec *plan, int report_fd)
 static void
 spawner_exec_signals(int report_fd)
 {
-	const struct sigaction initial = { .sa_handler = SIG_DFL };
+	const struct sigaction initial = {.sa_handler = SIG_DFL};
 	sigset_t none;
 
 	for (int number = 1; number < NSIG; number++)
@@ -110,7 +111,7 @@ static __attribute__((noreturn)) void
 spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 {
 	static const char LOCALE[] = "LC_ALL=C.UTF-8";
-	const char *const environment[] = { LOCALE, NULL };
+	const char *const environment[] = {LOCALE, NULL};
 	struct pollfd parent;
 	int program_fd;
 	char go;
@@ -121,8 +122,8 @@ spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 	if (recv(report_fd, &go, 1, 0) != 1)
 		_exit(SPAWNER_EXEC_EXIT_FAILED);
 	STEP("move report", report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, SPAWNER_EXEC_HIGH_FD));
-	STEP("move program", program_fd = fcntl(plan->program_fd, F_DUPFD_CLOEXEC,
-						SPAWNER_EXEC_HIGH_FD));
+	STEP("move program",
+	     program_fd = fcntl(plan->program_fd, F_DUPFD_CLOEXEC, SPAWNER_EXEC_HIGH_FD));
 	STEP("session", setsid());
 	STEP("supplementary groups", setgroups(plan->group_count, plan->groups));
 	STEP("group id", setresgid(plan->gid, plan->gid, plan->gid));
@@ -132,14 +133,15 @@ spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 	if (plan->namespaces & CLONE_NEWUTS)
 		STEP("host name", sethostname("stint", strlen("stint")));
 	STEP("working directory", chdir("/"));
-	(void)umask(077);
+	(void)umask(022);
 	spawner_exec_descriptors(plan, report_fd);
 	if (plan->no_new_privs)
 		STEP("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	/* After the change of ids, which clears it. Then make sure that the parent had not died before:
-	 * getppid() says nothing across pid namespaces, the parent's end of the pair does. */
+	/* After the change of ids, which clears it. Then make sure that the parent had not died
+	 * before: getppid() says nothing across pid namespaces, the parent's end of the pair does.
+	 */
 	STEP("parent-death signal", prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
-	parent = (struct pollfd){ .fd = report_fd };
+	parent = (struct pollfd){.fd = report_fd};
 	STEP("look at parent", poll(&parent, 1, 0));
 	if (parent.revents & (POLLHUP | POLLERR))
 		_exit(SPAWNER_EXEC_EXIT_FAILED);
@@ -150,14 +152,15 @@ spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 static int
 spawner_exec_map(pid_t pid, const struct spawner_exec *plan, struct error *err)
 {
-	static const char *const FILES[] = { "uid_map", "gid_map" };
+	static const char *const FILES[] = {"uid_map", "gid_map"};
 
 	for (size_t i = 0; i < 2; i++) {
 		char path[64], map[64];
 		autoclose int fd = -1;
 		int rc;
 
-		/* The number cannot mean another process: the child is not reaped before we return. */
+		/* The number cannot mean another process: the child is not reaped before we return.
+		 */
 		(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, FILES[i]);
 		(void)snprintf(map, sizeof(map), "0 %u %u\n", plan->map_base, plan->map_count);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -174,7 +177,7 @@ spawner_exec_map(pid_t pid, const struct spawner_exec *plan, struct error *err)
 static int
 spawner_exec_follow(pid_t pid, const struct spawner_exec *plan, int fd, struct error *err)
 {
-	const struct timeval timeout = { .tv_sec = SPAWNER_EXEC_TIMEOUT_S };
+	const struct timeval timeout = {.tv_sec = SPAWNER_EXEC_TIMEOUT_S};
 	struct spawner_exec_report report;
 	ssize_t n;
 	int rc;
@@ -200,13 +203,14 @@ spawner_exec_follow(pid_t pid, const struct spawner_exec *plan, int fd, struct e
 }
 
 int
-spawner_exec_start(const struct spawner_exec *plan, pid_t *ret_pid, int *ret_pidfd, struct error *err)
+spawner_exec_start(const struct spawner_exec *plan, pid_t *ret_pid, int *ret_pidfd,
+		   struct error *err)
 {
 	int pair[2], pidfd = -1, rc;
 	struct clone_args args = {
-		.flags = plan->namespaces | CLONE_PIDFD,
-		.pidfd = (uint64_t)(uintptr_t)&pidfd,
-		.exit_signal = SIGCHLD,
+	    .flags = plan->namespaces | CLONE_PIDFD,
+	    .pidfd = (uint64_t)(uintptr_t)&pidfd,
+	    .exit_signal = SIGCHLD,
 	};
 	long pid;
 
@@ -251,7 +255,7 @@ spawner_exec_kill(int pidfd)
 bool
 spawner_exec_reap(int *pidfd, int *ret_status)
 {
-	siginfo_t info = { .si_pid = 0 };
+	siginfo_t info = {.si_pid = 0};
 
 	if (*pidfd < 0 || waitid(P_PIDFD, (id_t)*pidfd, &info, WEXITED | WNOHANG) < 0 ||
 	    info.si_pid == 0)

@@ -1,13 +1,14 @@
 /*
  * Theory of operation: only the spawner holds the write end of a pipe, close-on-exec. The guardian
- * blocks in a read of the other end. A byte means "orderly end, go"; end of file without a byte means
- * that the spawner died, by whatever: then the guardian kills what is in the service's control
- * groups, removes them, and removes the socket. The kernel has sent SIGKILL to stintd and to the
- * zygotes at the same moment (parent-death signals); the guardian does not rely on it.
+ * blocks in a read of the other end. A byte means "orderly end, go"; end of file without a byte
+ * means that the spawner died, by whatever: then the guardian kills what is in the service's
+ * control groups, removes them, and removes the socket. The kernel has sent SIGKILL to stintd and
+ * to the zygotes at the same moment (parent-death signals); the guardian does not rely on it.
  *
- * It leaves the service's groups at once where the kernel allows it, so that it does not stand in its
- * own way, and takes a session of its own, so that a signal to the spawner's group misses it. Signals
- * that end the spawner are blocked by inheritance.
+ * It is forked before the groups are made, so that there is no moment without it, and stays out of
+ * them where the kernel allows it, so that it does not stand in its own way. It takes a session of
+ * its own, so that a signal to the spawner's group misses it; signals that end the spawner are
+ * blocked by inheritance.
  *
  * It is forked but not exec'd: single-threaded before and after. Called by spawner_main.c.
  */
@@ -17,6 +18,7 @@
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "worker/cgroup_remove.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,10 +54,10 @@ spawner_guardian_close(int *keep, size_t count)
 }
 
 static __attribute__((noreturn)) void
-spawner_guardian_run(const struct spawner *spawner, int pipe_fd)
+spawner_guardian_run(struct spawner *spawner, int pipe_fd)
 {
-	int keep[SPAWNER_GUARDIAN_KEEP_MAX] = { STDERR_FILENO, pipe_fd, spawner->socket.dir_fd };
-	const struct cgroup_trees *trees = &spawner->trees;
+	int keep[SPAWNER_GUARDIAN_KEEP_MAX] = {STDERR_FILENO, pipe_fd, spawner->socket.dir_fd};
+	struct cgroup_trees *trees = &spawner->trees;
 	struct error err = ERROR_INIT;
 	size_t count = 3;
 	ssize_t n;
@@ -77,10 +79,11 @@ spawner_guardian_run(const struct spawner *spawner, int pipe_fd)
 	if (n == 1)
 		_exit(0);
 	log_error("guardian", "the spawner died: removing what it left");
-	cgroup_tree_kill_all(trees);
+	cgroup_tree_reopen(trees);
+	cgroup_remove_children(trees);
 	spawner_socket_unlink(&spawner->socket);
 	cgroup_tree_leave(trees, true);
-	if (cgroup_tree_remove(trees, NULL, &err) < 0) {
+	if (cgroup_remove(trees, NULL, &err) < 0) {
 		log_error("guardian", "%s", err.text);
 		_exit(1);
 	}
@@ -115,6 +118,7 @@ spawner_guardian_start(struct spawner *spawner, struct error *err)
 		return rc;
 	}
 	spawner->guardian_fd = pipe_fds[1];
+	spawner->guardian_pid = pid;
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 #include "protocol/error.h"
 #include "worker/spawner.h"
 
-/* Fork it; fills guardian_fd and guardian_pidfd. The control groups and the socket must exist. */
+/* Fork it; fills the guardian_ fields. The hierarchies must be found and the socket made. */
 int spawner_guardian_start(struct spawner *spawner, struct error *err);
 /* Orderly end: it goes without touching anything. Waits for it. */
 void spawner_guardian_stop(struct spawner *spawner);

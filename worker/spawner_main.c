@@ -2,21 +2,22 @@
  * stint-spawner: the service's main process and the only one that keeps root.
  *
  * Theory of operation. At start it makes everything that needs a right or a path: listening socket,
- * control groups, guardian, read-only tree; each path is followed once. Then it starts stintd, and on
- * stintd's request zygotes, and sits in poll() on their pidfds, the spawner link and a signalfd. It
- * reads no byte of a client and no byte of a tenant; of stintd it takes the fixed-size messages of
- * spawner_monitor.c. When stintd dies, all generations end and stintd is started anew; when a zygote
- * dies, stintd is told. SIGTERM and SIGINT drain; a second one ends at once. If this process dies
- * without saying so, the guardian cleans up.
+ * control groups, guardian, read-only tree; each path is followed once. Then it starts stintd, and
+ * on stintd's request zygotes, and sits in poll() on their pidfds, the spawner link and a signalfd.
+ * It reads no byte of a client and no byte of a tenant; of stintd it takes the fixed-size messages
+ * of spawner_monitor.c. When stintd dies, all generations end and stintd is started anew; when a
+ * zygote dies, stintd is told. SIGTERM and SIGINT drain; a second one ends at once. If this process
+ * dies without saying so, the guardian cleans up.
  *
- * Exit status: 0 after an orderly end, 1 when the service could not be started, 2 for a wrong command
- * line or configuration.
+ * Exit status: 0 after an orderly end, 1 when the service could not be started, 2 for a wrong
+ * command line or configuration.
  */
 #define _GNU_SOURCE
 #include "protocol/base_assert.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "worker/cgroup_remove.h"
 #include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_guardian.h"
@@ -44,11 +45,17 @@
 #endif
 
 #define SPAWNER_MAIN_EXIT_FAILED 1
-#define SPAWNER_MAIN_EXIT_USAGE	 2
-#define SPAWNER_MAIN_ENDING_MS	 5000 /* for the kernel to finish with what was killed */
+#define SPAWNER_MAIN_EXIT_USAGE  2
+#define SPAWNER_MAIN_ENDING_MS   5000 /* for the kernel to finish with what was killed */
 
-enum { POLL_SIGNAL, POLL_GUARDIAN, POLL_DAEMON, POLL_LINK, POLL_GENERATION,
-       POLL_COUNT = POLL_GENERATION + SPAWNER_GENERATIONS_MAX };
+enum {
+	POLL_SIGNAL,
+	POLL_GUARDIAN,
+	POLL_DAEMON,
+	POLL_LINK,
+	POLL_GENERATION,
+	POLL_COUNT = POLL_GENERATION + SPAWNER_GENERATIONS_MAX
+};
 
 static int
 spawner_main_signals(int *ret_fd, struct error *err)
@@ -73,10 +80,11 @@ spawner_main_signals(int *ret_fd, struct error *err)
 static int
 spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, struct error *err)
 {
-	const char *keep[] = { options->stintd, options->zygote, SPAWNER_ROOT_STDLIB,
-			       SPAWNER_ROOT_ZONEINFO };
+	const char *keep[] = {options->stintd, options->zygote, SPAWNER_ROOT_STDLIB,
+			      SPAWNER_ROOT_ZONEINFO};
 	bool fallback;
-	int rc = spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid, &fallback, err);
+	int rc =
+	    spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid, &fallback, err);
 
 	if (rc == 0)
 		rc = spawner_options_open(spawner, options, err);
@@ -86,15 +94,16 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	if (rc == 0)
 		rc = spawner_socket_open(&spawner->config, spawner->gid, &spawner->socket, err);
 	if (rc == 0)
-		rc = cgroup_find(config_text(&spawner->config, cgroup_parent), &spawner->trees, err);
+		rc =
+		    cgroup_find(config_text(&spawner->config, cgroup_parent), &spawner->trees, err);
+	if (rc == 0)
+		rc = spawner_guardian_start(spawner, err);
 	if (rc == 0) {
-		rc = cgroup_tree_open(&spawner->trees, getpid(),
+		rc = cgroup_tree_open(&spawner->trees, spawner->guardian_pid,
 				      config_number(&spawner->config, service_memory_max), err);
 		if (rc < 0)
 			cgroup_find_close(&spawner->trees);
 	}
-	if (rc == 0)
-		rc = spawner_guardian_start(spawner, err);
 	if (rc == 0)
 		rc = spawner_root_make(keep, sizeof(keep) / sizeof(keep[0]), &spawner->root, err);
 	return rc;
@@ -109,7 +118,7 @@ spawner_main_undo(struct spawner *spawner)
 	spawner_guardian_stop(spawner);
 	if (spawner->trees.count > 0) {
 		cgroup_tree_leave(&spawner->trees, true);
-		if (cgroup_tree_remove(&spawner->trees, NULL, &err) < 0)
+		if (cgroup_remove(&spawner->trees, NULL, &err) < 0)
 			log_warning("spawner", "%s", err.text);
 		cgroup_find_close(&spawner->trees);
 	}
@@ -234,14 +243,15 @@ spawner_main_run(struct spawner *spawner, int signal_fd)
 			return false;
 		if (spawner_main_stopped(spawner, now_ns))
 			return true;
-		polls[POLL_SIGNAL] = (struct pollfd){ signal_fd, POLLIN, 0 };
-		polls[POLL_GUARDIAN] = (struct pollfd){ spawner->guardian_pidfd, POLLIN, 0 };
-		polls[POLL_DAEMON] = (struct pollfd){ spawner->daemon.pidfd, POLLIN, 0 };
-		polls[POLL_LINK] = (struct pollfd){ spawner->daemon.link_fd, POLLIN, 0 };
+		polls[POLL_SIGNAL] = (struct pollfd){signal_fd, POLLIN, 0};
+		polls[POLL_GUARDIAN] = (struct pollfd){spawner->guardian_pidfd, POLLIN, 0};
+		polls[POLL_DAEMON] = (struct pollfd){spawner->daemon.pidfd, POLLIN, 0};
+		polls[POLL_LINK] = (struct pollfd){spawner->daemon.link_fd, POLLIN, 0};
 		for (int i = 0; i < SPAWNER_GENERATIONS_MAX; i++)
 			polls[POLL_GENERATION + i] =
-			    (struct pollfd){ spawner->generations[i].pidfd, POLLIN, 0 };
-		if (poll(polls, POLL_COUNT, spawner_main_timeout(spawner, now_ns)) < 0 && errno != EINTR) {
+			    (struct pollfd){spawner->generations[i].pidfd, POLLIN, 0};
+		if (poll(polls, POLL_COUNT, spawner_main_timeout(spawner, now_ns)) < 0 &&
+		    errno != EINTR) {
 			log_error("spawner", "poll: %s", strerror(errno));
 			return false;
 		}
@@ -278,8 +288,9 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	bool orderly = false;
 
 	if (geteuid() != 0) {
-		(void)fprintf(stderr, "stint-spawner: root is needed, to make namespaces and control "
-				      "groups (remedy: sudo, or the systemd unit)\n");
+		(void)fprintf(stderr,
+			      "stint-spawner: root is needed, to make namespaces and control "
+			      "groups (remedy: sudo, or the systemd unit)\n");
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
 	if (spawner_main_signals(&signal_fd, &err) < 0 ||
@@ -290,7 +301,7 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 		if (!orderly)
 			log_error("spawner", "giving up: stintd never became ready");
 	}
-	cgroup_tree_kill_all(&spawner->trees);
+	cgroup_remove_children(&spawner->trees);
 	spawner_main_undo(spawner);
 	base_close(&signal_fd);
 	return orderly ? 0 : SPAWNER_MAIN_EXIT_FAILED;
@@ -300,10 +311,14 @@ int
 main(int argc, char **argv)
 {
 	static struct spawner spawner = {
-		.config_fd = -1, .stintd_fd = -1, .zygote_fd = -1, .guardian_fd = -1,
-		.guardian_pidfd = -1, .socket = { .fd = -1, .dir_fd = -1 },
-		.daemon = { .state = SPAWNER_DAEMON_DOWN, .pidfd = -1, .link_fd = -1 },
-		.generations = { { .pidfd = -1 }, { .pidfd = -1 } },
+	    .config_fd = -1,
+	    .stintd_fd = -1,
+	    .zygote_fd = -1,
+	    .guardian_fd = -1,
+	    .guardian_pidfd = -1,
+	    .socket = {.fd = -1, .dir_fd = -1},
+	    .daemon = {.state = SPAWNER_DAEMON_DOWN, .pidfd = -1, .link_fd = -1},
+	    .generations = {{.pidfd = -1}, {.pidfd = -1}},
 	};
 	static struct spawner_options options;
 	struct error err = ERROR_INIT;

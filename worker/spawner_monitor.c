@@ -1,9 +1,9 @@
 /*
  * The whole privileged protocol: a table of three requests, a check and their handlers.
  *
- * The check is strict enough that a correct message is one of a kind: all bytes but the generation's
- * number are known beforehand and compared. It is pure and tested from a table. A request never names
- * a pid, a path or a descriptor, so a handler has nothing else to look at.
+ * The check is strict enough that a correct message is one of a kind: all bytes but the
+ * generation's number are known beforehand and compared. It is pure and tested from a table. A
+ * request never names a pid, a path or a descriptor, so a handler has nothing else to look at.
  *
  * A breach is not answered and not survived: stintd is killed and started anew with clean
  * generations. Called by the main loop in spawner_main.c.
@@ -23,7 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define SPAWNER_MONITOR_RUNNING \
+#define SPAWNER_MONITOR_RUNNING                                                                    \
 	(SPAWNER_DAEMON_STARTING | SPAWNER_DAEMON_SERVING | SPAWNER_DAEMON_DRAINING)
 
 static void spawner_monitor_ready(struct spawner *spawner, uint64_t number);
@@ -35,15 +35,15 @@ enum spawner_monitor_number { NUMBER_NONE, NUMBER_NEW, NUMBER_USED };
 static const struct spawner_permit {
 	enum message_type type;
 	uint32_t states; /* enum spawner_daemon_state bits */
-	bool once;	 /* for each stintd */
+	bool once;       /* for each stintd */
 	enum spawner_monitor_number number;
 	void (*handler)(struct spawner *spawner, uint64_t number);
 } SPAWNER_PERMITS[] = {
-	/* A drain can cross a "ready" on its way. */
-	{ MESSAGE_DAEMON_READY, SPAWNER_DAEMON_STARTING | SPAWNER_DAEMON_DRAINING, true, NUMBER_NONE,
-	  spawner_monitor_ready },
-	{ MESSAGE_GENERATION_START, SPAWNER_MONITOR_RUNNING, false, NUMBER_NEW, spawner_monitor_start },
-	{ MESSAGE_GENERATION_END, SPAWNER_MONITOR_RUNNING, false, NUMBER_USED, spawner_monitor_end },
+    /* A drain can cross a "ready" on its way. */
+    {MESSAGE_DAEMON_READY, SPAWNER_DAEMON_STARTING | SPAWNER_DAEMON_DRAINING, true, NUMBER_NONE,
+     spawner_monitor_ready},
+    {MESSAGE_GENERATION_START, SPAWNER_MONITOR_RUNNING, false, NUMBER_NEW, spawner_monitor_start},
+    {MESSAGE_GENERATION_END, SPAWNER_MONITOR_RUNNING, false, NUMBER_USED, spawner_monitor_end},
 };
 #define SPAWNER_PERMIT_COUNT (sizeof(SPAWNER_PERMITS) / sizeof(SPAWNER_PERMITS[0]))
 
@@ -52,12 +52,14 @@ spawner_monitor_check_number(const struct spawner_monitor_view *view,
 			     enum spawner_monitor_number rule, uint64_t number, struct error *err)
 {
 	if (rule == NUMBER_NEW && number <= view->generation_last)
-		return error_set(err, ERROR_INVALID, "generation %" PRIu64 " was used before", number);
+		return error_set(err, ERROR_INVALID, "generation %" PRIu64 " was used before",
+				 number);
 	if (rule == NUMBER_NEW && view->live >= SPAWNER_GENERATIONS_MAX)
 		return error_set(err, ERROR_INVALID, "more than %d generations",
 				 SPAWNER_GENERATIONS_MAX);
 	if (rule == NUMBER_USED && (number == 0 || number > view->generation_last))
-		return error_set(err, ERROR_INVALID, "generation %" PRIu64 " was never started", number);
+		return error_set(err, ERROR_INVALID, "generation %" PRIu64 " was never started",
+				 number);
 	return 0;
 }
 
@@ -89,7 +91,8 @@ spawner_monitor_check(const struct spawner_monitor_view *view, const struct mess
 	if (memcmp(&expected, message, sizeof(expected)) != 0)
 		return error_set(err, ERROR_INVALID, "%s with unexpected content",
 				 message_name(message->type));
-	rc = spawner_monitor_check_number(view, permit->number, message->body.generation.number, err);
+	rc = spawner_monitor_check_number(view, permit->number, message->body.generation.number,
+					  err);
 	return rc < 0 ? rc : (int)index;
 }
 
@@ -101,8 +104,8 @@ spawner_monitor_send(struct spawner *spawner, const struct message *message, con
 	struct error err = ERROR_INIT;
 
 	if (spawner->daemon.link_fd >= 0 &&
-	    base_send_fds(spawner->daemon.link_fd, message, sizeof(*message), fds, count, MSG_DONTWAIT,
-			  &err) < 0)
+	    base_send_fds(spawner->daemon.link_fd, message, sizeof(*message), fds, count,
+			  MSG_DONTWAIT, &err) < 0)
 		spawner_daemon_condemn(spawner, err.text);
 }
 
@@ -166,20 +169,25 @@ spawner_monitor_read(struct spawner *spawner)
 {
 	struct spawner_daemon *daemon = &spawner->daemon;
 	const struct spawner_monitor_view view = {
-		.state = daemon->state,
-		.seen = daemon->seen,
-		.generation_last = spawner->generation_last,
-		.live = spawner_zygote_live(spawner),
+	    .state = daemon->state,
+	    .seen = daemon->seen,
+	    .generation_last = spawner->generation_last,
+	    .live = spawner_zygote_live(spawner),
 	};
 	struct error err = ERROR_INIT;
 	struct message message;
 	size_t size = 0, fd_count = 0;
 	int index;
-	int rc = base_recv_fds(daemon->link_fd, &message, sizeof(message), &size, NULL, 0, &fd_count,
-			       NULL, MSG_DONTWAIT, &err);
+	int rc = base_recv_fds(daemon->link_fd, &message, sizeof(message), &size, NULL, 0,
+			       &fd_count, NULL, MSG_DONTWAIT, &err);
 
 	if (rc == ERROR_BUSY)
 		return;
+	if (rc == ERROR_CLOSED && daemon->state == SPAWNER_DAEMON_DRAINING) {
+		/* It is on its way out; its end shows on its pidfd, or patience ends. */
+		base_close(&daemon->link_fd);
+		return;
+	}
 	index = rc < 0 ? rc : spawner_monitor_check(&view, &message, size, &err);
 	if (index < 0) {
 		spawner_daemon_condemn(spawner, err.text);

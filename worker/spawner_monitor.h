@@ -22,7 +22,7 @@ struct spawner_monitor_view {
 	enum spawner_daemon_state state;
 	uint32_t seen;
 	uint64_t generation_last; /* highest number used */
-	unsigned live;		  /* generations */
+	unsigned live;            /* generations */
 };
 /* Whether the message is permitted now: its index in the table, or a negative error. Pure. */
 int spawner_monitor_check(const struct spawner_monitor_view *view, const struct message *message,

@@ -2,8 +2,8 @@
  * Command line and configuration of the spawner, and where the other two programs are.
  *
  * The programs are looked for beside the spawner's own file first, so that a build tree or a copied
- * directory works as it is, then where `make install` puts them. Each is opened once; what is exec'd
- * later is that descriptor, whatever happens to the path.
+ * directory works as it is, then where `make install` puts them. Each is opened once; what is
+ * exec'd later is that descriptor, whatever happens to the path.
  *
  * Called by spawner_main.c, before anything is made. Errors are for the user.
  */
@@ -25,19 +25,27 @@
 #define SPAWNER_OPTIONS_VERSION "unknown"
 #endif
 
-enum { OPTION_CONFIG = 'c', OPTION_HELP = 'h', OPTION_SET = 's', OPTION_VERSION = 'V',
-       OPTION_STINTD = 256, OPTION_ZYGOTE, OPTION_CHECK, OPTION_PRINT };
+enum {
+	OPTION_CONFIG = 'c',
+	OPTION_HELP = 'h',
+	OPTION_SET = 's',
+	OPTION_VERSION = 'V',
+	OPTION_STINTD = 256,
+	OPTION_ZYGOTE,
+	OPTION_CHECK,
+	OPTION_PRINT
+};
 
 static const struct option SPAWNER_OPTIONS[] = {
-	{ "config", required_argument, NULL, OPTION_CONFIG },
-	{ "set", required_argument, NULL, OPTION_SET },
-	{ "stintd", required_argument, NULL, OPTION_STINTD },
-	{ "zygote", required_argument, NULL, OPTION_ZYGOTE },
-	{ "check-config", no_argument, NULL, OPTION_CHECK },
-	{ "print-config", no_argument, NULL, OPTION_PRINT },
-	{ "help", no_argument, NULL, OPTION_HELP },
-	{ "version", no_argument, NULL, OPTION_VERSION },
-	{ NULL, 0, NULL, 0 },
+    {"config", required_argument, NULL, OPTION_CONFIG},
+    {"set", required_argument, NULL, OPTION_SET},
+    {"stintd", required_argument, NULL, OPTION_STINTD},
+    {"zygote", required_argument, NULL, OPTION_ZYGOTE},
+    {"check-config", no_argument, NULL, OPTION_CHECK},
+    {"print-config", no_argument, NULL, OPTION_PRINT},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
 };
 
 static const char SPAWNER_OPTIONS_HELP[] =
@@ -81,8 +89,8 @@ spawner_options_one(int option, struct spawner *spawner, struct spawner_options 
 	case OPTION_HELP:
 	case OPTION_VERSION:
 		options->action = SPAWNER_OPTIONS_DONE;
-		(void)fputs(option == OPTION_HELP ? SPAWNER_OPTIONS_HELP :
-						    "stint-spawner " SPAWNER_OPTIONS_VERSION "\n",
+		(void)fputs(option == OPTION_HELP ? SPAWNER_OPTIONS_HELP
+						  : "stint-spawner " SPAWNER_OPTIONS_VERSION "\n",
 			    stdout);
 		return 0;
 	default:
@@ -97,9 +105,9 @@ spawner_options_config(struct spawner *spawner, const char *path, struct error *
 
 	if (path) {
 		spawner->config_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		rc = spawner->config_fd < 0 ?
-			 error_errno(err, "%s", path) :
-			 config_read_fd(&spawner->config, spawner->config_fd, path, err);
+		rc = spawner->config_fd < 0
+			 ? error_errno(err, "%s", path)
+			 : config_read_fd(&spawner->config, spawner->config_fd, path, err);
 	}
 	for (size_t i = 0; rc == 0 && i < spawner->set_count; i++)
 		rc = config_set(&spawner->config, spawner->sets[i], err);
@@ -113,14 +121,15 @@ spawner_options_read(int argc, char **argv, struct spawner *spawner,
 	const char *config_path = NULL;
 	int option, rc = 0;
 
-	*ret_options = (struct spawner_options){ .action = SPAWNER_OPTIONS_SERVE };
+	*ret_options = (struct spawner_options){.action = SPAWNER_OPTIONS_SERVE};
 	while (rc == 0 && ret_options->action != SPAWNER_OPTIONS_DONE &&
 	       (option = getopt_long(argc, argv, "", SPAWNER_OPTIONS, NULL)) != -1)
 		rc = spawner_options_one(option, spawner, ret_options, &config_path, err);
 	if (rc < 0 || ret_options->action == SPAWNER_OPTIONS_DONE)
 		return rc;
 	if (optind < argc)
-		return error_set(err, ERROR_INVALID, "unexpected \"%.80s\" (see --help)", argv[optind]);
+		return error_set(err, ERROR_INVALID, "unexpected \"%.80s\" (see --help)",
+				 argv[optind]);
 	return spawner_options_config(spawner, config_path, err);
 }
 
@@ -142,8 +151,8 @@ spawner_options_program(const char *name, char path[SPAWNER_OPTIONS_PATH_BYTES],
 			fd = open(path, O_PATH | O_CLOEXEC);
 	}
 	if (!given && fd < 0)
-		(void)snprintf(path, SPAWNER_OPTIONS_PATH_BYTES, "%s/%s", SPAWNER_OPTIONS_LIBEXECDIR,
-			       name);
+		(void)snprintf(path, SPAWNER_OPTIONS_PATH_BYTES, "%s/%s",
+			       SPAWNER_OPTIONS_LIBEXECDIR, name);
 	if (fd < 0)
 		fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0)

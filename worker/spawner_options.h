@@ -32,6 +32,7 @@ struct spawner_options {
 int spawner_options_read(int argc, char **argv, struct spawner *spawner,
 			 struct spawner_options *ret_options, struct error *err);
 /* Open both programs, each path followed once. */
-int spawner_options_open(struct spawner *spawner, struct spawner_options *options, struct error *err);
+int spawner_options_open(struct spawner *spawner, struct spawner_options *options,
+			 struct error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Builds the tree: a small tmpfs with the standard library and the time zones bound into it, without
- * proc, sysfs or any device, then read-only as a whole.
+ * Builds the tree: a small tmpfs with the standard library and the time zones bound into it,
+ * without proc, sysfs or any device, then read-only as a whole.
  *
  * It has to exist before the zygote's user namespace: mounts made inside of one cannot be given
  * noatime, and what is mounted from outside is locked together, so that nobody in there can look
@@ -23,14 +23,15 @@
 #include <sys/stat.h>
 
 #define SPAWNER_ROOT_PATH_BYTES 512
-#define SPAWNER_ROOT_FLAGS	(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define SPAWNER_ROOT_FLAGS      (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-/* Where the tree can be put: directories that every Debian has. The first that covers nothing of use. */
-static const char *const SPAWNER_ROOT_PLACES[] = { "/mnt", "/media", "/srv", "/opt" };
+/* Where the tree can be put: directories that every Debian has. The first that covers nothing of
+ * use. */
+static const char *const SPAWNER_ROOT_PLACES[] = {"/mnt", "/media", "/srv", "/opt"};
 
 /* Entries of the standard library that no worker needs on disk; by the start of their names. */
-static const char *const SPAWNER_ROOT_HIDDEN[] = { "lib-dynload", "config-", "dist-packages",
-						   "site-packages" };
+static const char *const SPAWNER_ROOT_HIDDEN[] = {"lib-dynload", "config-", "dist-packages",
+						  "site-packages"};
 
 static const char *
 spawner_root_place(const char *const *keep, size_t keep_count)
@@ -99,7 +100,8 @@ spawner_root_hide(const char *root, struct error *err)
 	while (rc == 0 && (entry = readdir(dir)) != NULL) {
 		bool hidden = false;
 
-		for (size_t i = 0; i < sizeof(SPAWNER_ROOT_HIDDEN) / sizeof(SPAWNER_ROOT_HIDDEN[0]); i++)
+		for (size_t i = 0; i < sizeof(SPAWNER_ROOT_HIDDEN) / sizeof(SPAWNER_ROOT_HIDDEN[0]);
+		     i++)
 			hidden = hidden || strncmp(entry->d_name, SPAWNER_ROOT_HIDDEN[i],
 						   strlen(SPAWNER_ROOT_HIDDEN[i])) == 0;
 		if (!hidden || entry->d_type != DT_DIR)
@@ -115,17 +117,17 @@ static int
 spawner_root_seal(const char *root, struct error *err)
 {
 	struct mount_attr all = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-			    MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME,
-		.attr_clr = MOUNT_ATTR__ATIME,
+	    .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME,
+	    .attr_clr = MOUNT_ATTR__ATIME,
 	};
-	struct mount_attr own = { .attr_set = MOUNT_ATTR_NOSYMFOLLOW };
+	struct mount_attr own = {.attr_set = MOUNT_ATTR_NOSYMFOLLOW};
 
 	if (mount_setattr(AT_FDCWD, root, AT_RECURSIVE, &all, sizeof(all)) < 0)
 		return error_errno(err, "cannot make %s read-only (Linux 5.12 or newer is needed)",
 				   root);
-	/* Not on what is bound: both hold relative links that programs follow (Pacific/Yap). A kernel
-	 * without the flag (before 5.14) loses nothing: the tmpfs has no links. */
+	/* Not on what is bound: both hold relative links that programs follow (Pacific/Yap). A
+	 * kernel without the flag (before 5.14) loses nothing: the tmpfs has no links. */
 	if (mount_setattr(AT_FDCWD, root, 0, &own, sizeof(own)) < 0 && errno != EINVAL)
 		return error_errno(err, "cannot set nosymfollow on %s", root);
 	return 0;
@@ -140,11 +142,13 @@ spawner_root_make(const char *const *keep, size_t keep_count, const char **ret_p
 	int rc;
 
 	if (!root)
-		return error_set(err, ERROR_UNSUPPORTED,
-				 "none of /mnt, /media, /srv, /opt is a directory that can be covered");
+		return error_set(
+		    err, ERROR_UNSUPPORTED,
+		    "none of /mnt, /media, /srv, /opt is a directory that can be covered");
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return error_errno(err, "cannot make a mount namespace");
-	if (mount("stint", root, "tmpfs", SPAWNER_ROOT_FLAGS, "size=64k,nr_inodes=64,mode=0755") < 0)
+	if (mount("stint", root, "tmpfs", SPAWNER_ROOT_FLAGS, "size=64k,nr_inodes=64,mode=0755") <
+	    0)
 		return error_errno(err, "cannot mount a tmpfs on %s", root);
 	rc = spawner_root_mkdir(root, "/tmp", err);
 	if (rc == 0)
@@ -158,7 +162,8 @@ spawner_root_make(const char *const *keep, size_t keep_count, const char **ret_p
 	if (rc == 0 && stat(SPAWNER_ROOT_ZONEINFO, &st) == 0) {
 		rc = spawner_root_mkdir(root, SPAWNER_ROOT_ZONEINFO, err);
 		if (rc == 0)
-			rc = spawner_root_bind(root, SPAWNER_ROOT_ZONEINFO, SPAWNER_ROOT_ZONEINFO, err);
+			rc = spawner_root_bind(root, SPAWNER_ROOT_ZONEINFO, SPAWNER_ROOT_ZONEINFO,
+					       err);
 	}
 	if (rc == 0)
 		rc = spawner_root_seal(root, err);

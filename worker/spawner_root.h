@@ -15,8 +15,9 @@
 #define SPAWNER_ROOT_ZONEINFO "/usr/share/zoneinfo"
 
 /*
- * Leave the host's mount namespace and build the tree; ret_path (static) is where. `keep` are absolute
- * paths that must not be covered by it. On error the process is left in the new namespace: end it.
+ * Leave the host's mount namespace and build the tree; ret_path (static) is where. `keep` are
+ * absolute paths that must not be covered by it. On error the process is left in the new namespace:
+ * end it.
  */
 int spawner_root_make(const char *const *keep, size_t keep_count, const char **ret_path,
 		      struct error *err);

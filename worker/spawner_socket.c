@@ -28,13 +28,13 @@
 static int
 spawner_socket_inherit(const char *count, struct spawner_socket *ret_socket, struct error *err)
 {
-	struct sockaddr_un address = { 0 };
+	struct sockaddr_un address = {0};
 	socklen_t size = sizeof(address), size_of_int = sizeof(int);
 	int fd = SPAWNER_SOCKET_ACTIVATED_FD, type = 0, listens = 0;
 
 	if (strcmp(count, "1") != 0)
-		return error_set(err, ERROR_INVALID, "LISTEN_FDS is \"%.20s\": one socket is expected",
-				 count);
+		return error_set(err, ERROR_INVALID,
+				 "LISTEN_FDS is \"%.20s\": one socket is expected", count);
 	if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size_of_int) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size_of_int) < 0)
@@ -44,7 +44,7 @@ spawner_socket_inherit(const char *count, struct spawner_socket *ret_socket, str
 				 "inherited socket is not a listening Unix stream socket");
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return error_errno(err, "inherited socket");
-	*ret_socket = (struct spawner_socket){ .fd = fd, .dir_fd = -1 };
+	*ret_socket = (struct spawner_socket){.fd = fd, .dir_fd = -1};
 	(void)snprintf(ret_socket->path, sizeof(ret_socket->path), "%.*s",
 		       (int)sizeof(address.sun_path) - 1, address.sun_path);
 	return 0;
@@ -117,7 +117,8 @@ spawner_socket_group(const char *name, gid_t fallback, gid_t *ret_group, struct 
 	}
 	group = getgrnam(name);
 	if (!group)
-		return error_set(err, ERROR_NOT_FOUND, "socket_group: no group is named \"%s\"", name);
+		return error_set(err, ERROR_NOT_FOUND, "socket_group: no group is named \"%s\"",
+				 name);
 	*ret_group = group->gr_gid;
 	return 0;
 }
@@ -133,8 +134,10 @@ spawner_socket_bind(struct spawner_socket *made, const struct sockaddr_un *addre
 	(void)umask(umask_before);
 	if (rc < 0)
 		return error_errno(err, "cannot bind %s", made->path);
-	if (fstatat(made->dir_fd, made->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
-		return error_set(err, ERROR_INVALID, "%s was replaced while it was made", made->path);
+	if (fstatat(made->dir_fd, made->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISSOCK(st.st_mode))
+		return error_set(err, ERROR_INVALID, "%s was replaced while it was made",
+				 made->path);
 	made->device = st.st_dev;
 	made->inode = st.st_ino;
 	if (fchownat(made->dir_fd, made->name, 0, group, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -151,8 +154,8 @@ spawner_socket_open(const struct config *config, gid_t group, struct spawner_soc
 		    struct error *err)
 {
 	const char *activated = getenv("LISTEN_FDS"), *for_pid = getenv("LISTEN_PID");
-	struct spawner_socket made = { .fd = -1, .dir_fd = -1 };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct spawner_socket made = {.fd = -1, .dir_fd = -1};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int rc;
 
 	if (activated && for_pid && strtol(for_pid, NULL, 10) == (long)getpid())
@@ -166,9 +169,10 @@ spawner_socket_open(const struct config *config, gid_t group, struct spawner_soc
 	}
 	if (rc == 0) {
 		made.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		rc = made.fd < 0 ? error_errno(err, "cannot make a socket") :
-				   spawner_socket_bind(&made, &address, group,
-						       (mode_t)config_number(config, socket_mode), err);
+		rc = made.fd < 0
+			 ? error_errno(err, "cannot make a socket")
+			 : spawner_socket_bind(&made, &address, group,
+					       (mode_t)config_number(config, socket_mode), err);
 	}
 	if (rc < 0) {
 		base_close(&made.fd);
@@ -193,7 +197,7 @@ spawner_socket_unlink(const struct spawner_socket *socket)
 void
 spawner_socket_notify(const char *line)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const char *path = getenv("NOTIFY_SOCKET");
 	autoclose int fd = -1;
 	size_t length;

@@ -1,6 +1,6 @@
 /*
- * The socket for clients, and the two lines of the service manager's protocols: socket activation and
- * readiness.
+ * The socket for clients, and the two lines of the service manager's protocols: socket activation
+ * and readiness.
  */
 #ifndef STINT_WORKER_SPAWNER_SOCKET_H
 #define STINT_WORKER_SPAWNER_SOCKET_H
@@ -11,11 +11,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define SPAWNER_SOCKET_BACKLOG	  4096
+#define SPAWNER_SOCKET_BACKLOG    4096
 #define SPAWNER_SOCKET_PATH_BYTES 108
 
 struct spawner_socket {
-	int fd;	    /* owned: listens */
+	int fd;     /* owned: listens */
 	int dir_fd; /* owned: where it was made, or -1 when it was inherited */
 	dev_t device;
 	ino_t inode;
@@ -24,9 +24,9 @@ struct spawner_socket {
 };
 
 /*
- * Take the socket of a socket-activated start, or else bind the setting `socket`. ERROR_BUSY: another
- * daemon serves there. `group` owns it when socket_group is empty. A dead daemon's socket is replaced;
- * anything else that is in the way stays and is an error.
+ * Take the socket of a socket-activated start, or else bind the setting `socket`. ERROR_BUSY:
+ * another daemon serves there. `group` owns it when socket_group is empty. A dead daemon's socket
+ * is replaced; anything else that is in the way stays and is an error.
  */
 int spawner_socket_open(const struct config *config, gid_t group, struct spawner_socket *ret_socket,
 			struct error *err);

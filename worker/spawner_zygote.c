@@ -2,12 +2,12 @@
  * Starts and ends generations.
  *
  * Two uid ranges take turns: the slot of a generation is its range, so two live generations never
- * share an id, whatever order they end in. The zygote dies with the spawner (parent-death signal) and
- * its workers with it (it is pid 1 of their pid namespace).
+ * share an id, whatever order they end in. The zygote dies with the spawner (parent-death signal)
+ * and its workers with it (it is pid 1 of their pid namespace).
  *
  * Never takes a pid or a path from stintd: a generation is named by its number. Called by
- * spawner_monitor.c and spawner_main.c; fails with an error that goes to the log and, as an errno, to
- * stintd.
+ * spawner_monitor.c and spawner_main.c; fails with an error that goes to the log and, as an errno,
+ * to stintd.
  */
 #define _GNU_SOURCE
 #include "worker/spawner_zygote.h"
@@ -15,6 +15,7 @@
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "worker/cgroup_remove.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_root.h"
 #include "worker/zygote_args.h"
@@ -24,11 +25,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SPAWNER_ZYGOTE_NAMESPACES \
+#define SPAWNER_ZYGOTE_NAMESPACES                                                                  \
 	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 #define SPAWNER_ZYGOTE_GROUP_BYTES (CGROUP_TREE_GENERATION_BYTES + 8)
 
-static const char *const SPAWNER_ZYGOTE_LEVELS[] = { "error", "warning", "info", "debug" };
+static const char *const SPAWNER_ZYGOTE_LEVELS[] = {"error", "warning", "info", "debug"};
 
 /* The command line of zygote_args.h, and one exec of it. */
 static int
@@ -41,15 +42,22 @@ spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, int
 	size_t used = 0;
 	pid_t pid;
 	const char *const argv[] = {
-		"stint-zygote",
-		ZYGOTE_ARGS_ROOT, spawner->root,
-		ZYGOTE_ARGS_STDLIB, SPAWNER_ROOT_STDLIB,
-		ZYGOTE_ARGS_ROLES, roles,
-		ZYGOTE_ARGS_PRELOAD, config_text(config, preload),
-		ZYGOTE_ARGS_HASH_SEED, seed,
-		ZYGOTE_ARGS_ASYNCIO, config_number(config, asyncio) ? "yes" : "no",
-		ZYGOTE_ARGS_LOG_LEVEL, SPAWNER_ZYGOTE_LEVELS[config_number(config, log_level)],
-		NULL,
+	    "stint-zygote",
+	    ZYGOTE_ARGS_ROOT,
+	    spawner->root,
+	    ZYGOTE_ARGS_STDLIB,
+	    SPAWNER_ROOT_STDLIB,
+	    ZYGOTE_ARGS_ROLES,
+	    roles,
+	    ZYGOTE_ARGS_PRELOAD,
+	    config_text(config, preload),
+	    ZYGOTE_ARGS_HASH_SEED,
+	    seed,
+	    ZYGOTE_ARGS_ASYNCIO,
+	    config_number(config, asyncio) ? "yes" : "no",
+	    ZYGOTE_ARGS_LOG_LEVEL,
+	    SPAWNER_ZYGOTE_LEVELS[config_number(config, log_level)],
+	    NULL,
 	};
 
 	for (size_t i = 0; i < spawner->trees.count; i++)
@@ -67,14 +75,14 @@ spawner_zygote_launch(struct spawner *spawner, const char *name, uint32_t uid_ba
 	char group[SPAWNER_ZYGOTE_GROUP_BYTES];
 	int fds[1 + CGROUP_DIRS_MAX], tasks[CGROUP_DIRS_MAX], into = -1, rc;
 	struct spawner_exec plan = {
-		.program_fd = spawner->zygote_fd,
-		.fds = fds,
-		.fd_count = 1 + spawner->trees.count,
-		.tasks = tasks,
-		.namespaces = SPAWNER_ZYGOTE_NAMESPACES,
-		.map_base = uid_base,
-		.map_count = (uint32_t)config_number(&spawner->config, uid_count),
-		.stack_bytes = MAIN_STACK_BYTES,
+	    .program_fd = spawner->zygote_fd,
+	    .fds = fds,
+	    .fd_count = 1 + spawner->trees.count,
+	    .tasks = tasks,
+	    .namespaces = SPAWNER_ZYGOTE_NAMESPACES,
+	    .map_base = uid_base,
+	    .map_count = (uint32_t)config_number(&spawner->config, uid_count),
+	    .stack_bytes = MAIN_STACK_BYTES,
 	};
 
 	(void)snprintf(group, sizeof(group), "%s/zygote", name);
@@ -114,9 +122,9 @@ spawner_zygote_start(struct spawner *spawner, uint64_t number, struct message_ge
 	uint32_t count = (uint32_t)config_number(&spawner->config, uid_count), range;
 	struct spawner_generation *slot = spawner_zygote_slot(spawner, number, &range);
 	uint32_t base = (uint32_t)config_number(&spawner->config, uid_base) + range * count;
-	struct message_generation body = { .number = number, .uid_base = base, .uid_count = count };
+	struct message_generation body = {.number = number, .uid_base = base, .uid_count = count};
 	char name[CGROUP_TREE_GENERATION_BYTES];
-	int link[2] = { -1, -1 }, rc;
+	int link[2] = {-1, -1}, rc;
 
 	cgroup_tree_generation_name(number, name);
 	rc = cgroup_tree_generation(&spawner->trees, number, spawner->uid, base, err);
@@ -132,7 +140,7 @@ spawner_zygote_start(struct spawner *spawner, uint64_t number, struct message_ge
 	base_close(&link[1]);
 	if (rc < 0) {
 		base_close(&link[0]);
-		(void)cgroup_tree_remove(&spawner->trees, name, NULL);
+		(void)cgroup_remove(&spawner->trees, name, NULL);
 		return rc;
 	}
 	slot->number = number;
@@ -175,7 +183,7 @@ spawner_zygote_kill(struct spawner *spawner, struct spawner_generation *generati
 	generation->ending = true;
 	/* Both: the groups also hold a worker whose zygote hangs, the pidfd needs no group. */
 	cgroup_tree_generation_name(generation->number, name);
-	cgroup_tree_kill(&spawner->trees, name);
+	cgroup_remove_kill(&spawner->trees, name);
 	spawner_exec_kill(generation->pidfd);
 }
 
@@ -193,9 +201,9 @@ spawner_zygote_ended(struct spawner *spawner, struct spawner_generation *generat
 	char name[CGROUP_TREE_GENERATION_BYTES];
 
 	cgroup_tree_generation_name(generation->number, name);
-	cgroup_tree_kill(&spawner->trees, name);
-	if (cgroup_tree_remove(&spawner->trees, name, &err) < 0)
+	cgroup_remove_kill(&spawner->trees, name);
+	if (cgroup_remove(&spawner->trees, name, &err) < 0)
 		log_error("spawner", "%s", err.text);
 	base_close(&generation->pidfd);
-	*generation = (struct spawner_generation){ .pidfd = -1 };
+	*generation = (struct spawner_generation){.pidfd = -1};
 }

@@ -9,9 +9,9 @@
 #include "worker/spawner.h"
 
 /*
- * Start generation `number` in a free slot. On success body is complete and ret_fds[0] is stintd's end
- * of the zygote link, ret_fds[1 ..] one directory per tree; all *ret_count are the caller's to close.
- * On error nothing of it is left.
+ * Start generation `number` in a free slot. On success body is complete and ret_fds[0] is stintd's
+ * end of the zygote link, ret_fds[1 ..] one directory per tree; all *ret_count are the caller's to
+ * close. On error nothing of it is left.
  */
 int spawner_zygote_start(struct spawner *spawner, uint64_t number,
 			 struct message_generation *ret_body, int ret_fds[1 + CGROUP_DIRS_MAX],

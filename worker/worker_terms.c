@@ -60,7 +60,9 @@ worker_terms_check(const struct worker_terms *terms, uint64_t serial)
 		return -EINVAL;
 	if (!!(terms->flags & TERMS_THREADS) != (terms->limits.threads > 1))
 		return -EINVAL;
-	if (terms->blob_bytes == 0 ||
+	/* Nothing at all comes as an empty file: an empty datagram reads like the end of the
+	 * channel. */
+	if ((terms->blob_bytes == 0 && !(terms->flags & TERMS_BLOB_FD)) ||
 	    terms->blob_bytes > (terms->flags & TERMS_BLOB_FD ? WORKER_TERMS_BLOB_BYTES_MAX
 							      : BLOB_INLINE_BYTES_MAX))
 		return -EINVAL;
@@ -85,6 +87,10 @@ map_blob(size_t size, int fd, const void **ret_blob)
 		return -errno;
 	if ((uint64_t)status.st_size < size)
 		return -EPROTO;
+	if (size == 0) {
+		*ret_blob = "";
+		return 0;
+	}
 	blob = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (blob == MAP_FAILED)
 		return -errno;

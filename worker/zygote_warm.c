@@ -10,6 +10,8 @@
 
 #include "worker/zygote_warm.h"
 
+#include "worker/zygote_extension.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -19,23 +21,10 @@
 #define WARM_NAME_BYTES 256
 
 /*
- * Always there: `site` and what it adds; what shows an error in source lines (linecache,
- * traceback); warnings, which the interpreter looks for when it issues one.
+ * Always there: `site` for what it adds to builtins; linecache, which shows source lines in errors;
+ * warnings, which the interpreter looks for when it issues one.
  */
-static const char *const WARM_ALWAYS[] = {"site", "warnings", "linecache", "traceback"};
-
-/*
- * Extension modules of lib-dynload that jobs may use. A job cannot map a file executable, so what
- * is not here does not exist for it. Left out: what reaches around the interpreter (_ctypes,
- * _posixshmem, _multiprocessing, resource), terminals and databases of the machine, _ssl (there is
- * no network) and the test modules.
- */
-static const char *const WARM_EXTENSIONS[] = {
-    "_asyncio",   "_bz2",       "_codecs_cn",      "_codecs_hk", "_codecs_iso2022", "_codecs_jp",
-    "_codecs_kr", "_codecs_tw", "_contextvars",    "_decimal",   "_hashlib",        "_json",
-    "_lsprof",    "_lzma",      "_multibytecodec", "_queue",     "_sqlite3",        "_typing",
-    "_uuid",      "_zoneinfo",  "audioop",         "mmap",
-};
+static const char *const WARM_ALWAYS[] = {"site", "warnings", "linecache"};
 
 /* Take the pending exception as one line of text. */
 static void
@@ -118,30 +107,17 @@ warm_call(const char *module_name, const char *function, struct error *err)
 	return warm_failed(err, what);
 }
 
-/* sys.path = [stdlib]: lib-dynload is not searched by jobs, what they may use of it is loaded. */
-static int
-warm_path(const char *stdlib, struct error *err)
-{
-	PyObject *path = Py_BuildValue("[s]", stdlib);
-	int failed = path == NULL || PySys_SetObject("path", path) < 0;
-
-	Py_XDECREF(path);
-	return failed ? warm_failed(err, "sys.path") : 0;
-}
-
 int
 zygote_warm(const char *preload, const char *stdlib, struct error *err)
 {
-	int code = 0;
+	int code;
 
 	/* pthread_exit and pthread_cancel load it when first used. */
 	if (dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_GLOBAL) == NULL)
 		return error_set(err, ERROR_UNSUPPORTED, "libgcc_s.so.1: %s", dlerror());
+	code = zygote_extension_prepare(stdlib, err);
 	for (size_t i = 0; code == 0 && i < sizeof(WARM_ALWAYS) / sizeof(WARM_ALWAYS[0]); i++)
 		code = warm_import(WARM_ALWAYS[i], err);
-	for (size_t i = 0; code == 0 && i < sizeof(WARM_EXTENSIONS) / sizeof(WARM_EXTENSIONS[0]);
-	     i++)
-		code = warm_import(WARM_EXTENSIONS[i], err);
 	if (code == 0)
 		code = warm_preload(preload, err);
 	/* What `python3` has and an embedded interpreter has not: exit, quit, copyright, help ...
@@ -152,8 +128,6 @@ zygote_warm(const char *preload, const char *stdlib, struct error *err)
 		code = warm_call("site", "setcopyright", err);
 	if (code == 0)
 		code = warm_call("site", "sethelper", err);
-	if (code == 0)
-		code = warm_path(stdlib, err);
 	return code;
 }
 

@@ -253,8 +253,10 @@ class Daemon:
         return own[0]
 
     def workers(self):
-        zygotes = self.find(os.path.basename(ZYGOTE))
-        return [pid for pid in worker_pids(self.uid_base) if pid not in children(self.pid)] if zygotes else []
+        """Workers alone: a zygote has the first uid of its generation's range."""
+        first = {self.uid_base, self.uid_base + UID_COUNT}
+        pairs = [(pid, process_status(pid)) for pid in worker_pids(self.uid_base)]
+        return [pid for pid, s in pairs if s and int(s["Uid"].split()[0]) not in first]
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.stintd_pid()}/fd"))
@@ -348,11 +350,11 @@ class DaemonCase(unittest.TestCase):
         self.assertEqual(result["status"], status, result)
         return result
 
-    def assert_refused(self, code=None, reason=None, text=None, method="job.run", **params):
+    def assert_refused(self, rpc_code=None, reason=None, text=None, method="job.run", **params):
         with self.assertRaises(RpcError) as caught:
             self.client.call(method, params)
-        if code is not None:
-            self.assertEqual(caught.exception.code, code, caught.exception.message)
+        if rpc_code is not None:
+            self.assertEqual(caught.exception.code, rpc_code, caught.exception.message)
         if reason is not None:
             self.assertEqual(caught.exception.reason, reason, caught.exception.message)
         if text is not None:

@@ -198,6 +198,7 @@ collect(struct harness_job *job, uint64_t out_cap, uint64_t err_cap, struct harn
 
 	ret_run->reason = page->reason;
 	ret_run->detail = page->detail;
+	ret_run->progress = *job->progress;
 	ret_run->file_bytes = (uint64_t)lseek(job->out, 0, SEEK_END);
 	require(output_read(job->out, &out, job->base, PAGE_STREAM_STDOUT, out_cap, &ret_run->out,
 			    &ret_run->out_truncated, &err) == 0);

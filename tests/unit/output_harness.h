@@ -25,6 +25,7 @@ struct harness_run {
 	uint64_t file_bytes; /* of stdout's file alone */
 	int status;          /* of waitpid */
 	uint32_t reason, detail;
+	uint64_t progress; /* see struct harness_job, at its end */
 };
 
 /* A program that runs, for a test that ends it. */

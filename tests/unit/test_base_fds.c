@@ -169,7 +169,7 @@ static void
 end_and_emptiness_have_their_codes(void **state)
 {
 	struct error err = ERROR_INIT;
-	char bytes[8];
+	char bytes[8] = "";
 	int r;
 
 	assert_int_equal(

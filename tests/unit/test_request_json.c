@@ -73,8 +73,8 @@ who_owes_a_value(void **state)
 	    "{\"source\":\"1\",\"mode\":\"eval\"}",
 	    "{\"source\":\"\",\"entry\":{\"function\":\"f\"}}",
 	    "{\"source\":\"\",\"outputs\":[\"x\"]}",
-	    "{\"mode\":\"eval\",\"source\":\"x\",\"inputs\":{\"x\":1},\"outputs\":[\"x\"],"
-	    "\"modules\":{\"m\":\"\"}}",
+	    ("{\"mode\":\"eval\",\"source\":\"x\",\"inputs\":{\"x\":1},\"outputs\":[\"x\"],"
+	     "\"modules\":{\"m\":\"\"}}"),
 	};
 
 	for (size_t i = 0; i < sizeof(OWING) / sizeof(OWING[0]); i++) {

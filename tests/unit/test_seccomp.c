@@ -1,8 +1,7 @@
 /*
- * The two filters: their bytes under an evaluator of our own, and live in forked children.
- *
- * The evaluator runs the few instructions that seccomp programs may hold, independently of kernel
- * and library. Live, a child installs both filters as a worker does and makes the calls.
+ * The two filters: their bytes under an evaluator of our own, which runs the few instructions that
+ * seccomp programs may hold, independently of kernel and library. test_seccomp_live.c has the
+ * kernel.
  */
 #define _GNU_SOURCE
 #include "worker/seccomp_narrow.h"
@@ -29,7 +28,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -410,105 +408,6 @@ test_without_asyncio_nobody_gets_it(void **state)
 	seccomp_wide_deinit(&wide);
 }
 
-/* ---- live ---- */
-
-static int
-confined(const struct fixture *fixture, void (*body)(void))
-{
-	struct seccomp_narrow narrow;
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct rlimit none = {0, 0};
-
-		(void)setrlimit(RLIMIT_CORE, &none);
-		seccomp_narrow_build(getpid(), 0, &narrow);
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-		    seccomp_wide_install(fixture->wide.instructions, fixture->wide.count, NULL) <
-			0 ||
-		    seccomp_wide_install(narrow.instructions, narrow.count, NULL) < 0)
-			_exit(100);
-		body();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-#define WANT_ERRNO(code, call, error)                                                              \
-	do {                                                                                       \
-		errno = 0;                                                                         \
-		if ((call) >= 0 || errno != (error))                                               \
-			_exit(code);                                                               \
-	} while (0)
-
-static void
-make_calls(void)
-{
-	struct timespec now;
-	char byte;
-	void *memory;
-
-	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || getentropy(&byte, 1) < 0 || getppid() <= 0)
-		_exit(1);
-	memory = malloc(1 << 20);
-	memory = realloc(memory, 1 << 22);
-	if (!memory)
-		_exit(2);
-	free(memory);
-	if (kill(getpid(), 0) < 0)
-		_exit(3);
-	WANT_ERRNO(10, fork(), EPERM);
-	WANT_ERRNO(11, execl("/bin/true", "true", NULL), EPERM);
-	WANT_ERRNO(12, socket(AF_INET, SOCK_STREAM, 0), EAFNOSUPPORT);
-	WANT_ERRNO(13, kill(1, SIGKILL), EPERM);
-	WANT_ERRNO(14, kill(-1, SIGKILL), EPERM);
-	WANT_ERRNO(15, open("/tmp/test_seccomp", O_CREAT | O_WRONLY, 0600), EROFS);
-	WANT_ERRNO(16, unlink("/nowhere"), EROFS);
-	WANT_ERRNO(17, waitpid(-1, NULL, 0), ECHILD);
-	WANT_ERRNO(18, setuid(0), EPERM);
-	WANT_ERRNO(19, syscall(SYS_memfd_create, "x", 0), ENOSYS);
-	WANT_ERRNO(20, isatty(0) ? 0 : -1, ENOTTY);
-	WANT_ERRNO(21, setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}), EPERM);
-	WANT_ERRNO(22, syscall(SYS_clone3, NULL, 0), ENOSYS);
-	if (mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
-	    MAP_FAILED)
-		_exit(23);
-}
-
-static void
-make_fatal_call(void)
-{
-	(void)syscall(SYS_ptrace, 0, 0, 0, 0);
-}
-
-static void
-make_second_filter(void)
-{
-	(void)syscall(SYS_seccomp, 0, 0, NULL);
-}
-
-static void
-test_live(void **state)
-{
-	const struct fixture *fixture = *state;
-	int status = confined(fixture, make_calls);
-
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-	status = confined(fixture, make_fatal_call);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGSYS);
-	status = confined(fixture, make_second_filter);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGSYS);
-	status = confined(fixture, abort);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGABRT);
-}
-
 int
 main(void)
 {
@@ -518,7 +417,6 @@ main(void)
 	    cmocka_unit_test(test_foreign_machine_dies),
 	    cmocka_unit_test(test_count_of_allowed_calls),
 	    cmocka_unit_test(test_without_asyncio_nobody_gets_it),
-	    cmocka_unit_test(test_live),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
