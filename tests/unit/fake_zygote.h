@@ -19,7 +19,7 @@ struct fake_shared {
 	unsigned mute_workers;	      /* workers that shall die before their hello */
 	unsigned breaking_workers;    /* workers that shall die with the job unread */
 	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */
-	unsigned lying_zygote;	      /* the zygote shall send rubbish when it is asked for a fork */
+	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
 };
 
 struct fake {
