@@ -197,7 +197,6 @@ python_end(void)
 		end_collect();
 	Py_XDECREF(weak);
 	PyErr_Clear();
-	if (python_output_finish() < 0)
-		code = -1;
+	python_output_settle();
 	return code;
 }

@@ -13,7 +13,7 @@ struct fake_shared {
 	pid_t zygote;		      /* of the running generation */
 	unsigned generations;	      /* started so far */
 	unsigned forks;		      /* workers forked so far */
-	unsigned daemon_ready;	      /* MESSAGE_DAEMON_READY seen */
+	volatile unsigned daemon_ready;       /* MESSAGE_DAEMON_READY seen */
 	unsigned fail_starts;	      /* generations that shall fail to start */
 	unsigned fail_forks;	      /* forks that shall be refused */
 	unsigned mute_workers;	      /* workers that shall die before their hello */
