@@ -203,11 +203,11 @@ class Daemon:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self.pid = self.process.pid
-        self.others = []
         try:
             self.wait_serving()
         except BaseException:
             self.kill()
+            self.remove()
             raise
 
     def log(self):
