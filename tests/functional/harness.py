@@ -229,8 +229,8 @@ class Daemon:
         except (OSError, RpcError):
             return False
 
-    def wait_serving(self, seconds=START_SECONDS):
-        end = time.monotonic() + seconds
+    def wait_serving(self, seconds=None):
+        end = time.monotonic() + (seconds or START_SECONDS)
         while not self.serving():
             if time.monotonic() > end:
                 raise AssertionError(f"the daemon does not serve:\n{self.log()}")
