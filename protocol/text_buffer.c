@@ -196,8 +196,8 @@ text_is_bloated(const unsigned char *bytes, size_t size)
 	if (size <= TEXT_ESCAPES_FREE_BYTES)
 		return false;
 	for (size_t at = 0; at < size; at++)
-		controls += bytes[at] < 0x20 && bytes[at] != '\n' && bytes[at] != '\r' &&
-			    bytes[at] != '\t';
+		controls +=
+		    bytes[at] < 0x20 && bytes[at] != '\n' && bytes[at] != '\r' && bytes[at] != '\t';
 	/* Six bytes for each of them, at most two for any other. */
 	return controls > size / 8;
 }
