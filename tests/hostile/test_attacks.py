@@ -542,5 +542,17 @@ class Client(AttackCase):
         self.assertEqual(self.client.answers, {})
 
 
+class Pool(harness.DaemonCase):
+    def test_all_ready_workers_die(self):
+        """As when the service's own memory maximum is reached: the pool comes back, each time."""
+        for _ in range(6):
+            self.daemon.wait_idle()
+            for pid in self.daemon.workers():
+                os.kill(pid, 9)
+            self.client.run("1")
+        self.daemon.wait_idle()
+        self.run_ok("1")
+
+
 if __name__ == "__main__":
     unittest.main()
