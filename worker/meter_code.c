@@ -136,7 +136,7 @@ code_take_instructions(struct meter_code *self, const uint8_t *code, uint32_t *i
 		index[at] = (uint32_t)++self->count;
 		at += in->units;
 	}
-	uint8_t last = self->instructions[self->count - 1].flow;
+	uint8_t last = self->instructions[self->count > 0 ? self->count - 1 : 0].flow;
 	if (last != METER_FLOW_END && last != METER_FLOW_JUMP)
 		return error_set(err, ERROR_INVALID, "code runs off its end");
 	return 0;
