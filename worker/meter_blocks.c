@@ -1,17 +1,18 @@
 /*
  * Cutting code into blocks: see the header. Linear in the code.
  *
- * Two places cannot take a charge. gen.throw() reads the code units around a suspended `yield from`,
- * so nothing may stand between SEND, YIELD_VALUE and RESUME: the YIELD_VALUE of such a triple is
- * prepaid by the SEND before it, and what follows a suspension is charged behind its RESUME. And a
- * handler is charged behind its PUSH_EXC_INFO, so that a stop there would find the exception state
- * whole. Called by meter_rewrite.c.
+ * Two places cannot take a charge. gen.throw() reads the code units around a suspended `yield
+ * from`, so nothing may stand between SEND, YIELD_VALUE and RESUME: the YIELD_VALUE of such a
+ * triple is prepaid by the SEND before it, and what follows a suspension is charged behind its
+ * RESUME. And a handler is charged behind its PUSH_EXC_INFO, so that a stop there would find the
+ * exception state whole. Called by meter_rewrite.c.
  */
 #include "worker/meter_blocks.h"
 
 #include <stdlib.h>
 
-/* Instructions that only set the frame up: those up to the first RESUME, when nothing jumps there. */
+/* Instructions that only set the frame up: those up to the first RESUME, when nothing jumps there.
+ */
 static uint32_t
 blocks_prefix(const struct meter_code *code)
 {
@@ -95,11 +96,11 @@ blocks_cut(const struct meter_code *code, const uint8_t *marks, struct meter_blo
 		const struct meter_instruction *last = &code->instructions[end - 1];
 		bool falls = last->flow == METER_FLOW_NEXT || last->flow == METER_FLOW_BRANCH;
 		*block = (struct meter_block){
-			.successors = { falls ? (int32_t)end : METER_NO_BLOCK,
-					last->target != METER_NO_TARGET ? (int32_t)last->target :
-									  METER_NO_BLOCK },
-			.cost = cost,
-			.enters_unpaid = marks[first] & MARK_UNPAID,
+		    .successors = {falls ? (int32_t)end : METER_NO_BLOCK,
+				   last->target != METER_NO_TARGET ? (int32_t)last->target
+								   : METER_NO_BLOCK},
+		    .cost = cost,
+		    .enters_unpaid = marks[first] & MARK_UNPAID,
 		};
 		int rc = blocks_site(code, marks, first, end, block, &self->site[self->count], err);
 		if (rc < 0)
@@ -161,7 +162,7 @@ blocks_place(struct meter_blocks *self, struct error *err)
 int
 meter_blocks_find(const struct meter_code *code, struct meter_blocks *ret_blocks, struct error *err)
 {
-	struct meter_blocks self = { .prefix = blocks_prefix(code) };
+	struct meter_blocks self = {.prefix = blocks_prefix(code)};
 	uint8_t *marks = calloc(code->count + 1, 1);
 	size_t leaders = 0;
 	int rc = -1;
@@ -193,5 +194,5 @@ meter_blocks_deinit(struct meter_blocks *blocks)
 	free(blocks->blocks);
 	free(blocks->first);
 	free(blocks->site);
-	*blocks = (struct meter_blocks){ 0 };
+	*blocks = (struct meter_blocks){0};
 }

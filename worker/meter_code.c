@@ -2,10 +2,10 @@
  * Taking a CPython 3.11 code object apart: instructions with their prefixes and inline caches, jump
  * targets and the exception table become arrays of indexes. meter_make.c does the way back.
  *
- * The tables of the interpreter's own headers say which opcodes jump and how many cache units follow;
- * what an opcode does to the flow is in code_flow(): with the two formats, all there is to change for
- * another CPython version. Input is what any Python code may hand to types.CodeType: hostile.
- * Called by meter_rewrite.c; fails with ERROR_INVALID and the offset, or ERROR_LIMIT.
+ * The tables of the interpreter's own headers say which opcodes jump and how many cache units
+ * follow; what an opcode does to the flow is in code_flow(): with the two formats, all there is to
+ * change for another CPython version. Input is what any Python code may hand to types.CodeType:
+ * hostile. Called by meter_rewrite.c; fails with ERROR_INVALID and the offset, or ERROR_LIMIT.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -90,8 +90,8 @@ meter_code_is_yield(uint8_t opcode)
 
 /* Instruction that begins at unit `at`; index[] learns where it is. */
 static int
-code_instruction(const uint8_t *code, uint32_t units, uint32_t at,
-		 struct meter_instruction *ret, struct error *err)
+code_instruction(const uint8_t *code, uint32_t units, uint32_t at, struct meter_instruction *ret,
+		 struct error *err)
 {
 	uint32_t arg = 0, unit = at;
 	uint8_t opcode;
@@ -104,7 +104,8 @@ code_instruction(const uint8_t *code, uint32_t units, uint32_t at,
 		if (opcode != EXTENDED_ARG)
 			break;
 		if (unit - at >= 3)
-			return error_set(err, ERROR_INVALID, "more than three EXTENDED_ARG in a row at %u", at);
+			return error_set(err, ERROR_INVALID,
+					 "more than three EXTENDED_ARG in a row at %u", at);
 	}
 	if (opcode == CACHE)
 		return error_set(err, ERROR_INVALID, "stray CACHE at unit %u", unit);
@@ -112,13 +113,13 @@ code_instruction(const uint8_t *code, uint32_t units, uint32_t at,
 	if (caches >= units - unit)
 		return error_set(err, ERROR_INVALID, "inline cache of unit %u is cut off", unit);
 	*ret = (struct meter_instruction){
-		.offset = at,
-		.arg = arg,
-		.target = METER_NO_TARGET,
-		.opcode = opcode,
-		.units = (uint8_t)(unit - at + 1 + caches),
-		.caches = caches,
-		.flow = code_flow(opcode),
+	    .offset = at,
+	    .arg = arg,
+	    .target = METER_NO_TARGET,
+	    .opcode = opcode,
+	    .units = (uint8_t)(unit - at + 1 + caches),
+	    .caches = caches,
+	    .flow = code_flow(opcode),
 	};
 	return 0;
 }
@@ -153,7 +154,8 @@ code_take_targets(struct meter_code *self, const uint32_t *index, struct error *
 		uint64_t to = code_jumps_back(in->opcode) ? next - in->arg : next + in->arg;
 		if (to >= self->units || index[to] == 0)
 			return error_set(err, ERROR_INVALID,
-					 "jump at unit %u does not land on an instruction", in->offset);
+					 "jump at unit %u does not land on an instruction",
+					 in->offset);
 		in->target = index[to] - 1;
 	}
 	return 0;
@@ -192,21 +194,21 @@ code_take_regions(struct meter_code *self, const uint8_t *table, size_t bytes,
 		    index[target] == 0 || (stop < self->units && index[stop] == 0))
 			return error_set(err, ERROR_INVALID, "exception table cuts an instruction");
 		self->regions[self->region_count++] = (struct meter_region){
-			.first = index[start] - 1,
-			.end = stop < self->units ? index[stop] - 1 : (uint32_t)self->count,
-			.handler = index[target] - 1,
-			.depth_lasti = depth_lasti,
+		    .first = index[start] - 1,
+		    .end = stop < self->units ? index[stop] - 1 : (uint32_t)self->count,
+		    .handler = index[target] - 1,
+		    .depth_lasti = depth_lasti,
 		};
 	}
 	return 0;
 }
 
 int
-meter_code_take(const uint8_t *code, size_t code_bytes, const uint8_t *regions,
-		size_t region_bytes, const uint8_t *locations, size_t location_bytes,
-		struct meter_code *ret_code, struct error *err)
+meter_code_take(const uint8_t *code, size_t code_bytes, const uint8_t *regions, size_t region_bytes,
+		const uint8_t *locations, size_t location_bytes, struct meter_code *ret_code,
+		struct error *err)
 {
-	struct meter_code self = { .locations = locations, .location_bytes = location_bytes };
+	struct meter_code self = {.locations = locations, .location_bytes = location_bytes};
 	uint32_t *index = NULL;
 	int rc;
 
@@ -237,5 +239,5 @@ meter_code_deinit(struct meter_code *code)
 {
 	free(code->instructions);
 	free(code->regions);
-	*code = (struct meter_code){ 0 };
+	*code = (struct meter_code){0};
 }

@@ -16,29 +16,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define METER_NO_TARGET	    UINT32_MAX
-#define METER_UNITS_MAX	    (8u << 20) /* code units of one code object */
-#define METER_UNIT_BYTES    2u
+#define METER_NO_TARGET  UINT32_MAX
+#define METER_UNITS_MAX  (8u << 20) /* code units of one code object */
+#define METER_UNIT_BYTES 2u
 
 enum meter_flow {
 	METER_FLOW_NEXT,    /* goes on with the next instruction */
 	METER_FLOW_BRANCH,  /* next instruction or target */
 	METER_FLOW_JUMP,    /* target only */
 	METER_FLOW_SUSPEND, /* leaves the frame; the next instruction runs when it is resumed */
-	METER_FLOW_END,	    /* leaves the frame or raises */
+	METER_FLOW_END,     /* leaves the frame or raises */
 };
 
 struct meter_instruction {
 	uint32_t offset; /* first code unit, EXTENDED_ARG prefixes included */
-	uint32_t arg;	 /* whole argument; of a jump: recomputed when put together */
+	uint32_t arg;    /* whole argument; of a jump: recomputed when put together */
 	uint32_t target; /* index of the instruction jumped to, or METER_NO_TARGET */
 	uint8_t opcode;
-	uint8_t units;	/* prefixes, opcode, caches */
+	uint8_t units;  /* prefixes, opcode, caches */
 	uint8_t caches; /* inline cache units behind the opcode */
-	uint8_t flow;	/* enum meter_flow */
+	uint8_t flow;   /* enum meter_flow */
 };
 
-struct meter_region { /* an entry of the exception table, in instruction indexes */
+struct meter_region {        /* an entry of the exception table, in instruction indexes */
 	uint32_t first, end; /* end is one past the last */
 	uint32_t handler;
 	uint32_t depth_lasti; /* stack depth << 1 | push lasti */
@@ -49,12 +49,13 @@ struct meter_code {
 	size_t count;
 	struct meter_region *regions; /* owned */
 	size_t region_count;
-	uint32_t units;		  /* of the whole code */
+	uint32_t units;           /* of the whole code */
 	const uint8_t *locations; /* borrowed: the location table */
 	size_t location_bytes;
 };
 
-/* What is put in before an instruction: a LOAD_CONST and a POP_JUMP_FORWARD_IF_FALSE to the next. */
+/* What is put in before an instruction: a LOAD_CONST and a POP_JUMP_FORWARD_IF_FALSE to the next.
+ */
 struct meter_insert {
 	uint32_t constant; /* index in co_consts */
 	bool present;

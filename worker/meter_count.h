@@ -2,9 +2,9 @@
  * The counter: what the charges in metered code take from, what happens when it runs out.
  *
  * The fast path is the nb_bool slot of a charge constant: one subtraction and one compare. When the
- * grant is used up the slow path publishes nothing (the counter itself lies in the shared page), looks
- * at the stop flag, sleeps for a throttle, and decides whether the budget is spent: then it calls the
- * stop function, which does not return.
+ * grant is used up the slow path (which publishes nothing: the counter lies in the shared page)
+ * looks at the stop flag, sleeps for a throttle, and decides whether the budget is spent: then it
+ * calls the stop function, which does not return.
  */
 #ifndef STINT_WORKER_METER_COUNT_H
 #define STINT_WORKER_METER_COUNT_H
@@ -23,11 +23,12 @@ struct meter_counter {
 #define METER_BUDGET_NONE 0
 
 struct meter_terms {
-	struct meter_counter *counter;	/* borrowed: where to count */
-	const volatile uint32_t *stop;	/* borrowed: not 0: end as soon as possible; may be NULL */
-	uint64_t budget;		/* instructions, or METER_BUDGET_NONE */
-	uint64_t per_second;		/* throttle, instructions a second; 0: none */
-	/* Called with the exact count at the stop; must end the process. asked: by the stop flag. */
+	struct meter_counter *counter; /* borrowed: where to count */
+	const volatile uint32_t *stop; /* borrowed: not 0: end as soon as possible; may be NULL */
+	uint64_t budget;               /* instructions, or METER_BUDGET_NONE */
+	uint64_t per_second;           /* throttle, instructions a second; 0: none */
+	/* Called at the stop with what was charged and let run, never above the budget; must end
+	 * the process. asked: by the stop flag. */
 	void (*stopped)(uint64_t count, bool asked);
 };
 
@@ -35,11 +36,11 @@ struct meter_terms {
 int meter_count_prepare(void);
 /* Count from 0 under these terms. Until then everything is free. */
 void meter_count_begin(const struct meter_terms *terms);
-/* Charged so far, less what is prepaid in frames that are alive. */
+/* Charged so far. */
 uint64_t meter_count_now(void);
 
 /* New reference to the charge constant for `charge` (not 0). NULL with an exception. */
-PyObject *meter_count_constant(int32_t charge);
+PyObject *meter_count_constant(uint32_t charge);
 bool meter_count_is_constant(PyObject *object);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * Putting a code object together again, with instructions put in: new positions, jump arguments with
- * the EXTENDED_ARG prefixes that they then need, exception table and location table.
+ * Putting a code object together again, with instructions put in: new positions, jump arguments
+ * with the EXTENDED_ARG prefixes that they then need, exception table and location table.
  *
- * Prefixes only ever grow, so the positions settle after a few rounds, each linear in the code. What
- * is put in carries the location of the instruction behind it, so that a line begins where it began.
- * Called by meter_rewrite.c; fails only for lack of memory or size.
+ * Prefixes only ever grow, so the positions settle after a few rounds, each linear in the code.
+ * What is put in carries the location of the instruction behind it, so that a line begins where it
+ * began. Called by meter_rewrite.c; fails only for lack of memory or size.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -19,10 +19,10 @@
 #define MAKE_LOCATION_UNITS_MAX 8u /* code units that one location entry can cover */
 
 struct make {
-	const struct meter_code *code;	    /* borrowed */
+	const struct meter_code *code;      /* borrowed */
 	const struct meter_insert *inserts; /* borrowed */
-	uint32_t *at;		/* owned: new first unit of what is put in before i; at[count] = end */
-	uint8_t *prefixes;	/* owned: EXTENDED_ARG units of each instruction now */
+	uint32_t *at;      /* owned: new first unit of what is put in before i; at[count] = end */
+	uint8_t *prefixes; /* owned: EXTENDED_ARG units of each instruction now */
 	struct meter_bytes out; /* owned until returned */
 };
 
@@ -145,7 +145,7 @@ make_region_number(struct make_buffer *buffer, uint32_t value, uint8_t mark)
 static void
 make_regions(struct make *make)
 {
-	struct make_buffer buffer = { .bytes = make->out.regions };
+	struct make_buffer buffer = {.bytes = make->out.regions};
 
 	for (size_t r = 0; r < make->code->region_count; r++) {
 		const struct meter_region *region = &make->code->regions[r];
@@ -167,7 +167,8 @@ make_map(const struct make *make, size_t i, uint32_t old)
 	const struct meter_instruction *in = &make->code->instructions[i];
 	if (old == in->offset)
 		return make->at[i];
-	uint32_t from_end = in->offset + in->units - old; /* caches keep their distance to the end */
+	uint32_t from_end =
+	    in->offset + in->units - old; /* caches keep their distance to the end */
 	uint32_t end = make_end(make, i);
 	return from_end > end - make_start(make, i) ? make_start(make, i) : end - from_end;
 }
@@ -206,13 +207,14 @@ make_reserve(struct make_buffer *buffer, size_t more)
 	return true;
 }
 
-/* The location table: every entry covers what its units have become, in as many entries as needed. */
+/* The location table: every entry covers what its units have become, in as many entries as needed.
+ */
 static bool
 make_locations(struct make *make)
 {
 	const uint8_t *table = make->code->locations;
 	size_t size = make->code->location_bytes, at = 0, i = 0;
-	struct make_buffer buffer = { 0 };
+	struct make_buffer buffer = {0};
 	uint32_t old = 0;
 
 	while (at < size) {
@@ -222,13 +224,15 @@ make_locations(struct make *make)
 		uint32_t from = make_map(make, i, old);
 		old += (table[at] & 7u) + 1u;
 		while (i < make->code->count &&
-		       make->code->instructions[i].offset + make->code->instructions[i].units <= old)
+		       make->code->instructions[i].offset + make->code->instructions[i].units <=
+			   old)
 			i++;
 		uint32_t units = make_map(make, i, old) - from;
 		if (!make_reserve(&buffer, (units / MAKE_LOCATION_UNITS_MAX + 2) * (end - at + 1)))
 			break;
 		for (bool first = true; units > 0; first = false) {
-			uint32_t part = units < MAKE_LOCATION_UNITS_MAX ? units : MAKE_LOCATION_UNITS_MAX;
+			uint32_t part =
+			    units < MAKE_LOCATION_UNITS_MAX ? units : MAKE_LOCATION_UNITS_MAX;
 			if (first) {
 				memcpy(buffer.bytes + buffer.size, table + at, end - at);
 				buffer.bytes[buffer.size] =
@@ -252,8 +256,9 @@ make_all(struct make *make, struct error *err)
 	size_t count = make->code->count;
 
 	for (size_t i = 0; i < count; i++)
-		make->prefixes[i] = make->code->instructions[i].target == METER_NO_TARGET ?
-					make_prefixes_for(make->code->instructions[i].arg) : 0;
+		make->prefixes[i] = make->code->instructions[i].target == METER_NO_TARGET
+					? make_prefixes_for(make->code->instructions[i].arg)
+					: 0;
 	while (make_round(make))
 		;
 	if (make->at[count] > METER_UNITS_MAX)
@@ -274,7 +279,7 @@ int
 meter_code_make(const struct meter_code *code, const struct meter_insert *inserts,
 		struct meter_bytes *ret_bytes, struct error *err)
 {
-	struct make make = { .code = code, .inserts = inserts };
+	struct make make = {.code = code, .inserts = inserts};
 	int rc;
 
 	make.at = malloc((code->count + 1) * sizeof *make.at);
@@ -299,5 +304,5 @@ meter_bytes_deinit(struct meter_bytes *bytes)
 	free(bytes->locations);
 	free(bytes->regions);
 	free(bytes->starts);
-	*bytes = (struct meter_bytes){ 0 };
+	*bytes = (struct meter_bytes){0};
 }

@@ -1,36 +1,44 @@
 /*
  * Charge placement: see the contract in the header.
  *
- * Ends of edges are joined into classes with a disjoint-set forest over 2 * count nodes: node 2b is
- * the entry of block b, node 2b+1 its exit. A class that holds the entry of a loop head, of an
- * exception handler, of the function or of a point after a suspension has the value 0. Any other gets
- * the largest cost + post among the blocks that it enters, of those in the deepest loop: the busiest
- * block then needs no charge at all.
+ * The value of a class is the number of instructions on the shortest way from it to a point where
+ * nothing may be prepaid: the end of the function, a suspension, an exception handler. It is the
+ * largest value that needs no refund anywhere, and then a block has a charge only if it is not on
+ * the shortest way on: an if without else has one, on the longer path; a loop has one for each
+ * iteration, in its body; straight code has none but the first.
  *
- * Values are found in one pass from the last block to the first: what a block leaves prepaid is known
- * then, unless its own exit belongs to a class that is still open (an if without else); such a block
- * makes no offer and pays for itself. Never recursive; called by meter_rewrite.c, and by its test.
+ * Ends of edges are joined into classes with a disjoint-set forest over 2 * count nodes: node 2b is
+ * the entry of block b, node 2b+1 its exit. Then Dijkstra's algorithm runs from the classes of
+ * value 0 backwards. A loop without a way out has no such class: its first block is given 0. Never
+ * recursive; called by meter_blocks.c, and by its test.
  */
 #include "worker/meter_place.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define PLACE_UNKNOWN UINT32_MAX
+#define PLACE_NOTHING UINT32_MAX
+
 struct place_class {
-	uint32_t value;
-	uint32_t depth;	 /* loop depth of the block that made the best offer */
-	uint32_t open;	 /* entries of blocks not yet seen */
+	uint32_t value;   /* PLACE_UNKNOWN until reached */
+	uint32_t leavers; /* first block whose exit is in this class, or PLACE_NOTHING */
 	bool zero;
-	bool forced;	 /* a no_charge block fixed the value */
-	bool offered;
+	bool settled;
+};
+
+struct place_offer { /* in the heap: class by its root node, and a value for it */
+	uint32_t value, root;
 };
 
 struct place {
 	struct meter_block *blocks; /* borrowed */
 	size_t count;
-	uint32_t *parent;	    /* owned: disjoint sets of 2 * count nodes */
-	uint32_t *depth;	    /* owned: loop depth of each block */
+	uint32_t *parent;            /* owned: disjoint sets of 2 * count nodes */
+	uint32_t *next_leaver;       /* owned: of each block, in its exit's class */
 	struct place_class *classes; /* owned: by root node */
+	struct place_offer *heap;    /* owned: at most 3 * count offers */
+	size_t heap_count;
 };
 
 static uint32_t
@@ -43,111 +51,143 @@ place_find(struct place *place, uint32_t node)
 	return node;
 }
 
-static struct place_class *
+static uint32_t
 place_entry(struct place *place, size_t block)
 {
-	return &place->classes[place_find(place, (uint32_t)(2 * block))];
+	return place_find(place, (uint32_t)(2 * block));
 }
 
-static struct place_class *
+static uint32_t
 place_exit(struct place *place, size_t block)
 {
-	return &place->classes[place_find(place, (uint32_t)(2 * block + 1))];
+	return place_find(place, (uint32_t)(2 * block + 1));
 }
 
-/* Join the two ends of every edge; find loop heads and loop depths by the order of the code. */
+static void
+place_push(struct place *place, uint32_t root, uint32_t value)
+{
+	size_t at = place->heap_count++;
+
+	for (; at > 0 && place->heap[(at - 1) / 2].value > value; at = (at - 1) / 2)
+		place->heap[at] = place->heap[(at - 1) / 2];
+	place->heap[at] = (struct place_offer){value, root};
+}
+
+static struct place_offer
+place_pop(struct place *place)
+{
+	struct place_offer top = place->heap[0], last = place->heap[--place->heap_count];
+	size_t at = 0, child;
+
+	while ((child = 2 * at + 1) < place->heap_count) {
+		if (child + 1 < place->heap_count &&
+		    place->heap[child + 1].value < place->heap[child].value)
+			child++;
+		if (place->heap[child].value >= last.value)
+			break;
+		place->heap[at] = place->heap[child];
+		at = child;
+	}
+	place->heap[at] = last;
+	return top;
+}
+
+/* Join the two ends of every edge; list the blocks by the class of their exit. */
 static void
 place_join(struct place *place)
 {
-	for (size_t b = 0; b < place->count; b++) {
+	for (size_t b = 0; b < place->count; b++)
 		for (int s = 0; s < 2; s++) {
 			int32_t to = place->blocks[b].successors[s];
-			if (to == METER_NO_BLOCK)
-				continue;
-			uint32_t from_root = place_find(place, (uint32_t)(2 * b + 1));
-			uint32_t to_root = place_find(place, (uint32_t)(2 * to));
-			place->parent[from_root] = to_root;
-			if ((size_t)to <= b) { /* blocks to .. b are a loop */
-				place->depth[to]++;
-				place->depth[b + 1]--;
-			}
+			if (to != METER_NO_BLOCK)
+				place->parent[place_exit(place, b)] =
+				    place_entry(place, (size_t)to);
 		}
-	}
-	for (size_t b = 1; b <= place->count; b++)
-		place->depth[b] += place->depth[b - 1];
-}
-
-/* Mark the classes that must be 0, and count the entries that each class waits for. */
-static void
-place_mark(struct place *place)
-{
+	for (size_t node = 0; node < 2 * place->count; node++)
+		place->classes[node] =
+		    (struct place_class){.value = PLACE_UNKNOWN, .leavers = PLACE_NOTHING};
 	for (size_t b = 0; b < place->count; b++) {
-		place_entry(place, b)->open++;
+		struct place_class *exit = &place->classes[place_exit(place, b)];
+		place->next_leaver[b] = exit->leavers;
+		exit->leavers = (uint32_t)b;
 		if (place->blocks[b].enters_unpaid)
-			place_entry(place, b)->zero = true;
-		for (int s = 0; s < 2; s++) {
-			int32_t to = place->blocks[b].successors[s];
-			if (to != METER_NO_BLOCK && (size_t)to <= b)
-				place_entry(place, (size_t)to)->zero = true;
+			place->classes[place_entry(place, b)].zero = true;
+		if (place->blocks[b].successors[0] == METER_NO_BLOCK &&
+		    place->blocks[b].successors[1] == METER_NO_BLOCK)
+			exit->zero = true;
+	}
+}
+
+/* Settle all that can be reached from what is in the heap. */
+static void
+place_settle(struct place *place)
+{
+	while (place->heap_count > 0) {
+		struct place_offer offer = place_pop(place);
+		struct place_class *class = &place->classes[offer.root];
+		if (class->settled)
+			continue;
+		class->settled = true;
+		class->value = offer.value;
+		for (uint32_t b = class->leavers; b != PLACE_NOTHING; b = place->next_leaver[b]) {
+			uint32_t root = place_entry(place, b);
+			struct place_class *entry = &place->classes[root];
+			uint32_t value = offer.value + place->blocks[b].cost;
+			if (entry->settled || value >= entry->value)
+				continue;
+			entry->value = value;
+			place_push(place, root, value);
 		}
 	}
 }
 
-/* Block b offers its cost, and what it must leave prepaid, as the value of the class it is in. */
 static void
-place_offer(struct place *place, size_t b)
+place_values(struct place *place)
 {
-	struct place_class *entry = place_entry(place, b), *exit = place_exit(place, b);
-	bool exit_known = exit->zero || exit->open == 0;
-
-	entry->open--;
-	if (entry->zero || entry->forced || entry == exit || !exit_known)
-		return;
-	uint32_t offer = place->blocks[b].cost + (exit->zero ? 0 : exit->value);
-	if (place->blocks[b].no_charge) {
-		entry->forced = true;
-		entry->value = offer;
-		return;
-	}
-	if (!entry->offered || place->depth[b] > entry->depth ||
-	    (place->depth[b] == entry->depth && offer > entry->value)) {
-		entry->offered = true;
-		entry->depth = place->depth[b];
-		entry->value = offer;
+	for (size_t node = 0; node < 2 * place->count; node++)
+		if (place->classes[node].zero) {
+			place->classes[node].value = 0;
+			place_push(place, (uint32_t)node, 0);
+		}
+	place_settle(place);
+	for (size_t b = 0; b < place->count; b++) {
+		uint32_t root = place_entry(place, b);
+		if (!place->classes[root].settled) {
+			place_push(place, root, 0);
+			place_settle(place);
+		}
 	}
 }
 
 bool
 meter_place(struct meter_block *blocks, size_t count)
 {
-	struct place place = { .blocks = blocks, .count = count };
+	struct place place = {.blocks = blocks, .count = count};
 	bool done = false;
 
 	if (count == 0)
 		return true;
 	place.parent = malloc(2 * count * sizeof *place.parent);
-	place.depth = calloc(count + 1, sizeof *place.depth);
-	place.classes = calloc(2 * count, sizeof *place.classes);
-	if (place.parent == NULL || place.depth == NULL || place.classes == NULL)
+	place.next_leaver = malloc(count * sizeof *place.next_leaver);
+	place.classes = malloc(2 * count * sizeof *place.classes);
+	place.heap = malloc((4 * count + 1) * sizeof *place.heap);
+	if (place.parent == NULL || place.next_leaver == NULL || place.classes == NULL ||
+	    place.heap == NULL)
 		goto out;
 	for (size_t node = 0; node < 2 * count; node++)
 		place.parent[node] = (uint32_t)node;
 	place_join(&place);
-	place_mark(&place);
-	for (size_t b = count; b-- > 0;)
-		place_offer(&place, b);
+	place_values(&place);
 	for (size_t b = 0; b < count; b++) {
-		const struct place_class *entry = place_entry(&place, b);
-		const struct place_class *exit = place_exit(&place, b);
-		blocks[b].pre = entry->zero ? 0 : entry->value;
-		blocks[b].post = exit->zero ? 0 : exit->value;
-		blocks[b].charge = (int32_t)blocks[b].cost + (int32_t)blocks[b].post -
-				   (int32_t)blocks[b].pre;
+		blocks[b].pre = place.classes[place_entry(&place, b)].value;
+		blocks[b].post = place.classes[place_exit(&place, b)].value;
+		blocks[b].charge = blocks[b].cost + blocks[b].post - blocks[b].pre;
 	}
 	done = true;
 out:
 	free(place.parent);
-	free(place.depth);
+	free(place.next_leaver);
 	free(place.classes);
+	free(place.heap);
 	return done;
 }
