@@ -17,6 +17,8 @@
 
 /* Room for more descriptors than any message may have, so that the surplus is seen and closed. */
 #define FDS_RECEIVE_MAX 64
+#define FDS_CONTROL_BYTES                                                                          \
+	(CMSG_SPACE(FDS_RECEIVE_MAX * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred)))
 
 int
 base_socketpair(int ret_fds[2], struct error *err)
@@ -69,7 +71,9 @@ base_send_fds(int fd, const void *bytes, size_t size, const int *fds, size_t fd_
 }
 
 struct fds_received {
-	int fds[FDS_RECEIVE_MAX];
+	/* As many as the whole control buffer could hold: without credentials in it, that is more
+	 * than FDS_RECEIVE_MAX. */
+	int fds[FDS_CONTROL_BYTES / sizeof(int)];
 	size_t count;
 	pid_t pid;
 	bool strange; /* control data that nobody asked for */
@@ -87,8 +91,6 @@ fds_collect(struct msghdr *message, struct fds_received *ret)
 		if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
 			size_t count = length / sizeof(int);
 
-			/* The control buffer holds no more than FDS_RECEIVE_MAX in all. */
-			require(count <= FDS_RECEIVE_MAX - ret->count);
 			memcpy(ret->fds + ret->count, CMSG_DATA(header), count * sizeof(int));
 			ret->count += count;
 		} else if (header->cmsg_level == SOL_SOCKET &&
@@ -128,8 +130,7 @@ base_recv_fds(int fd, void *ret_bytes, size_t size, size_t *ret_size, int *ret_f
 	      size_t *ret_fd_count, pid_t *ret_pid, int flags, struct error *err)
 {
 	union {
-		char bytes[CMSG_SPACE(FDS_RECEIVE_MAX * sizeof(int)) +
-			   CMSG_SPACE(sizeof(struct ucred))];
+		char bytes[FDS_CONTROL_BYTES];
 		struct cmsghdr align;
 	} control;
 	struct iovec part = {ret_bytes, size};

@@ -1,7 +1,7 @@
 /*
- * One-line log records on standard error: "time level group: text". Bytes that a tenant can shape are
- * passed through base_log_quote first. Library code does not log; the stage that gives up does, once.
- * Lines that a tenant can provoke go through log_limited().
+ * One-line log records on standard error: "time level group: text". Bytes that a tenant can shape
+ * are passed through base_log_quote first. Library code does not log; the stage that gives up does,
+ * once. Lines that a tenant can provoke go through log_limited().
  */
 #ifndef STINT_PROTOCOL_BASE_LOG_H
 #define STINT_PROTOCOL_BASE_LOG_H
@@ -15,7 +15,7 @@ void base_log_init(const char *program, enum log_level level);
 int base_log_level_parse(const char *name, enum log_level *ret_level);
 void base_log(enum log_level level, const char *group, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* As base_log, but at most `per_minute` lines a minute for this call site; says what it left out. */
+/* As base_log, but at most `per_minute` lines a minute for this call site; says what it dropped. */
 #define log_limited(level, group, per_minute, ...) \
 	do { \
 		static struct log_brake brake_; \
@@ -27,7 +27,7 @@ struct log_brake {
 	unsigned count, dropped;
 };
 int base_log_allowed(struct log_brake *brake, unsigned per_minute);
-/* Escape bytes (controls, quotes, non-ASCII as \xNN) into ret, at most size-1 chars; returns ret. */
+/* Escape bytes (controls, quotes, non-ASCII as \xNN) into ret, at most size-1 chars; returns it. */
 char *base_log_quote(const void *bytes, size_t length, char *ret, size_t size);
 
 #define log_error(group, ...)	base_log(LOG_LEVEL_ERROR, group, __VA_ARGS__)

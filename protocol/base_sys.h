@@ -28,23 +28,26 @@ int base_pwrite_full(int fd, const void *bytes, size_t size, off_t offset, struc
  * flags: MSG_DONTWAIT or 0 (MSG_NOSIGNAL is always set). EAGAIN gives ERROR_BUSY, a gone peer
  * ERROR_CLOSED.
  */
-int base_send_fds(int fd, const void *bytes, size_t size, const int *fds, size_t fd_count, int flags,
-		  struct error *err);
+int base_send_fds(int fd, const void *bytes, size_t size, const int *fds, size_t fd_count,
+		  int flags, struct error *err);
 /*
  * One datagram of at most `size` bytes. Received descriptors are O_CLOEXEC and go to ret_fds; more
  * than fd_max of them, a truncated datagram or control message is ERROR_INVALID and all are closed.
  * ret_pid, when not NULL, gets the sender's pid from SCM_CREDENTIALS, or 0 without (needs
- * SO_PASSCRED). Returns ERROR_CLOSED at end of file, ERROR_BUSY on EAGAIN.
+ * SO_PASSCRED). Returns ERROR_CLOSED at end of file, ERROR_BUSY on EAGAIN. An empty datagram is
+ * ERROR_INVALID with credentials or descriptors on it; without any it looks like an end of file.
  */
-int base_recv_fds(int fd, void *ret_bytes, size_t size, size_t *ret_size, int *ret_fds, size_t fd_max,
-		  size_t *ret_fd_count, pid_t *ret_pid, int flags, struct error *err);
+int base_recv_fds(int fd, void *ret_bytes, size_t size, size_t *ret_size, int *ret_fds,
+		  size_t fd_max, size_t *ret_fd_count, pid_t *ret_pid, int flags,
+		  struct error *err);
 
 /* socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC). */
 int base_socketpair(int ret_fds[2], struct error *err);
-/* memfd, close-on-exec, sealing allowed, `size` bytes, sealed against shrink, grow and further seals
- * when size > 0; unsealed, empty and append-only (O_APPEND) when size is 0. */
+/* memfd, close-on-exec, sealing allowed, `size` bytes, sealed against shrink, grow and further
+ * seals when size > 0; unsealed, empty and append-only (O_APPEND) when size is 0. */
 int base_memfd(const char *name, size_t size, int *ret_fd, struct error *err);
-/* Decimal number from / to a small kernel file through an open descriptor, at offset 0. */
+/* Decimal number from / to a small kernel file through an open descriptor, at offset 0. "max" reads
+ * as UINT64_MAX. */
 int base_file_read_u64(int fd, uint64_t *ret_value, struct error *err);
 int base_file_write_u64(int fd, uint64_t value, struct error *err);
 /* Value of `key` in a "key value\n" file (cpu.stat, memory.events) through an open descriptor. */

@@ -10,13 +10,14 @@
 
 #define UTF8_HIGH_BITS 0x8080808080808080ull
 
-/* Length of the valid multi-byte sequence at p, or 0. */
-static size_t
-base_utf8_sequence(const uint8_t *p, size_t left)
+size_t
+base_utf8_character(const unsigned char *p, size_t left)
 {
 	uint8_t lead = p[0], low = 0x80, high = 0xbf;
 	size_t length;
 
+	if (lead < 0x80)
+		return 1;
 	if (lead >= 0xc2 && lead <= 0xdf)
 		length = 2;
 	else if (lead >= 0xe0 && lead <= 0xef)
@@ -60,11 +61,7 @@ base_utf8_prefix(const void *bytes, size_t size)
 		}
 		if (at == size)
 			break;
-		if (p[at] < 0x80) {
-			at++;
-			continue;
-		}
-		length = base_utf8_sequence(p + at, size - at);
+		length = base_utf8_character(p + at, size - at);
 		if (length == 0)
 			break;
 		at += length;

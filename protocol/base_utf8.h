@@ -9,6 +9,8 @@
 
 /* Bytes of the longest prefix that is valid and ends at the end of a character. */
 size_t base_utf8_prefix(const void *bytes, size_t size);
+/* Bytes of the character at `bytes` (1 to 4), or 0 when it is ill-formed or cut off; left > 0. */
+size_t base_utf8_character(const unsigned char *bytes, size_t left);
 static inline bool
 base_utf8_valid(const void *bytes, size_t size)
 {

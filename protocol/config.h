@@ -1,8 +1,10 @@
 /*
- * The configuration: built-in defaults, then one file of "name = value" lines ('#' starts a comment,
- * blank lines are free), checked as a whole before anything starts. No dependencies: the spawner
- * reads it too. A wrong or unknown key, a repeated key, a value out of range or a file that is not
- * UTF-8 is refused with file, line and reason; nothing is taken from a file that has a fault.
+ * The configuration: built-in defaults, then one file of "name = value" lines ('#' starts a
+ * comment, blank lines are free), checked as a whole before anything starts. No dependencies: the
+ * spawner reads it too. A wrong or unknown key, a repeated key, a value out of range or a file that
+ * is not UTF-8 is refused with file, line and reason; nothing is taken from a file with a fault.
+ * A comment starts at a '#' that begins the line or follows a blank. A max_<limit> can be lowered,
+ * but not raised above the built-in maximum of limits.def.
  */
 #ifndef STINT_PROTOCOL_CONFIG_H
 #define STINT_PROTOCOL_CONFIG_H

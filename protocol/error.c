@@ -6,16 +6,19 @@
  */
 #define _GNU_SOURCE
 #include "protocol/error.h"
+#include "protocol/base_utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#define ERROR_SEQUENCE_BYTES 4 /* longest UTF-8 sequence */
+
 /* One line whatever the arguments held; a cut in the middle of a UTF-8 sequence is taken back. */
 static void
 error_tidy(struct error *err)
 {
-	size_t length = strlen(err->text);
+	size_t length = strlen(err->text), whole;
 
 	for (size_t i = 0; i < length; i++) {
 		unsigned char c = (unsigned char)err->text[i];
@@ -25,12 +28,13 @@ error_tidy(struct error *err)
 	}
 	if (length < ERROR_TEXT_BYTES - 1)
 		return;
-	while (length > 0 && ((unsigned char)err->text[length - 1] & 0xc0) == 0x80)
-		err->text[--length] = '\0';
-	if (length > 0 && (unsigned char)err->text[length - 1] >= 0xc0)
-		err->text[length - 1] = '\0';
+	whole = base_utf8_prefix(err->text, length);
+	if (length - whole < ERROR_SEQUENCE_BYTES)
+		err->text[whole] = '\0';
 }
 
+static void error_vset(struct error *err, int code, int sys, const char *format, va_list args)
+    __attribute__((format(printf, 4, 0)));
 static void
 error_vset(struct error *err, int code, int sys, const char *format, va_list args)
 {

@@ -2,10 +2,10 @@
  * What went wrong, as a code and a text, without heap: usable after fork and with no memory left.
  *
  * Contract: a fallible function returns 0 or a negative ERROR_* code and takes `struct error *err`
- * last; on success err is untouched; on failure it is filled, once, by the function that knows most.
- * err may be NULL. Three classes are never mixed: a tenant's fault becomes a result for the tenant; a
- * system failure becomes an error and this job fails; a broken invariant aborts the process
- * (base_assert.h).
+ * last; on success err is untouched; on failure it is filled, once, by the function that knows
+ * most. err may be NULL. Three classes are never mixed: a tenant's fault becomes a result for the
+ * tenant; a system failure becomes an error and this job fails; a broken invariant aborts the
+ * process (base_assert.h).
  */
 #ifndef STINT_PROTOCOL_ERROR_H
 #define STINT_PROTOCOL_ERROR_H

@@ -48,9 +48,9 @@ void limits_maxima(struct limits *ret_limits);
 #define ARGS_MAX 1024			  /* entries of `args` */
 #define OUTPUTS_MAX 1024		  /* entries of `outputs` */
 #define MODULES_MAX 1024		  /* entries of `modules` */
-#define NAME_BYTES_MAX 255		  /* `name`, a module's dotted name, a variable's name, a tag */
+#define NAME_BYTES_MAX 255		  /* `name`, a module's or variable's name, a tag */
 #define ERROR_TEXT_BYTES_MAX 65536	  /* error.type, error.message: cut there */
-#define TRACEBACK_FRAMES_MAX 64		  /* frames in error.traceback: the outermost and innermost */
+#define TRACEBACK_FRAMES_MAX 64		  /* in error.traceback: outermost and innermost */
 #define WARNINGS_MAX 64
 #define WORKERS_MAX 256			  /* live workers of one daemon, ready and running */
 #define THREAD_STACK_BYTES (4u << 20)	  /* of each thread but the main one */

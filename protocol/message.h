@@ -1,8 +1,8 @@
 /*
  * Internal messages of fixed size on SOCK_SEQPACKET sockets: one message is one datagram of exactly
  * sizeof(struct message) bytes. Requests are even, answers and reports odd. Every surprise (size,
- * type, number of descriptors, order) ends the receiver on the privileged side, and ends the link on
- * stintd's side.
+ * type, number of descriptors, order) ends the receiver on the privileged side, and ends the link
+ * on stintd's side.
  *
  * Three links:
  *   spawner link   stintd <-> stint-spawner  (made by the spawner, inherited by stintd)

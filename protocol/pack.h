@@ -1,8 +1,8 @@
 /*
  * Tagged fields in one flat buffer: the job blob and the result blob. Each field is a little-endian
  * header {uint32_t tag; uint32_t length} and `length` bytes, unpadded.
- * The reader works in place on hostile bytes: it never reads past `size`, and says ERROR_INVALID for
- * a field that would.
+ * The reader works in place on hostile bytes: it never reads past `size`, and says ERROR_INVALID
+ * for a field that would.
  */
 #ifndef STINT_PROTOCOL_PACK_H
 #define STINT_PROTOCOL_PACK_H

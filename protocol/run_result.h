@@ -1,6 +1,6 @@
 /*
- * A job's result on its way to the client. All byte fields are owned; texts may hold any byte and are
- * made valid JSON by the writer. `value` and `vars` are JSON texts that json_scan has accepted.
+ * A job's result on its way to the client. All byte fields are owned; texts may hold any byte and
+ * are made valid JSON by the writer. `value` and `vars` are JSON texts that json_scan has accepted.
  */
 #ifndef STINT_PROTOCOL_RUN_RESULT_H
 #define STINT_PROTOCOL_RUN_RESULT_H

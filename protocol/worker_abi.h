@@ -14,7 +14,8 @@
  *      the next datagram (blob_bytes of it), or the blob descriptor.
  *   5. It runs the job, writes the result blob into the page file at PAGE_RESULT_OFFSET, release-
  *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the hello:
- *      a datagram there is proof of foreign code.
+ *      a datagram there is proof of foreign code. The worker closes its end as soon as it has the
+ *      blob, and the page's descriptor before: the end of the channel says nothing.
  *
  * Everything in the page and in the output files after step 4 is hostile input: stintd reads each
  * field once, into its own memory, checks it against the caps, and never writes through a value read.
@@ -23,6 +24,7 @@
 #define STINT_PROTOCOL_WORKER_ABI_H
 
 #include "protocol/limits.h"
+#include "protocol/worker_page.h"
 
 #include <stdint.h>
 
@@ -85,66 +87,6 @@ enum result_field {
 	RESULT_FRAME_TEXT = 8,	/* source line, stripped */
 	RESULT_WARNING = 9,	/* repeated */
 };
-
-/* How far a worker is. Written by the worker's C code. */
-enum worker_phase {
-	PHASE_NEW,     /* setting up */
-	PHASE_READY,   /* confined, waits for its terms */
-	PHASE_TERMS,   /* has its terms, installs them */
-	PHASE_RUNNING, /* has read tenant bytes */
-	PHASE_ENDED,   /* job's code has ended; the result blob is complete */
-};
-
-/* Which of its own failures a job ended with. Advisory: it never overrides what is measured outside. */
-enum worker_reason {
-	REASON_NONE,	       /* ran to its end, or was killed before it could say */
-	REASON_COMPILE_ERROR,
-	REASON_EXCEPTION,      /* uncaught exception */
-	REASON_EXIT,	       /* SystemExit: the exit code is the process's */
-	REASON_MEMORY_ERROR,   /* uncaught MemoryError */
-	REASON_RECURSION_ERROR,
-	REASON_OUTPUT_LIMIT,   /* stdout or stderr cap: detail says which */
-	REASON_VALUE_LIMIT,    /* value and vars larger than value_bytes */
-	REASON_VALUE_ERROR,    /* value or variable that JSON cannot hold, or is missing */
-	REASON_COUNT
-};
-
-/* Shared output stage of stdout: two levels as in CPython, TextIOWrapper's pending bytes (text) and
- * BufferedWriter's buffer (raw). What was printed = the stdout file, then buffer, then text. */
-#define STAGE_LEVEL_BYTES 8192u
-struct page_stage {
-	uint32_t buffer_bytes; /* valid bytes of the buffer level, first in file order */
-	uint32_t text_bytes;   /* valid bytes of the text level */
-	/* Non-zero while bytes move from the buffer into the file: 1 + the file's size before. At death
-	 * stintd drops from the buffer's front what the file has grown by since. */
-	uint64_t flush_mark;
-};
-
-/* First page of the page file: mapped by both sides. Each field has one writer. */
-struct worker_page {
-	/* written by the worker */
-	uint32_t phase;	      /* enum worker_phase */
-	uint32_t reason;      /* enum worker_reason */
-	uint32_t detail;      /* OUTPUT_LIMIT: 1 stdout, 2 stderr */
-	uint32_t setup_step;  /* 1 + index of the set-up step that failed, 0 when none */
-	uint32_t setup_errno;
-	uint32_t pad;
-	uint64_t result_bytes; /* release-stored when the result blob is complete */
-	uint64_t opcodes;      /* running count; 0 until metering */
-	struct page_stage stage;
-	char setup_name[32]; /* of the step that failed */
-	/* written by stintd, on a cache line of its own */
-	_Alignas(64) uint32_t stop; /* not 0: end as soon as possible */
-};
-#define PAGE_HEADER_BYTES  4096u
-#define PAGE_BUFFER_OFFSET PAGE_HEADER_BYTES			     /* stage: buffer level */
-#define PAGE_TEXT_OFFSET   (PAGE_BUFFER_OFFSET + STAGE_LEVEL_BYTES) /* stage: text level */
-#define PAGE_MAPPED_BYTES  (PAGE_TEXT_OFFSET + STAGE_LEVEL_BYTES)
-#define PAGE_RESULT_OFFSET 65536u
-/* Largest result blob: value_bytes at its maximum, error texts, frames, warnings. Sparse. */
-#define RESULT_BYTES_MAX (80u << 20)
-#define PAGE_FILE_BYTES	 (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
-_Static_assert(sizeof(struct worker_page) <= PAGE_HEADER_BYTES, "the header fits its page");
 
 /* Exit codes of a worker that are ours: it never ran tenant code. */
 #define WORKER_EXIT_SETUP 126

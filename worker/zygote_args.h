@@ -6,10 +6,10 @@
  *                --asyncio yes|no --log-level LEVEL
  *
  * All options are always there, in any order, each as two words.
- *   --root       the prepared, read-only tree, as a path in the zygote's own mount namespace. It is a
- *                locked mount: bind it onto itself (MS_BIND|MS_REC) before pivot_root. It holds the
- *                stdlib (its lib-dynload and config-* hidden), /usr/share/zoneinfo when the host has
- *                one, and empty /tmp and /dev; no proc, no sysfs, no device.
+ *   --root       the prepared, read-only tree, as a path in the zygote's own mount namespace. It
+ *                is a locked mount: bind it onto itself (MS_BIND|MS_REC) before pivot_root. It
+ *                holds the stdlib (its lib-dynload and config-* hidden), /usr/share/zoneinfo when
+ *                the host has one, and empty /tmp and /dev; no proc, no sysfs, no device.
  *   --stdlib     the directory of the standard library; the same path inside and outside --root
  *   --roles      decimal enum cgroup_role bits, one number for each cgroup directory; the same
  *                order and numbers as in MESSAGE_GENERATION_STARTED. 1 .. CGROUP_DIRS_MAX numbers
@@ -18,11 +18,12 @@
  *   --asyncio    the setting `asyncio`
  *   --log-level  the setting `log_level`: error warning info debug
  *
- * At the exec the zygote is: uid and gid 0 of a new user namespace that maps uid_count ids from 0 on,
- * no supplementary groups, all capabilities of that namespace, pid 1 of a new pid namespace, in new
- * (unchanged) mount, net, ipc and uts namespaces, host name "stint", in its cgroups, PDEATHSIG
- * SIGKILL, signals at their defaults and unblocked, RLIMIT_STACK = MAIN_STACK_BYTES, RLIMIT_CORE 0,
- * environment LC_ALL=C.UTF-8 only, working directory "/". It sets no_new_privs itself.
+ * At the exec the zygote is: uid and gid 0 of a new user namespace that maps uid_count ids from 0
+ * on, no supplementary groups, all capabilities of that namespace, pid 1 of a new pid namespace, in
+ * new (unchanged) mount, net, ipc and uts namespaces, host name "stint", in its cgroups, PDEATHSIG
+ * SIGKILL, signals at their defaults and unblocked, RLIMIT_STACK = MAIN_STACK_BYTES, RLIMIT_CORE
+ * 0, umask 022, environment LC_ALL=C.UTF-8 only, working directory "/". It sets no_new_privs
+ * itself.
  */
 #ifndef STINT_WORKER_ZYGOTE_ARGS_H
 #define STINT_WORKER_ZYGOTE_ARGS_H
@@ -30,8 +31,9 @@
 /* 0 is /dev/null, 1 and 2 are the spawner's standard error. */
 enum zygote_args_fd {
 	ZYGOTE_ARGS_FD_LINK = 3, /* zygote link, SOCK_SEQPACKET */
-	ZYGOTE_ARGS_FD_DIRS = 4, /* this and the next: one cgroup directory gen-<n> per --roles number,
-				    opened O_RDONLY|O_DIRECTORY; no descriptor above the last is open */
+	/* This and the next: one cgroup directory gen-<n> per --roles number, opened
+	 * O_RDONLY|O_DIRECTORY. No descriptor above the last is open. */
+	ZYGOTE_ARGS_FD_DIRS = 4,
 };
 
 #define ZYGOTE_ARGS_ROOT      "--root"

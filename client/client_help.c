@@ -1,0 +1,96 @@
+/*
+ * Help texts. The limits' lines come from limits.def.
+ *
+ * Called by client_main.c. Fails only for a command that does not exist.
+ */
+#include "client/client_help.h"
+#include "client/client_options.h"
+
+#include <string.h>
+
+static const char OVERVIEW[] =
+    "stint runs Python programs in fresh, confined processes with limits.\n"
+    "\n"
+    "  stint run FILE [-- ARG...]   run a program and print its output as it comes\n"
+    "  stint status [JOB]           how the daemon, or one job, is doing\n"
+    "  stint cancel JOB             end a job early\n"
+    "  stint help [COMMAND]         this, or a command's options\n"
+    "  stint --version\n"
+    "\n"
+    "The daemon's socket is --socket PATH, or STINT_SOCKET, or " CLIENT_SOCKET_DEFAULT ".\n";
+
+static const char RUN[] =
+    "stint run [OPTION...] FILE|-|-c TEXT|-m MODULE [-- ARG...]\n"
+    "\n"
+    "  FILE                  a program; NAME.pyc is sent as compiled code; - is standard input\n"
+    "  -c TEXT               the program itself\n"
+    "  -m MODULE             MODULE.py below the working directory, else a library module\n"
+    "  -- ARG...             sys.argv[1:] of the program\n"
+    "\n"
+    "  --input NAME=JSON     set a global variable before the run (repeatable)\n"
+    "  --output NAME         print this variable after the run, all as one JSON line (repeatable)\n"
+    "  --eval                the program is one expression: print its value as JSON\n"
+    "  --entry FUNCTION      call this after the program's body and print its value as JSON\n"
+    "  --entry-args JSON     its arguments, an array\n"
+    "  --entry-kwargs JSON   its keyword arguments, an object\n"
+    "  --module NAME=FILE    a further module that the program can import (repeatable)\n"
+    "  --name NAME           the program's name in tracebacks\n"
+    "  --stdin FILE          the program's standard input; default: ours, read to its end,\n"
+    "                        unless it is a terminal\n"
+    "  --no-stdin            run it with an empty standard input\n"
+    "  --json                print the whole result as JSON instead of the output\n"
+    "  --usage               one line on standard error: what the job has used\n"
+    "  --socket PATH         the daemon's socket\n"
+    "\n"
+    "Limits (a time as 500ms, 2s, 1.5min; a size as 64K, 256M, 1G):\n";
+
+static const char RUN_END[] =
+    "\n"
+    "Exit status: the program's own; 1 when it does not compile; 121 security violation,\n"
+    "122 output limit, 123 memory limit, 124 time limit, 125 refused by or no answer from the\n"
+    "daemon, 128+N died by its own signal N, 130 interrupted.\n";
+
+static const char STATUS[] =
+    "stint status [--json] [--socket PATH] [JOB]\n"
+    "\n"
+    "  Without JOB: whether the daemon serves, its load, versions and limits.\n"
+    "  With JOB: where a waiting or running job stands and what it has used.\n"
+    "\n"
+    "Exit status: 0; 1 the daemon does not serve (yet, or any more); 125 no daemon, no such job.\n";
+
+static const char CANCEL[] =
+    "stint cancel [--socket PATH] JOB\n"
+    "\n"
+    "  End a waiting or running job; whoever submitted it gets the status cancelled.\n"
+    "\n"
+    "Exit status: 0; 125 no such job, or no daemon.\n";
+
+static void
+client_help_limits(FILE *out)
+{
+	char name[CLIENT_OPTIONS_NAME_BYTES];
+
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		client_options_limit_name((enum limit_id)i, name);
+		(void)fprintf(out, "  --%-19s %s\n", name, LIMITS[i].text);
+	}
+}
+
+int
+client_help(FILE *out, const char *command)
+{
+	if (command == NULL || strcmp(command, "help") == 0) {
+		(void)fputs(OVERVIEW, out);
+	} else if (strcmp(command, "run") == 0) {
+		(void)fputs(RUN, out);
+		client_help_limits(out);
+		(void)fputs(RUN_END, out);
+	} else if (strcmp(command, "status") == 0) {
+		(void)fputs(STATUS, out);
+	} else if (strcmp(command, "cancel") == 0) {
+		(void)fputs(CANCEL, out);
+	} else {
+		return -1;
+	}
+	return 0;
+}

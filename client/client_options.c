@@ -1,0 +1,308 @@
+/*
+ * Reads the command line of `stint run`, `stint status` and `stint cancel` by one table. Options
+ * for limits are not in it: they come from limits.def, so that a new limit has its option at once.
+ *
+ * Names are exact, no abbreviations: what works today must not become ambiguous tomorrow. Never
+ * opens a file. Called by client_main.c only; fails with one line for the user and keeps nothing
+ * then.
+ */
+#include "client/client_options.h"
+#include "client/client_units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum option_id {
+	OPTION_SOCKET,
+	OPTION_JSON,
+	OPTION_USAGE,
+	OPTION_EVAL,
+	OPTION_NO_STDIN,
+	OPTION_STDIN,
+	OPTION_NAME,
+	OPTION_ENTRY,
+	OPTION_ENTRY_ARGS,
+	OPTION_ENTRY_KWARGS,
+	OPTION_INPUT,
+	OPTION_OUTPUT,
+	OPTION_MODULE,
+	OPTION_TEXT,
+	OPTION_RUN_MODULE,
+	OPTION_LIMIT
+};
+
+struct option {
+	const char *name;
+	enum option_id id;
+	unsigned commands; /* enum client_command bits */
+	const char *value; /* what it takes, for messages; NULL: nothing */
+};
+
+static const struct option OPTIONS[] = {
+    {"--socket", OPTION_SOCKET, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL,
+     "a path"},
+    {"--json", OPTION_JSON, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS, NULL},
+    {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN, NULL},
+    {"--eval", OPTION_EVAL, CLIENT_COMMAND_RUN, NULL},
+    {"--no-stdin", OPTION_NO_STDIN, CLIENT_COMMAND_RUN, NULL},
+    {"--stdin", OPTION_STDIN, CLIENT_COMMAND_RUN, "a file"},
+    {"--name", OPTION_NAME, CLIENT_COMMAND_RUN, "a file name for tracebacks"},
+    {"--entry", OPTION_ENTRY, CLIENT_COMMAND_RUN, "a function's name"},
+    {"--entry-args", OPTION_ENTRY_ARGS, CLIENT_COMMAND_RUN, "a JSON array"},
+    {"--entry-kwargs", OPTION_ENTRY_KWARGS, CLIENT_COMMAND_RUN, "a JSON object"},
+    {"--input", OPTION_INPUT, CLIENT_COMMAND_RUN, "NAME=JSON"},
+    {"--output", OPTION_OUTPUT, CLIENT_COMMAND_RUN, "a variable's name"},
+    {"--module", OPTION_MODULE, CLIENT_COMMAND_RUN, "NAME=FILE"},
+    {"-c", OPTION_TEXT, CLIENT_COMMAND_RUN, "the program's text"},
+    {"-m", OPTION_RUN_MODULE, CLIENT_COMMAND_RUN, "a module's name"},
+};
+#define OPTION_COUNT (sizeof(OPTIONS) / sizeof(OPTIONS[0]))
+
+void
+client_options_limit_name(enum limit_id id, char ret[CLIENT_OPTIONS_NAME_BYTES])
+{
+	const struct limit_info *limit = &LIMITS[id];
+	size_t length = strlen(limit->name), unit = strlen(limit->unit);
+
+	/* The unit's word at the end of the wire name is what people write behind the number. */
+	if (length > unit + 1 && limit->name[length - unit - 1] == '_' &&
+	    strcmp(limit->name + length - unit, limit->unit) == 0)
+		length -= unit + 1;
+	if (length >= CLIENT_OPTIONS_NAME_BYTES)
+		length = CLIENT_OPTIONS_NAME_BYTES - 1;
+	for (size_t i = 0; i < length; i++)
+		ret[i] = limit->name[i] == '_' ? '-' : limit->name[i];
+	ret[length] = '\0';
+}
+
+static bool
+client_options_find_limit(const char *name, size_t length, enum limit_id *ret_id)
+{
+	char known[CLIENT_OPTIONS_NAME_BYTES];
+
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		client_options_limit_name((enum limit_id)i, known);
+		if (strlen(known) == length && memcmp(known, name, length) == 0) {
+			*ret_id = (enum limit_id)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static const struct option *
+client_options_find(const char *word, size_t length)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (strlen(OPTIONS[i].name) == length && memcmp(OPTIONS[i].name, word, length) == 0)
+			return &OPTIONS[i];
+	}
+	return NULL;
+}
+
+static int
+client_options_pair(const char *option, const char *text, const char *form,
+		    struct client_pair *ret_pair, struct error *err)
+{
+	const char *equals = strchr(text, '=');
+
+	if (equals == NULL || equals == text)
+		return error_set(err, ERROR_INVALID, "%s takes %s, not '%s'", option, form, text);
+	ret_pair->name = text;
+	ret_pair->name_length = (size_t)(equals - text);
+	ret_pair->value = equals + 1;
+	return 0;
+}
+
+static int
+client_options_source(struct client_options *options, enum client_source kind, const char *text,
+		      struct error *err)
+{
+	if (options->kind != CLIENT_SOURCE_NONE)
+		return error_set(err, ERROR_INVALID,
+				 "more than one program: give one of FILE, -c TEXT and -m MODULE");
+	options->kind = kind;
+	options->source = text;
+	return 0;
+}
+
+static int
+client_options_apply(struct client_options *options, const struct option *option, const char *value,
+		     struct error *err)
+{
+	struct client_pair *pair;
+
+	switch (option->id) {
+	case OPTION_SOCKET:
+		options->socket = value;
+		return 0;
+	case OPTION_JSON:
+		options->json = true;
+		return 0;
+	case OPTION_USAGE:
+		options->usage = true;
+		return 0;
+	case OPTION_EVAL:
+		options->eval = true;
+		return 0;
+	case OPTION_NO_STDIN:
+		options->no_stdin = true;
+		return 0;
+	case OPTION_STDIN:
+		options->stdin_path = value;
+		return 0;
+	case OPTION_NAME:
+		options->name = value;
+		return 0;
+	case OPTION_ENTRY:
+		options->entry = value;
+		return 0;
+	case OPTION_ENTRY_ARGS:
+		options->entry_args = value;
+		return 0;
+	case OPTION_ENTRY_KWARGS:
+		options->entry_kwargs = value;
+		return 0;
+	case OPTION_OUTPUT:
+		options->outputs[options->output_count++] = value;
+		return 0;
+	case OPTION_TEXT:
+		return client_options_source(options, CLIENT_SOURCE_TEXT, value, err);
+	case OPTION_RUN_MODULE:
+		return client_options_source(options, CLIENT_SOURCE_MODULE, value, err);
+	case OPTION_INPUT:
+		pair = &options->inputs[options->input_count++];
+		return client_options_pair(option->name, value, option->value, pair, err);
+	case OPTION_MODULE:
+		pair = &options->modules[options->module_count++];
+		return client_options_pair(option->name, value, option->value, pair, err);
+	case OPTION_LIMIT:
+		break;
+	}
+	return error_set(err, ERROR_INVALID, "unknown option '%s'", option->name);
+}
+
+static int
+client_options_apply_limit(struct client_options *options, enum limit_id id, const char *value,
+			   struct error *err)
+{
+	char name[CLIENT_OPTIONS_NAME_BYTES];
+	uint64_t amount;
+	int code = client_units_parse(value, LIMITS[id].unit, &amount, err);
+
+	if (code < 0) {
+		client_options_limit_name(id, name);
+		return error_wrap(err, "--%s", name);
+	}
+	limits_set(&options->limits, id, amount);
+	options->limit_given[id] = true;
+	return 0;
+}
+
+/* One option at argv[*index]; leaves *index at the last word it used. */
+static int
+client_options_one(struct client_options *options, int argc, char *const *argv, int *index,
+		   enum client_command command, struct error *err)
+{
+	const char *word = argv[*index];
+	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+	size_t length = equals != NULL ? (size_t)(equals - word) : strlen(word);
+	const struct option *option = client_options_find(word, length);
+	const char *value = equals != NULL ? equals + 1 : NULL;
+	const char *takes = option != NULL ? option->value : "a value";
+	enum limit_id limit = LIMIT_COUNT;
+
+	if (option == NULL && command == CLIENT_COMMAND_RUN && length > 2)
+		(void)client_options_find_limit(word + 2, length - 2, &limit);
+	if (limit == LIMIT_COUNT && (option == NULL || !(option->commands & command)))
+		return error_set(err, ERROR_INVALID, "unknown option '%.*s': see `stint help`%s",
+				 (int)length, word,
+				 command == CLIENT_COMMAND_RUN
+				     ? ", or put -- before the program's own arguments"
+				     : "");
+	if (takes == NULL && value != NULL)
+		return error_set(err, ERROR_INVALID, "%s takes no value", option->name);
+	if (takes != NULL && value == NULL) {
+		if (*index + 1 >= argc)
+			return error_set(err, ERROR_INVALID, "%s needs %s", word, takes);
+		value = argv[++*index];
+	}
+	if (limit != LIMIT_COUNT)
+		return client_options_apply_limit(options, limit, value, err);
+	return client_options_apply(options, option, value, err);
+}
+
+/* Rules that span options, for `stint run`. The first word is FILE unless -c or -m gave a program.
+ */
+static int
+client_options_finish_run(struct client_options *options, struct error *err)
+{
+	if (options->kind == CLIENT_SOURCE_NONE) {
+		if (options->word_count == 0)
+			return error_set(err, ERROR_INVALID,
+					 "run what? Give FILE, - (standard input), -c TEXT or -m "
+					 "MODULE");
+		options->kind = CLIENT_SOURCE_FILE;
+		options->source = options->words[0];
+		options->word_count--;
+		memmove(options->words, options->words + 1,
+			options->word_count * sizeof(options->words[0]));
+	}
+	if (options->entry == NULL &&
+	    (options->entry_args != NULL || options->entry_kwargs != NULL))
+		return error_set(err, ERROR_INVALID,
+				 "--entry-args and --entry-kwargs need --entry FUNCTION");
+	if (options->no_stdin && options->stdin_path != NULL)
+		return error_set(err, ERROR_INVALID, "--stdin and --no-stdin exclude each other");
+	if (options->eval && options->entry != NULL)
+		return error_set(err, ERROR_INVALID, "--eval and --entry exclude each other");
+	return 0;
+}
+
+int
+client_options_parse(int argc, char *const *argv, int first, enum client_command command,
+		     struct client_options *ret_options, struct error *err)
+{
+	struct client_options options = {.socket = getenv("STINT_SOCKET")};
+	size_t most = (size_t)argc + 1;
+	bool only_words = false;
+	int code = 0;
+
+	if (options.socket == NULL || options.socket[0] == '\0')
+		options.socket = CLIENT_SOCKET_DEFAULT;
+	options.inputs = calloc(most, sizeof(options.inputs[0]));
+	options.modules = calloc(most, sizeof(options.modules[0]));
+	options.outputs = calloc(most, sizeof(options.outputs[0]));
+	options.words = calloc(most, sizeof(options.words[0]));
+	if (!options.inputs || !options.modules || !options.outputs || !options.words)
+		code = error_set(err, ERROR_LIMIT, "out of memory");
+	for (int i = first; i < argc && code == 0; i++) {
+		if (only_words || argv[i][0] != '-' || argv[i][1] == '\0')
+			options.words[options.word_count++] = argv[i];
+		else if (strcmp(argv[i], "--") == 0)
+			only_words = true;
+		else
+			code = client_options_one(&options, argc, argv, &i, command, err);
+	}
+	if (code == 0 && command == CLIENT_COMMAND_RUN)
+		code = client_options_finish_run(&options, err);
+	if (code < 0) {
+		client_options_deinit(&options);
+		memset(ret_options, 0, sizeof(*ret_options));
+		return code;
+	}
+	*ret_options = options;
+	return 0;
+}
+
+void
+client_options_deinit(struct client_options *options)
+{
+	if (options == NULL)
+		return;
+	free(options->inputs);
+	free(options->modules);
+	free(options->outputs);
+	free(options->words);
+	memset(options, 0, sizeof(*options));
+}

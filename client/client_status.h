@@ -1,0 +1,14 @@
+/*
+ * `stint status [JOB]` and `stint cancel JOB`.
+ */
+#ifndef STINT_CLIENT_CLIENT_STATUS_H
+#define STINT_CLIENT_CLIENT_STATUS_H
+
+#include "client/client_options.h"
+#include "protocol/error.h"
+
+/* Exit status of the process, or a negative error. */
+int client_status(const struct client_options *options, struct error *err);
+int client_status_cancel(const struct client_options *options, struct error *err);
+
+#endif

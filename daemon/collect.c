@@ -1,0 +1,251 @@
+/*
+ * Reads what a dead worker left, all of it hostile: each word of the page once, lengths against
+ * caps before a byte is allocated, the blob by pread into memory of our own, JSON texts by
+ * json_scan before anybody repeats them. Never writes to the page, never follows an offset found in
+ * it. Called by finish.c, on the loop when there is little to read and else on the pool thread.
+ * What is wrong with the bytes is a fact for the verdict; only a lack of memory or a failed read is
+ * an error of ours.
+ */
+#include "daemon/collect.h"
+
+#include "daemon/output_read.h"
+#include "protocol/base_sys.h"
+#include "protocol/json_scan.h"
+#include "protocol/pack.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Where the fields of a blob go while it is read. */
+struct collect_reader {
+	struct run_result *result;
+	const struct limits *limits;
+	uint64_t value_bytes; /* of value and vars together */
+	bool no_memory;
+	const char *fault; /* static: why the blob is refused */
+};
+
+static bool
+collect_refuse(struct collect_reader *reader, const char *fault)
+{
+	reader->fault = fault;
+	return false;
+}
+
+static bool
+collect_copy(struct collect_reader *reader, const struct pack_field *field, struct bytes *ret_bytes)
+{
+	uint8_t *data = malloc(field->length + 1u);
+	if (!data) {
+		reader->no_memory = true;
+		return collect_refuse(reader, "no memory");
+	}
+	memcpy(data, field->bytes, field->length);
+	data[field->length] = 0;
+	ret_bytes->data = data;
+	ret_bytes->size = field->length;
+	return true;
+}
+
+/* value or vars: JSON, once, within value_bytes. */
+static bool
+collect_json(struct collect_reader *reader, const struct pack_field *field, struct bytes *ret_bytes)
+{
+	if (ret_bytes->data)
+		return collect_refuse(reader, "a value twice");
+	reader->value_bytes += field->length;
+	if (reader->value_bytes > reader->limits->value_bytes)
+		return collect_refuse(reader, "a value above its cap");
+	if (json_scan_splice(field->bytes, field->length, field->length, NULL) < 0)
+		return collect_refuse(reader, "a value that is not JSON");
+	if (field->tag == RESULT_VARS && !json_scan_is_object(field->bytes, field->length))
+		return collect_refuse(reader, "variables that are no object");
+	return collect_copy(reader, field, ret_bytes);
+}
+
+static bool
+collect_text(struct collect_reader *reader, const struct pack_field *field, struct bytes *ret_bytes)
+{
+	if (ret_bytes->data)
+		return collect_refuse(reader, "a text twice");
+	if (field->length > ERROR_TEXT_BYTES_MAX)
+		return collect_refuse(reader, "a text above its cap");
+	return collect_copy(reader, field, ret_bytes);
+}
+
+static bool
+collect_frame(struct collect_reader *reader, const struct pack_field *field)
+{
+	struct run_result *result = reader->result;
+	if (field->tag == RESULT_FRAME_FILE) {
+		if (result->frame_count == TRACEBACK_FRAMES_MAX)
+			return collect_refuse(reader, "too many frames");
+		return collect_text(reader, field, &result->frames[result->frame_count++].file);
+	}
+	if (result->frame_count == 0)
+		return collect_refuse(reader, "a part of no frame");
+	struct run_frame *frame = &result->frames[result->frame_count - 1];
+	if (field->tag == RESULT_FRAME_FUNCTION)
+		return collect_text(reader, field, &frame->function);
+	if (field->tag == RESULT_FRAME_TEXT)
+		return collect_text(reader, field, &frame->text);
+	if (field->length != sizeof(frame->line))
+		return collect_refuse(reader, "a line number of a wrong size");
+	frame->line = (uint32_t)field->bytes[0] | (uint32_t)field->bytes[1] << 8 |
+		      (uint32_t)field->bytes[2] << 16 | (uint32_t)field->bytes[3] << 24;
+	return true;
+}
+
+static bool
+collect_field(struct collect_reader *reader, const struct pack_field *field)
+{
+	struct run_result *result = reader->result;
+	switch (field->tag) {
+	case RESULT_VALUE:
+		return collect_json(reader, field, &result->value);
+	case RESULT_VARS:
+		return collect_json(reader, field, &result->vars);
+	case RESULT_ERROR_TYPE:
+		result->has_error = true;
+		return collect_text(reader, field, &result->error_type);
+	case RESULT_ERROR_MESSAGE:
+		result->has_error = true;
+		return collect_text(reader, field, &result->error_message);
+	case RESULT_FRAME_FILE:
+	case RESULT_FRAME_LINE:
+	case RESULT_FRAME_FUNCTION:
+	case RESULT_FRAME_TEXT:
+		return collect_frame(reader, field);
+	case RESULT_WARNING:
+		if (result->warning_count == WARNINGS_MAX)
+			return collect_refuse(reader, "too many warnings");
+		return collect_text(reader, field, &result->warnings[result->warning_count++]);
+	default:
+		return collect_refuse(reader, "a field that does not exist");
+	}
+}
+
+/* Read all fields into an own result; 0, or why not. */
+static const char *
+collect_fields(const void *blob, size_t size, const struct limits *limits,
+	       struct run_result *result, bool *ret_no_memory)
+{
+	struct collect_reader reader = {.result = result, .limits = limits};
+	struct pack_reader pack;
+	struct pack_field field;
+	int code;
+
+	pack_reader_init(&pack, blob, size);
+	while ((code = pack_next(&pack, &field, NULL)) == 1) {
+		if (!collect_field(&reader, &field))
+			break;
+	}
+	if (code < 0)
+		reader.fault = "fields that do not fit";
+	*ret_no_memory = reader.no_memory;
+	return reader.fault;
+}
+
+/* Take over what collect_fields filled in. */
+static void
+collect_merge(struct run_result *result, const struct run_result *part)
+{
+	result->value = part->value;
+	result->vars = part->vars;
+	result->has_error = part->has_error;
+	result->error_type = part->error_type;
+	result->error_message = part->error_message;
+	memcpy(result->frames, part->frames, sizeof(part->frames));
+	result->frame_count = part->frame_count;
+	memcpy(result->warnings, part->warnings, sizeof(part->warnings));
+	result->warning_count = part->warning_count;
+}
+
+enum verdict_blob
+collect_blob(const void *blob, size_t size, bool ended, const struct limits *limits,
+	     struct run_result *result, const char **ret_fault)
+{
+	struct run_result part;
+	bool no_memory = false;
+	memset(&part, 0, sizeof(part));
+	const char *fault = collect_fields(blob, size, limits, &part, &no_memory);
+	if (fault) {
+		run_result_deinit(&part);
+		*ret_fault = fault;
+		return ended && !no_memory ? VERDICT_BLOB_HOSTILE : VERDICT_BLOB_PARTIAL;
+	}
+	collect_merge(result, &part);
+	return VERDICT_BLOB_COMPLETE;
+}
+
+static void
+collect_page_blob(const struct collect_input *input, struct run_result *result,
+		  struct collect_facts *facts)
+{
+	uint64_t size = __atomic_load_n(&input->page->result_bytes, __ATOMIC_ACQUIRE);
+	bool ended = facts->phase == PHASE_ENDED;
+	if (size == 0) {
+		facts->blob = ended ? VERDICT_BLOB_COMPLETE : VERDICT_BLOB_NONE;
+		return;
+	}
+	if (size > RESULT_BYTES_MAX || size > input->limits.value_bytes + COLLECT_EXTRA_BYTES_MAX) {
+		facts->fault = "a result above its cap";
+		facts->blob = ended ? VERDICT_BLOB_HOSTILE : VERDICT_BLOB_PARTIAL;
+		return;
+	}
+	uint8_t *blob = malloc(size);
+	if (!blob) {
+		facts->failed = true;
+		(void)error_errno(&facts->err, "memory for a result");
+		return;
+	}
+	if (base_pread_full(input->page_fd, blob, size, PAGE_RESULT_OFFSET, &facts->err) < 0)
+		facts->failed = true;
+	else
+		facts->blob =
+		    collect_blob(blob, size, ended, &input->limits, result, &facts->fault);
+	free(blob);
+}
+
+static void
+collect_output(const struct collect_input *input, enum page_stream stream, struct bytes *ret_bytes,
+	       bool *ret_truncated, struct collect_facts *facts)
+{
+	bool out = stream == PAGE_STREAM_STDOUT;
+	struct page_stage stage = output_read_stage(input->page, stream);
+	if (output_read(out ? input->out_fd : input->err_fd, &stage, input->page, stream,
+			out ? input->limits.stdout_bytes : input->limits.stderr_bytes, ret_bytes,
+			ret_truncated, &facts->err) < 0)
+		facts->failed = true;
+	else if (*ret_truncated)
+		facts->output_over = true;
+}
+
+uint64_t
+collect_size(const struct collect_input *input)
+{
+	struct stat status;
+	uint64_t size = __atomic_load_n(&input->page->result_bytes, __ATOMIC_ACQUIRE);
+	size = size < RESULT_BYTES_MAX ? size : RESULT_BYTES_MAX;
+	if (fstat(input->out_fd, &status) == 0)
+		size += (uint64_t)status.st_size;
+	if (fstat(input->err_fd, &status) == 0)
+		size += (uint64_t)status.st_size;
+	return size;
+}
+
+void
+collect_run(const struct collect_input *input, struct run_result *result,
+	    struct collect_facts *ret_facts)
+{
+	memset(result, 0, sizeof(*result));
+	memset(ret_facts, 0, sizeof(*ret_facts));
+	ret_facts->phase = __atomic_load_n(&input->page->phase, __ATOMIC_ACQUIRE);
+	ret_facts->reason = __atomic_load_n(&input->page->reason, __ATOMIC_ACQUIRE);
+	collect_output(input, PAGE_STREAM_STDOUT, &result->out, &result->out_truncated, ret_facts);
+	collect_output(input, PAGE_STREAM_STDERR, &result->err, &result->err_truncated, ret_facts);
+	collect_page_blob(input, result, ret_facts);
+	result->usage.stdout_bytes = result->out.size;
+	result->usage.stderr_bytes = result->err.size;
+}

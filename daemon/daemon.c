@@ -1,0 +1,239 @@
+/*
+ * stintd as a whole; the one file that shows the flow:
+ *
+ *   listener -> connection -> rpc -> method_* -> engine     inward
+ *   engine -> reply -> outbox -> connection's descriptor    outward, by session number
+ *
+ * It owns every stage, starts them from the innermost outwards and stops them the other way round.
+ * SIGTERM drains: no new connection, no new job, what runs ends and is answered, then the process
+ * ends; a second signal ends it at once. It never decides anything about a job.
+ * Called by main.c. Fails at start with the reason, or later with the engine's.
+ */
+#include "daemon/daemon.h"
+
+#include "daemon/connection.h"
+#include "daemon/engine.h"
+#include "daemon/inwork.h"
+#include "daemon/listener.h"
+#include "daemon/outbox.h"
+#include "daemon/reply.h"
+#include "daemon/rpc.h"
+#include "protocol/base_assert.h"
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+
+#include <signal.h>
+#include <string.h>
+#include <uv.h>
+
+/* After the last job, clients have this long to read their answers. */
+#define DAEMON_LINGER_MS 5000u
+/* Answers that wait to be read, of all clients, in multiples of connection_output_max. */
+#define DAEMON_OUTPUT_SHARES 4u
+/* Reading from a client pauses when this part of connection_output_max waits to be read by it. */
+#define DAEMON_BACKLOG_DIVISOR 4u
+
+enum daemon_state { DAEMON_RUNNING, DAEMON_DRAINING, DAEMON_LINGERING, DAEMON_STOPPED };
+
+struct daemon {
+	uv_loop_t loop;
+	const struct config *config; /* borrowed */
+	struct inwork inwork;
+	struct outbox outbox;
+	struct reply reply;
+	struct rpc rpc;
+	struct connection_host host;
+	struct listener listener;
+	struct engine *engine; /* owned */
+	uv_signal_t sigterm, sigint;
+	uv_timer_t linger;
+	enum daemon_state state;
+	struct error failure; /* code 0: none */
+};
+
+static void
+stop(struct daemon *daemon)
+{
+	if (daemon->state == DAEMON_STOPPED)
+		return;
+	daemon->state = DAEMON_STOPPED;
+	uv_stop(&daemon->loop);
+}
+
+static void
+on_connection_gone(void *context)
+{
+	struct daemon *daemon = context;
+	if (daemon->state == DAEMON_LINGERING && daemon->host.open.count == 0)
+		stop(daemon);
+}
+
+static void
+on_linger_over(uv_timer_t *timer)
+{
+	stop(timer->data);
+}
+
+/* No job is left: have every client read its last answers, but not for ever. */
+static void
+on_drained(void *context)
+{
+	struct daemon *daemon = context;
+	if (daemon->state >= DAEMON_LINGERING)
+		return;
+	daemon->state = DAEMON_LINGERING;
+	listener_stop(&daemon->listener);
+	if (daemon->host.open.count == 0) {
+		stop(daemon);
+		return;
+	}
+	require(uv_timer_start(&daemon->linger, on_linger_over, DAEMON_LINGER_MS, 0) == 0);
+	LIST_FOREACH_SAFE (&daemon->host.open, link, next)
+		connection_finish(list_item(link, struct connection, link));
+}
+
+static void
+on_signal(uv_signal_t *handle, int number)
+{
+	struct daemon *daemon = handle->data;
+	if (daemon->state != DAEMON_RUNNING) {
+		log_info("daemon", "signal %d again: stopping at once", number);
+		stop(daemon);
+		return;
+	}
+	log_info("daemon", "signal %d: draining", number);
+	daemon->state = DAEMON_DRAINING;
+	listener_stop(&daemon->listener);
+	engine_drain(daemon->engine);
+}
+
+static void
+on_result(void *context, uint64_t session, uint64_t ticket, struct run_result *result)
+{
+	struct daemon *daemon = context;
+	(void)session;
+	reply_result(&daemon->reply, ticket, result);
+}
+
+static void
+on_output(void *context, uint64_t session, uint64_t ticket, const char *job, int stream,
+	  const void *bytes, size_t size)
+{
+	struct daemon *daemon = context;
+	(void)session;
+	(void)job;
+	reply_output(&daemon->reply, ticket, stream, bytes, size);
+}
+
+static void
+on_ready(void *context)
+{
+	struct daemon *daemon = context;
+	daemon->rpc.ready = true;
+	log_info("daemon", "serving");
+}
+
+static void
+on_fatal(void *context, const struct error *err)
+{
+	struct daemon *daemon = context;
+	if (daemon->failure.code == 0)
+		daemon->failure = *err;
+	stop(daemon);
+}
+
+static void
+start_stages(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	size_t output_max = config_number(config, connection_output_max);
+	inwork_init(&daemon->inwork);
+	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_max * DAEMON_OUTPUT_SHARES);
+	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
+	struct connection_host *host = &daemon->host;
+	host->loop = &daemon->loop;
+	host->rpc = &daemon->rpc;
+	host->inwork = &daemon->inwork;
+	host->outbox = &daemon->outbox;
+	host->budget.max = config_number(config, queue_bytes_max);
+	host->line_max = config_number(config, request_bytes_max);
+	host->jobs_max = config_number(config, connection_jobs_max);
+	host->backlog_max = output_max / DAEMON_BACKLOG_DIVISOR;
+	list_init(&host->open);
+	host->gone = on_connection_gone;
+	host->context = daemon;
+	uv_signal_t *signals[] = {&daemon->sigterm, &daemon->sigint};
+	const int numbers[] = {SIGTERM, SIGINT};
+	for (size_t i = 0; i < 2; i++) {
+		require(uv_signal_init(&daemon->loop, signals[i]) == 0);
+		signals[i]->data = daemon;
+		require(uv_signal_start(signals[i], on_signal, numbers[i]) == 0);
+	}
+	require(uv_timer_init(&daemon->loop, &daemon->linger) == 0);
+	daemon->linger.data = daemon;
+}
+
+static int
+start_outside(struct daemon *daemon, const struct daemon_options *options, struct error *err)
+{
+	struct engine_callbacks callbacks = {.result = on_result,
+					     .output = on_output,
+					     .ready = on_ready,
+					     .drained = on_drained,
+					     .fatal = on_fatal,
+					     .context = daemon};
+	int rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
+			  &daemon->loop, err);
+	if (rc == 0)
+		rc = engine_new(&daemon->loop, daemon->config, options->spawner_fd, &callbacks,
+				&daemon->engine, err);
+	if (rc != 0) {
+		int listen_fd = options->listen_fd;
+		base_close(&listen_fd);
+		return rc;
+	}
+	daemon->rpc.engine = daemon->engine;
+	return listener_open(&daemon->listener, &daemon->host, options->listen_fd,
+			     config_number(daemon->config, connections_max), err);
+}
+
+/* Close everything, outermost first, and let the loop run until it is so. */
+static void
+shut_down(struct daemon *daemon)
+{
+	daemon->state = DAEMON_STOPPED;
+	listener_close(&daemon->listener);
+	outbox_close(&daemon->outbox);
+	uv_close((uv_handle_t *)&daemon->sigterm, NULL);
+	uv_close((uv_handle_t *)&daemon->sigint, NULL);
+	uv_close((uv_handle_t *)&daemon->linger, NULL);
+	engine_close(&daemon->engine);
+	(void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
+	if (check_failed(uv_loop_close(&daemon->loop) == 0))
+		return;
+	outbox_deinit(&daemon->outbox);
+	inwork_deinit(&daemon->inwork);
+}
+
+int
+daemon_run(const struct config *config, const struct daemon_options *options, struct error *err)
+{
+	struct daemon daemon;
+	memset(&daemon, 0, sizeof(daemon));
+	daemon.config = config;
+	int rc = uv_loop_init(&daemon.loop);
+	if (rc != 0)
+		return error_set(err, ERROR_SYSTEM, "event loop: %s", uv_strerror(rc));
+	start_stages(&daemon);
+	rc = start_outside(&daemon, options, err);
+	if (rc == 0) {
+		(void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
+		if (daemon.failure.code != 0) {
+			rc = daemon.failure.code;
+			if (err != NULL)
+				*err = daemon.failure;
+		}
+	}
+	shut_down(&daemon);
+	return rc;
+}

@@ -1,0 +1,192 @@
+/*
+ * Joins jobs with workers: leaf limits written and read back, CPU clock read, watchdog armed, and
+ * only then the terms and the job sent. Level triggered: it looks at the lists as they are, whoever
+ * changed them. A worker that cannot be limited or will not take the job is killed and another is
+ * tried; a job that broke too many of them, or for which there is no memory, ends with
+ * internal_error. Never waits and never calls back. Called by the engine's check handle.
+ */
+#include "config.h"
+
+#include "daemon/dispatch.h"
+
+#include "daemon/engine_state.h"
+#include "daemon/finish.h"
+#include "daemon/house.h"
+#include "daemon/refill.h"
+#include "daemon/stream.h"
+#include "protocol/base_clock.h"
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* RLIMIT_CPU counts the worker's set-up too and only in whole seconds. */
+#define DISPATCH_BACKSTOP_S 5u
+#define DISPATCH_FDS_MAX    2u
+
+/* What goes to the worker with the terms. */
+struct dispatch_load {
+	struct worker_terms terms;
+	int fds[DISPATCH_FDS_MAX]; /* owned */
+	size_t fd_count;
+};
+
+static void
+dispatch_unload(struct dispatch_load *load)
+{
+	for (size_t i = 0; i < load->fd_count; i++)
+		base_close(&load->fds[i]);
+	load->fd_count = 0;
+}
+
+/* Bytes of the tenant in a file that nobody can change any more, at its begin. */
+static int
+dispatch_seal(struct dispatch_load *load, const char *name, const void *bytes, size_t size,
+	      struct error *err)
+{
+	int fd autoclose = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return error_errno(err, "memory file for a job");
+	int code = base_write_full(fd, bytes, size, err);
+	if (code < 0)
+		return code;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+	    lseek(fd, 0, SEEK_SET) != 0)
+		return error_errno(err, "seal a job's bytes");
+	load->fds[load->fd_count++] = fd;
+	fd = -1;
+	return 0;
+}
+
+static int
+dispatch_load(const struct engine *engine, const struct job *job, const struct worker *worker,
+	      struct dispatch_load *load, struct error *err)
+{
+	const struct run_request *request = &job->request;
+	struct worker_terms *terms = &load->terms;
+	int code = 0;
+
+	memset(load, 0, sizeof(*load));
+	terms->magic = WORKER_TERMS_MAGIC;
+	terms->serial = worker->serial;
+	terms->blob_bytes = request->blob_bytes;
+	terms->cpu_backstop_s = (request->limits.cpu_ms + 999) / 1000 + DISPATCH_BACKSTOP_S;
+	terms->limits = request->limits;
+	if (config_number(engine->config, asyncio))
+		terms->flags |= TERMS_ASYNCIO;
+	if (request->limits.threads > 1)
+		terms->flags |= TERMS_THREADS;
+	if (request->stream)
+		terms->flags |= TERMS_STREAM;
+	if (request->stdin_size > 0) {
+		terms->flags |= TERMS_STDIN_FD;
+		code = dispatch_seal(load, "stint-stdin", request->stdin_bytes, request->stdin_size,
+				     err);
+	}
+	/* An empty datagram reads like the end of the channel. */
+	if (code == 0 &&
+	    (request->blob_bytes > BLOB_INLINE_BYTES_MAX || request->blob_bytes == 0)) {
+		terms->flags |= TERMS_BLOB_FD;
+		code = dispatch_seal(load, "stint-job", request->blob, request->blob_bytes, err);
+	}
+	if (code < 0)
+		dispatch_unload(load);
+	return code;
+}
+
+static void
+dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
+{
+	const struct limits *limits = &job->request.limits;
+	unsigned threads = (unsigned)limits->threads;
+	struct watchdog_spec spec = {
+	    .serial = worker->serial,
+	    .cpu_clock = worker->cpu_clock,
+	    .pidfd = worker->pidfd,
+	    .kill_fd = worker->leaf.kill,
+	    .zygote_fd = zygote_link_fd(generation_zygote(engine->generation)),
+	    .cpu_start_ns = worker->cpu_start_ns,
+	    .cpu_limit_ns = limits->cpu_ms * NS_PER_MS,
+	    .wall_limit_ns = limits->wall_ms * NS_PER_MS,
+	    .started_ns = job->started_ns,
+	    .parallel = threads < engine->cores ? threads : engine->cores,
+	};
+	watchdog_arm(engine->watchdog, worker->slot, &spec);
+}
+
+/* Limits, clock, watchdog, then the job. An error is the worker's fault; it is killed then. */
+static int
+dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker,
+		   const struct dispatch_load *load, struct error *err)
+{
+	const struct limits *limits = &job->request.limits;
+	struct watchdog_report report;
+	int code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits), limits->threads, err);
+	if (code < 0)
+		return code;
+	if (!watchdog_cpu_ns(worker->cpu_clock, &worker->cpu_start_ns))
+		return error_errno(err, "CPU clock of pid %d", (int)worker->pid);
+	job->started_ns = engine_now_ns();
+	dispatch_arm(engine, job, worker);
+	code = worker_link_send(worker->channel, &load->terms, load->fds, load->fd_count,
+				job->request.blob, err);
+	if (code < 0)
+		(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial, &report);
+	return code;
+}
+
+/* True: the job left the queue. False: try it again, if there is another worker. */
+static bool
+dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
+{
+	struct dispatch_load load;
+	struct error err = ERROR_INIT;
+	if (dispatch_load(engine, job, worker, &load, &err) < 0) {
+		log_error("dispatch", "job %s: %s", job->id, err.text);
+		finish_waiting(engine, job, STATUS_INTERNAL_ERROR, "InternalError",
+			       "no memory or descriptors for the job's bytes");
+		return true;
+	}
+	int code = dispatch_hand_over(engine, job, worker, &load, &err);
+	dispatch_unload(&load);
+	if (code == 0) {
+		queue_leave(&engine->queue, job, JOB_RUNNING);
+		pool_move(&engine->pool, worker, WORKER_BUSY);
+		job->worker = worker;
+		worker->job = job;
+		return true;
+	}
+	log_warning("dispatch", "job %s: worker %llu is broken: %s", job->id,
+		    (unsigned long long)worker->serial, err.text);
+	refill_give_up(engine, worker);
+	if (++job->broken > DISPATCH_RETRIES_MAX) {
+		finish_waiting(engine, job, STATUS_INTERNAL_ERROR, "WorkerSetup",
+			       "no worker could take the job");
+		return true;
+	}
+	return false;
+}
+
+void
+dispatch_run(struct engine *engine)
+{
+	bool joined = false;
+	if (generation_state(engine->generation) != GENERATION_SERVING)
+		return;
+	while (engine->lists.of[JOB_RUNNING].count < engine->running_max) {
+		struct job *job = queue_next(&engine->queue);
+		struct worker *worker = pool_ready(&engine->pool);
+		if (!job || !worker)
+			break;
+		(void)dispatch_join(engine, job, worker);
+		joined = true;
+	}
+	if (!joined)
+		return;
+	refill_after_dispatch(engine);
+	stream_wake(engine);
+	house_wake(engine);
+}

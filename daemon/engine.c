@@ -1,0 +1,329 @@
+/*
+ * The inner half of stintd as the outer half sees it, and the one file that shows how its stages
+ * hang together:
+ *
+ *   submit -> queue                                  ends by leaving a job on a list
+ *   [turn, once per loop turn]  dispatch             takes from lists, sends work
+ *   zygote link / watchdog -> finish -> result       answers, by session number only
+ *   [later, in the turn after]  tell what was put off, bury and start workers
+ *
+ * No stage calls one that is before it. Everything is on the loop but the watchdog's thread and the
+ * reading of large results. Fails only at the start; later a lost spawner is told by `fatal`.
+ */
+#include "daemon/engine.h"
+
+#include "daemon/dispatch.h"
+#include "daemon/engine_state.h"
+#include "daemon/finish.h"
+#include "daemon/house.h"
+#include "daemon/refill.h"
+#include "daemon/stream.h"
+#include "protocol/base_assert.h"
+#include "protocol/base_clock.h"
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ENGINE_WORKERS_MIN 4u /* of the automatic settings */
+
+uint64_t
+engine_now_ns(void)
+{
+	return clock_now_ns(&CLOCK_SYSTEM);
+}
+
+static struct engine *
+engine_of(void *data)
+{
+	struct engine *engine = data;
+	require(engine && engine->magic == ENGINE_MAGIC);
+	return engine;
+}
+
+static void
+engine_on_turn(uv_check_t *check)
+{
+	struct engine *engine = engine_of(check->data);
+	if (!engine->closing && !engine->failed)
+		dispatch_run(engine);
+}
+
+static void
+engine_on_later(uv_idle_t *idle)
+{
+	struct engine *engine = engine_of(idle->data);
+	(void)uv_idle_stop(idle);
+	if (engine->closing)
+		return;
+	finish_tell(engine);
+	if (!engine->closing && !engine->failed)
+		refill_run(engine);
+}
+
+void
+engine_later(struct engine *engine)
+{
+	if (!engine->closing)
+		(void)uv_idle_start(&engine->later, engine_on_later);
+}
+
+static void
+engine_on_refill_alarm(void *context)
+{
+	refill_soon(context);
+}
+
+static void
+engine_on_serving(void *context)
+{
+	struct engine *engine = engine_of(context);
+	engine->pool.uid_count = generation_uid_count(engine->generation);
+	refill_soon(engine);
+}
+
+static void
+engine_on_lost(void *context, const char *why)
+{
+	struct engine *engine = engine_of(context);
+	struct zygote_link *zygote = generation_zygote(engine->generation);
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		struct worker *worker = engine->pool.slots[i];
+		if (!worker || worker->state == WORKER_DEAD)
+			continue;
+		/* Some may live on: the zygote need not be dead, only of no use. */
+		watchdog_kill(worker->leaf.kill, zygote ? zygote_link_fd(zygote) : -1,
+			      worker->serial);
+		if (worker->state == WORKER_BUSY)
+			finish_lost(engine, worker);
+		else
+			pool_move(&engine->pool, worker, WORKER_DEAD);
+	}
+	sweep_forget(engine->sweep);
+	engine_later(engine);
+}
+
+static void
+engine_on_forked(void *context, const struct message_forked *about, int pidfd)
+{
+	refill_on_forked(engine_of(context), about, pidfd);
+}
+
+static void
+engine_on_exited(void *context, const struct message_exited *about)
+{
+	struct engine *engine = engine_of(context);
+	struct worker *worker = pool_find(&engine->pool, about->serial);
+	if (!worker)
+		return; /* given up, and now reaped */
+	if (worker->state == WORKER_BUSY)
+		finish_exited(engine, worker, about);
+	else
+		refill_on_exited(engine, worker, about);
+}
+
+static void
+engine_on_drain(void *context)
+{
+	engine_drain(engine_of(context));
+}
+
+static void
+engine_on_fatal(void *context, const struct error *err)
+{
+	struct engine *engine = engine_of(context);
+	if (engine->failed || engine->closing)
+		return;
+	engine->failed = true;
+	engine->callbacks.fatal(engine->callbacks.context, err);
+}
+
+/* The last thing: nothing of the engine is on the stack or in the loop. */
+void
+engine_check_closed(struct engine *engine)
+{
+	if (engine->handles_open > 0 || engine->works_open > 0)
+		return;
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		struct watchdog_report report;
+		struct worker *worker = engine->pool.slots[i];
+		if (!worker)
+			continue;
+		if (engine->watchdog)
+			(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial,
+					      &report);
+		worker_free(&worker);
+	}
+	for (size_t state = 0; state < JOB_STATE_COUNT; state++) {
+		LIST_FOREACH_SAFE (&engine->lists.of[state], link, next) {
+			struct job *job = list_item(link, struct job, link);
+			job_table_remove(&engine->table, job);
+			job_free(&job);
+		}
+	}
+	sweep_free(&engine->sweep);
+	generation_free(&engine->generation);
+	watchdog_free(&engine->watchdog);
+	alarm_close(&engine->refill_alarm);
+	alarm_close(&engine->house_alarm);
+	alarm_close(&engine->stream_alarm);
+	job_table_deinit(&engine->table);
+	engine->magic = 0;
+	free(engine);
+}
+
+static void
+engine_on_closed(uv_handle_t *handle)
+{
+	struct engine *engine = engine_of(handle->data);
+	engine->handles_open--;
+	engine_check_closed(engine);
+}
+
+void
+engine_close(struct engine **engine)
+{
+	struct engine *gone = *engine;
+	if (!gone)
+		return;
+	*engine = NULL;
+	gone->closing = true;
+	uv_close((uv_handle_t *)&gone->turn, engine_on_closed);
+	uv_close((uv_handle_t *)&gone->later, engine_on_closed);
+}
+
+static void
+engine_init_numbers(struct engine *engine, const struct config *config)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	engine->cores = cores > 0 ? (unsigned)cores : 1;
+	unsigned automatic =
+	    2 * engine->cores > ENGINE_WORKERS_MIN ? 2 * engine->cores : ENGINE_WORKERS_MIN;
+	if (automatic > WORKERS_MAX / 4)
+		automatic = WORKERS_MAX / 4;
+	uint64_t ready = config_number(config, workers_ready);
+	uint64_t running = config_number(config, running_max);
+	engine->running_max = running > 0 ? (unsigned)running : automatic;
+	pool_init(&engine->pool, ready > 0 ? (unsigned)ready : automatic);
+	job_lists_init(&engine->lists);
+	queue_init(&engine->queue, &engine->lists, config_number(config, queue_jobs_max),
+		   config_number(config, queue_bytes_max));
+}
+
+static void
+engine_init_handles(struct engine *engine)
+{
+	/* None of these can fail. */
+	(void)uv_check_init(engine->loop, &engine->turn);
+	(void)uv_idle_init(engine->loop, &engine->later);
+	engine->turn.data = engine->later.data = engine;
+	engine->handles_open = 2;
+	(void)uv_check_start(&engine->turn, engine_on_turn);
+}
+
+int
+engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
+	   const struct engine_callbacks *callbacks, struct engine **ret_engine, struct error *err)
+{
+	struct generation_callbacks inner = {engine_on_serving,
+					     engine_on_lost,
+					     engine_on_forked,
+					     engine_on_exited,
+					     engine_on_drain,
+					     engine_on_fatal,
+					     NULL};
+	struct engine *engine = calloc(1, sizeof(*engine));
+	require(engine);
+	engine->magic = ENGINE_MAGIC;
+	engine->loop = loop;
+	engine->config = config;
+	engine->callbacks = *callbacks;
+	inner.context = engine;
+	engine_init_numbers(engine, config);
+	engine_init_handles(engine);
+	int code = job_table_init(&engine->table, err);
+	if (code == 0)
+		code = watchdog_new(&engine->watchdog, err);
+	if (code == 0)
+		code = sweep_new(loop, &engine->sweep, err);
+	if (code == 0)
+		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->refill_alarm, err);
+	if (code == 0)
+		code = alarm_new(loop, house_on_alarm, engine, &engine->house_alarm, err);
+	if (code == 0)
+		code = alarm_new(loop, stream_on_alarm, engine, &engine->stream_alarm, err);
+	if (code == 0)
+		code = generation_new(loop, spawner_fd, &inner, &engine->generation, err);
+	else
+		base_close(&spawner_fd);
+	if (code < 0) {
+		engine_close(&engine);
+		return code;
+	}
+	*ret_engine = engine;
+	return 0;
+}
+
+int
+engine_submit(struct engine *engine, struct run_request *request, uint64_t session, uint64_t ticket,
+	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
+{
+	struct job *job = NULL;
+	if (engine->draining || engine->failed || engine->closing)
+		return error_set(err, ERROR_CLOSED, "the daemon takes no new job");
+	int code = queue_admit(&engine->queue,
+			       sizeof(*job) + request->blob_bytes + request->stdin_size, err);
+	if (code == 0)
+		code = job_new(request, session, ticket, engine_now_ns(), &job, err);
+	if (code < 0)
+		return code;
+	job_table_add(&engine->table, job);
+	queue_put(&engine->queue, job);
+	memcpy(ret_id, job->id, sizeof(job->id));
+	return 0;
+}
+
+static void
+engine_cancel_job(struct engine *engine, struct job *job)
+{
+	job->cancelled = true;
+	if (job->state == JOB_QUEUED)
+		finish_waiting(engine, job, STATUS_CANCELLED, "Cancelled", "the job was cancelled");
+	else if (job->state == JOB_RUNNING)
+		watchdog_cancel(engine->watchdog, job->worker->slot, job->worker->serial);
+}
+
+int
+engine_cancel(struct engine *engine, const char *id, uint64_t session, struct error *err)
+{
+	struct job *job = job_table_find(&engine->table, id, session);
+	if (!job || job->state == JOB_ENDED)
+		return error_set(err, ERROR_NOT_FOUND, "no such job waits or runs");
+	engine_cancel_job(engine, job);
+	return 0;
+}
+
+void
+engine_forget_session(struct engine *engine, uint64_t session)
+{
+	LIST_FOREACH_SAFE (job_table_session(&engine->table, session), link, next) {
+		struct job *job = list_item(link, struct job, peers);
+		if (job->session != session || job->forgotten)
+			continue;
+		job->forgotten = true;
+		if (job->state != JOB_ENDED)
+			engine_cancel_job(engine, job);
+	}
+}
+
+void
+engine_drain(struct engine *engine)
+{
+	if (engine->draining)
+		return;
+	engine->draining = true;
+	log_info("engine", "draining: %zu jobs left", engine->table.count);
+	engine_later(engine);
+}

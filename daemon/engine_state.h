@@ -1,0 +1,57 @@
+/*
+ * The engine's parts, for the engine's own stages (dispatch, finish, refill, stream, house). Nobody
+ * outside daemon's inner half includes it.
+ */
+#ifndef STINT_DAEMON_ENGINE_STATE_H
+#define STINT_DAEMON_ENGINE_STATE_H
+
+#include "daemon/alarm.h"
+#include "daemon/engine.h"
+#include "daemon/generation.h"
+#include "daemon/job.h"
+#include "daemon/job_table.h"
+#include "daemon/pool.h"
+#include "daemon/queue.h"
+#include "daemon/sweep.h"
+#include "daemon/watchdog.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define ENGINE_MAGIC 0x454e474eu
+
+struct engine {
+	uint32_t magic;
+	uv_loop_t *loop;             /* borrowed from the caller */
+	const struct config *config; /* borrowed from the caller */
+	struct engine_callbacks callbacks;
+
+	struct generation *generation; /* owned */
+	struct watchdog *watchdog;     /* owned */
+	struct sweep *sweep;           /* owned */
+	struct pool pool;
+	struct job_lists lists;
+	struct job_table table;
+	struct queue queue;
+
+	uv_check_t turn; /* once per loop turn: dispatch */
+	uv_idle_t later; /* runs in the next turn, while there is something put off */
+	unsigned handles_open;
+	unsigned works_open; /* results being read on the pool thread */
+	struct alarm *refill_alarm, *house_alarm, *stream_alarm; /* owned */
+
+	unsigned running_max, cores;
+	bool refill_due;
+	bool announced, draining, drained_told, failed, closing;
+	uint64_t ended[STATUS_COUNT];
+};
+
+/* Run the `later` stage in the next turn. */
+void engine_later(struct engine *engine);
+/* A thing that the closing waited for is gone. */
+void engine_check_closed(struct engine *engine);
+/* Monotonic. */
+uint64_t engine_now_ns(void);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * From a dead worker to its job's result: disarm the watchdog, read the counters that were measured
+ * outside, collect what the worker left (on the pool thread when it is much), decide, explain,
+ * tell. Nothing here believes the worker: see verdict.c. Called when the zygote reports an exit,
+ * when a generation is lost, and by the `later` stage. A failure to read is the job's
+ * internal_error, logged once; the engine goes on.
+ */
+#include "daemon/finish.h"
+
+#include "daemon/collect.h"
+#include "daemon/dispatch.h"
+#include "daemon/engine_state.h"
+#include "daemon/explain.h"
+#include "daemon/refill.h"
+#include "daemon/stream.h"
+#include "protocol/base_assert.h"
+#include "protocol/base_clock.h"
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FINISH_INLINE_BYTES_MAX (256u << 10) /* more is read off the loop */
+#define FINISH_CPU_SLACK_US     20000u       /* by which cgroup and process clocks may differ */
+#define FINISH_SETUP_BYTES      192
+
+/* A worker's end being worked up. */
+struct finish {
+	uv_work_t work;
+	struct engine *engine; /* borrowed; waits for its works when it closes */
+	struct worker *worker; /* borrowed; stays in the pool until we are done */
+	struct verdict_facts facts;
+	struct run_usage usage;
+	struct collect_input input;
+	struct collect_facts found;
+	struct run_result result; /* owned until it is the job's */
+};
+
+void
+finish_tell(struct engine *engine)
+{
+	struct link *first;
+	while (!engine->closing && (first = list_first(&engine->lists.of[JOB_ENDED]))) {
+		struct job *job = list_item(first, struct job, link);
+		engine->ended[job->result->status]++;
+		job_table_remove(&engine->table, job);
+		list_remove(&job->link);
+		stream_rest(engine, job);
+		if (!job->forgotten && !engine->closing) {
+			struct run_result result = *job->result;
+			memset(job->result, 0, sizeof(*job->result));
+			engine->callbacks.result(engine->callbacks.context, job->session,
+						 job->ticket, &result);
+		}
+		job_free(&job);
+	}
+	if (engine->draining && !engine->drained_told && !engine->closing &&
+	    engine->table.count == 0) {
+		engine->drained_told = true;
+		engine->callbacks.drained(engine->callbacks.context);
+	}
+}
+
+void
+finish_waiting(struct engine *engine, struct job *job, enum job_status status, const char *type,
+	       const char *message)
+{
+	queue_leave(&engine->queue, job, JOB_ENDED);
+	job_conclude(job, status, type, message);
+	job->result->usage.queue_us = (engine_now_ns() - job->queued_ns) / NS_PER_US;
+	engine_later(engine);
+}
+
+/* Its worker died before it took the job: another one gets it. */
+static bool
+finish_retry(struct engine *engine, struct job *job, const struct verdict_facts *facts)
+{
+	if (!facts->unread || facts->lost || facts->cancelled || facts->oom_kills > 0 ||
+	    facts->kill != WATCHDOG_NONE || ++job->broken > DISPATCH_RETRIES_MAX)
+		return false;
+	job->worker = NULL;
+	job->started_ns = 0;
+	queue_return(&engine->queue, job);
+	engine_later(engine);
+	return true;
+}
+
+static void
+finish_log(const struct finish *finish, const struct job *job, const struct verdict *verdict,
+	   const char *setup)
+{
+	const struct verdict_facts *facts = &finish->facts;
+	if (finish->found.failed)
+		log_error("finish", "job %s: %s", job->id, finish->found.err.text);
+	else if (facts->unread || verdict->status == STATUS_INTERNAL_ERROR)
+		log_error("finish", "job %s: worker %llu: %s, signal %d, code %d, set-up: %s",
+			  job->id, (unsigned long long)finish->worker->serial, verdict->why,
+			  facts->signal, facts->exit_code, setup);
+	else if (verdict->status == STATUS_SECURITY_VIOLATION)
+		log_limited(LOG_LEVEL_WARNING, "finish", 60, "job %s: security violation: %s%s%s",
+			    job->id, verdict->why, finish->found.fault ? ": " : "",
+			    finish->found.fault ? finish->found.fault : "");
+}
+
+/* All is known: make the job's result out of it. */
+static void
+finish_decide(struct finish *finish)
+{
+	struct worker *worker = finish->worker;
+	struct job *job = worker->job;
+	struct run_result *result = &finish->result;
+	struct verdict_facts *facts = &finish->facts;
+	char setup[FINISH_SETUP_BYTES];
+
+	facts->cancelled = job->cancelled;
+	facts->failed = finish->found.failed;
+	facts->output_over = finish->found.output_over;
+	facts->phase = finish->found.phase;
+	facts->reason = finish->found.reason;
+	facts->blob = finish->found.blob;
+	struct verdict verdict = verdict_decide(facts);
+	(void)worker_setup_text(worker, setup, sizeof(setup));
+	finish_log(finish, job, &verdict, setup);
+	worker->job = NULL;
+	if (finish_retry(finish->engine, job, facts)) {
+		run_result_deinit(result);
+		return;
+	}
+	memcpy(result->job, job->id, sizeof(job->id));
+	result->status = verdict.status;
+	result->exit_code = facts->signal != 0 || facts->lost ? -1 : facts->exit_code;
+	result->signal = facts->signal;
+	finish->usage.stdout_bytes = result->out.size;
+	finish->usage.stderr_bytes = result->err.size;
+	result->usage = finish->usage;
+	explain_result(result, facts, &job->request.limits,
+		       facts->unread && worker->page->setup_step != 0 ? setup : NULL);
+	*job_new_result(job) = *result;
+	job->worker = NULL;
+	job_move(&finish->engine->lists, job, JOB_ENDED);
+}
+
+static void
+finish_complete(struct finish *finish)
+{
+	struct engine *engine = finish->engine;
+	finish_decide(finish);
+	free(finish);
+	finish_tell(engine);
+	refill_soon(engine);
+}
+
+static void
+finish_on_work(uv_work_t *work)
+{
+	struct finish *finish = work->data;
+	collect_run(&finish->input, &finish->result, &finish->found);
+}
+
+static void
+finish_after_work(uv_work_t *work, int status)
+{
+	struct finish *finish = work->data;
+	struct engine *engine = finish->engine;
+	engine->works_open--;
+	if (!engine->closing) {
+		finish_complete(finish);
+		return;
+	}
+	finish->worker->job = NULL;
+	run_result_deinit(&finish->result);
+	free(finish);
+	engine_check_closed(engine);
+}
+
+/* What the watchdog, the kernel and the channel say; the worker is dead, its numbers are final. */
+static void
+finish_measure(struct finish *finish, const struct message_exited *about)
+{
+	struct engine *engine = finish->engine;
+	struct worker *worker = finish->worker;
+	struct job *job = worker->job;
+	struct verdict_facts *facts = &finish->facts;
+	const struct limits *limits = &job->request.limits;
+	struct watchdog_report report = {WATCHDOG_NONE, 0, 0};
+	uint64_t now_ns = engine_now_ns(), start_us = worker->cpu_start_ns / NS_PER_US;
+
+	(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial, &report);
+	struct worker_rest rest = worker_link_rest(worker->channel);
+	facts->kill = report.reason;
+	facts->spoke = rest.spoke;
+	facts->blob_by_fd = job->request.blob_bytes > BLOB_INLINE_BYTES_MAX;
+	facts->unread = rest.unread && !facts->blob_by_fd;
+	facts->cpu_limit_us = limits->cpu_ms * 1000;
+	facts->wall_limit_us = limits->wall_ms * 1000;
+	facts->cpu_used_us = report.cpu_used_ns / NS_PER_US;
+	facts->wall_used_us = report.wall_used_ns / NS_PER_US;
+	facts->oom_kills = leaf_oom_kills(&worker->leaf);
+	facts->wants_value = job->request.wants_value;
+	facts->exit_code = -1;
+	uint64_t leaf_us = leaf_cpu_us(&worker->leaf);
+	uint64_t total_us = about ? about->user_us + about->system_us : leaf_us;
+	uint64_t used_us = total_us > start_us ? total_us - start_us : 0;
+	if (used_us > facts->cpu_used_us)
+		facts->cpu_used_us = used_us;
+	if (leaf_us > total_us + FINISH_CPU_SLACK_US + total_us / 8)
+		log_limited(LOG_LEVEL_WARNING, "finish", 10,
+			    "job %s: the cgroup has %llu us of CPU, the process %llu", job->id,
+			    (unsigned long long)leaf_us, (unsigned long long)total_us);
+	if (about) {
+		facts->exit_code = about->exit_code;
+		facts->signal = about->signal;
+	}
+	finish->usage.cpu_us = facts->cpu_used_us;
+	finish->usage.wall_us = (now_ns - job->started_ns) / NS_PER_US;
+	finish->usage.queue_us = (job->started_ns - job->queued_ns) / NS_PER_US;
+	finish->usage.memory_peak_bytes = leaf_memory_peak_bytes(&worker->leaf);
+	finish->usage.memory_baseline_bytes =
+	    generation_about(engine->generation)->baseline_rss_bytes;
+}
+
+static struct finish *
+finish_begin(struct engine *engine, struct worker *worker, const struct message_exited *about)
+{
+	struct finish *finish = calloc(1, sizeof(*finish));
+	require(finish && worker->job && worker->state == WORKER_BUSY);
+	finish->work.data = finish;
+	finish->engine = engine;
+	finish->worker = worker;
+	finish->input = (struct collect_input){.out_fd = worker->out_fd,
+					       .err_fd = worker->err_fd,
+					       .page_fd = worker->page_fd,
+					       .page = worker->page,
+					       .limits = worker->job->request.limits};
+	finish_measure(finish, about);
+	pool_move(&engine->pool, worker, WORKER_DEAD);
+	return finish;
+}
+
+void
+finish_exited(struct engine *engine, struct worker *worker, const struct message_exited *about)
+{
+	struct finish *finish = finish_begin(engine, worker, about);
+	if (collect_size(&finish->input) > FINISH_INLINE_BYTES_MAX &&
+	    uv_queue_work(engine->loop, &finish->work, finish_on_work, finish_after_work) == 0) {
+		engine->works_open++;
+		return;
+	}
+	collect_run(&finish->input, &finish->result, &finish->found);
+	finish_complete(finish);
+}
+
+void
+finish_lost(struct engine *engine, struct worker *worker)
+{
+	struct finish *finish = finish_begin(engine, worker, NULL);
+	finish->facts.lost = true;
+	collect_run(&finish->input, &finish->result, &finish->found);
+	finish_decide(finish);
+	free(finish);
+	engine_later(engine);
+}

@@ -1,0 +1,25 @@
+/*
+ * The end of a job: facts, verdict, result, and the call that tells it.
+ */
+#ifndef STINT_DAEMON_FINISH_H
+#define STINT_DAEMON_FINISH_H
+
+#include "protocol/message.h"
+#include "protocol/result.h"
+
+struct engine;
+struct job;
+struct worker;
+
+/* The zygote has reaped a busy worker. */
+void finish_exited(struct engine *engine, struct worker *worker,
+		   const struct message_exited *about);
+/* The generation ended under a busy worker. */
+void finish_lost(struct engine *engine, struct worker *worker);
+/* A waiting job ends without having run. Told in the next turn. */
+void finish_waiting(struct engine *engine, struct job *job, enum job_status status,
+		    const char *type, const char *message);
+/* Tell what has ended, and that a drain is complete. Calls back; only from the loop. */
+void finish_tell(struct engine *engine);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * What nobody tells us: a worker that was asked for and does not say hello is killed; when a killed
+ * worker is not reaped within some seconds, its zygote is of no use and the generation is given up.
+ * Never kills a job for its limits (the watchdog does). Called by an alarm that it sets itself.
+ */
+#include "daemon/house.h"
+
+#include "daemon/engine_state.h"
+#include "protocol/base_clock.h"
+#include "protocol/base_log.h"
+
+#define HOUSE_EVERY_MS    250u
+#define HOUSE_REAP_MAX_MS 5000u
+#define HOUSE_SETUP_BYTES 256
+
+void
+house_wake(struct engine *engine)
+{
+	if (!alarm_is_set(engine->house_alarm))
+		alarm_set(engine->house_alarm, HOUSE_EVERY_MS);
+}
+
+/* True: killed long ago and still not reaped. */
+static bool
+house_check_starting(struct engine *engine, struct worker *worker, uint64_t now_ns)
+{
+	char setup[HOUSE_SETUP_BYTES];
+	if (worker->killed_ns != 0)
+		return now_ns - worker->killed_ns > HOUSE_REAP_MAX_MS * NS_PER_MS;
+	if (now_ns - worker->born_ns < POOL_HELLO_MAX_MS * NS_PER_MS)
+		return false;
+	log_error("pool", "worker %llu does not get ready: %s", (unsigned long long)worker->serial,
+		  worker_setup_text(worker, setup, sizeof(setup)));
+	worker->killed_ns = now_ns;
+	watchdog_kill(worker->leaf.kill, zygote_link_fd(generation_zygote(engine->generation)),
+		      worker->serial);
+	return false;
+}
+
+static bool
+house_check_busy(struct engine *engine, const struct worker *worker, uint64_t now_ns)
+{
+	uint64_t killed_ns = watchdog_killed_ns(engine->watchdog, worker->slot, worker->serial);
+	return killed_ns != 0 && now_ns > killed_ns &&
+	       now_ns - killed_ns > HOUSE_REAP_MAX_MS * NS_PER_MS;
+}
+
+void
+house_on_alarm(void *context)
+{
+	struct engine *engine = context;
+	uint64_t now_ns = engine_now_ns();
+	bool stuck = false;
+	if (engine->closing || generation_state(engine->generation) != GENERATION_SERVING)
+		return;
+	LIST_FOREACH (&engine->pool.workers[WORKER_STARTING], link) {
+		stuck |= house_check_starting(engine, list_item(link, struct worker, link), now_ns);
+	}
+	LIST_FOREACH (&engine->pool.workers[WORKER_BUSY], link) {
+		stuck |= house_check_busy(engine, list_item(link, struct worker, link), now_ns);
+	}
+	if (stuck)
+		generation_abandon(engine->generation, "a killed worker is not reaped");
+	else if (pool_count(&engine->pool, WORKER_STARTING) +
+		 pool_count(&engine->pool, WORKER_BUSY))
+		house_wake(engine);
+}

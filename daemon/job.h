@@ -1,0 +1,63 @@
+/*
+ * A job in stintd: what was asked for, who asked, where it stands. One list per state; job_move is
+ * the only function that changes a state.
+ */
+#ifndef STINT_DAEMON_JOB_H
+#define STINT_DAEMON_JOB_H
+
+#include "protocol/base_list.h"
+#include "protocol/error.h"
+#include "protocol/request.h"
+#include "protocol/run_result.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum job_state {
+	JOB_QUEUED,
+	JOB_RUNNING,
+	JOB_ENDED, /* has its result, which waits to be told */
+	JOB_STATE_COUNT
+};
+
+struct worker;
+
+struct job {
+	struct link link;      /* in the list of its state */
+	struct link peers;     /* in the table's list of its session */
+	struct job *next_same; /* in the table's chain of ids; borrowed */
+	enum job_state state;
+	char id[JOB_ID_CHARS + 1];
+	uint64_t session, ticket;
+	bool forgotten; /* the session is gone: tell nobody */
+	bool cancelled;
+	unsigned broken; /* workers that broke under it before they took it */
+	uint64_t bytes;  /* what it counts for in the queue */
+	uint64_t queued_ns, started_ns;
+	uint64_t out_told, err_told; /* bytes of output a streaming job's client has got */
+	struct run_request request;
+	struct run_result *result; /* owned; ENDED: never NULL */
+	struct worker *worker;    /* RUNNING: borrowed from the pool */
+};
+
+struct job_lists {
+	struct list of[JOB_STATE_COUNT];
+};
+
+void job_lists_init(struct job_lists *ret_lists);
+/* On success *request is moved from. The job is in no list yet. */
+int job_new(struct run_request *request, uint64_t session, uint64_t ticket, uint64_t now_ns,
+	    struct job **ret_job, struct error *err);
+/* Takes it out of its lists' links; the table must have let go of it. */
+void job_free(struct job **job);
+const char *job_state_name(enum job_state state);
+/* Put a new job into its first list, QUEUED. */
+void job_enter(struct job_lists *lists, struct job *job);
+/* Aborts on a forbidden move. */
+void job_move(struct job_lists *lists, struct job *job, enum job_state state);
+/* Give it an empty result, in place of one it may have. */
+struct run_result *job_new_result(struct job *job);
+/* Fill the result of a job that never ran to an end of its own. Texts are copied. */
+void job_conclude(struct job *job, enum job_status status, const char *type, const char *message);
+
+#endif

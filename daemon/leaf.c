@@ -1,0 +1,287 @@
+/*
+ * Leaves: mkdirat, openat, pwrite and pread below directory descriptors that the spawner gave us.
+ * Never follows a path from outside: the only names are ours and the kernel's. Limits are read
+ * back, since a limit that silently did not take is worse than a job refused. Called by worker.c
+ * (create, close), dispatch.c (limit), facts.c (counters) and sweep.c (remove), all on the loop.
+ * Fails with an error that names the file; a half-made leaf is undone.
+ */
+#include "daemon/leaf.h"
+
+#include "protocol/base_sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LEAF_NAME_BYTES 24
+#define LEAF_PAGE_BYTES 4096u
+/* The value is in the page file and, while it is made, in the heap of the worker's C code. */
+#define LEAF_VALUE_SHARES 2u
+
+void
+leaf_root_init(struct leaf_root *ret_root)
+{
+	memset(ret_root, 0, sizeof(*ret_root));
+	for (size_t i = 0; i < CGROUP_DIRS_MAX; i++)
+		ret_root->dirs[i] = -1;
+}
+
+void
+leaf_root_deinit(struct leaf_root *root)
+{
+	for (size_t i = 0; i < CGROUP_DIRS_MAX; i++)
+		base_close(&root->dirs[i]);
+	root->dir_count = 0;
+}
+
+uint32_t
+leaf_root_roles(const struct leaf_root *root)
+{
+	uint32_t roles = 0;
+	for (uint32_t i = 0; i < root->dir_count; i++)
+		roles |= root->roles[i];
+	return roles;
+}
+
+void
+leaf_init(struct leaf *ret_leaf)
+{
+	memset(ret_leaf, 0, sizeof(*ret_leaf));
+	ret_leaf->memory_max = ret_leaf->memory_swap = ret_leaf->memory_peak = -1;
+	ret_leaf->memory_events = ret_leaf->cpu_usage = ret_leaf->pids_max = ret_leaf->kill = -1;
+}
+
+static void
+leaf_name(uint64_t serial, char ret_name[LEAF_NAME_BYTES])
+{
+	(void)snprintf(ret_name, LEAF_NAME_BYTES, CGROUP_LEAF_FORMAT, (unsigned long long)serial);
+}
+
+/* One kernel file of the leaf; a missing optional one leaves *ret_fd at -1. */
+static int
+leaf_open_file(int dir, const char *file, int flags, bool optional, int *ret_fd, struct error *err)
+{
+	int fd = openat(dir, file, flags | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0) {
+		if (optional && errno == ENOENT)
+			return 0;
+		return error_errno(err, "cgroup file %s", file);
+	}
+	base_close(ret_fd);
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Let the zygote, whose gid outside is `gid`, put a process into the leaf. */
+static int
+leaf_open_attach(int dir, bool v2, gid_t gid, struct error *err)
+{
+	const char *file = v2 ? "cgroup.procs" : "tasks";
+	if (fchownat(dir, file, (uid_t)-1, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_errno(err, "give cgroup file %s to group %u", file, (unsigned)gid);
+	if (fchmodat(dir, file, 0660, 0) < 0)
+		return error_errno(err, "let a group write cgroup file %s", file);
+	return 0;
+}
+
+static int
+leaf_open_memory(struct leaf *leaf, int dir, bool v2, struct error *err)
+{
+	int code;
+	leaf->v2 = v2;
+	code = leaf_open_file(dir, v2 ? "memory.max" : "memory.limit_in_bytes", O_RDWR, false,
+			      &leaf->memory_max, err);
+	if (code == 0)
+		code = leaf_open_file(dir, v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
+				      O_RDWR, true, &leaf->memory_swap, err);
+	if (code == 0)
+		code = leaf_open_file(dir, v2 ? "memory.peak" : "memory.max_usage_in_bytes",
+				      O_RDONLY, true, &leaf->memory_peak, err);
+	if (code == 0)
+		code = leaf_open_file(dir, v2 ? "memory.events" : "memory.oom_control", O_RDONLY,
+				      false, &leaf->memory_events, err);
+	return code;
+}
+
+/* The files of one directory, as its roles say. */
+static int
+leaf_open_dir(struct leaf *leaf, int dir, uint32_t roles, gid_t gid, struct error *err)
+{
+	bool v2 = (roles & CGROUP_ROLE_V2) != 0;
+	int code = leaf_open_attach(dir, v2, gid, err);
+	if (code == 0 && (roles & CGROUP_ROLE_MEMORY))
+		code = leaf_open_memory(leaf, dir, v2, err);
+	if (code == 0 && (roles & CGROUP_ROLE_CPU)) {
+		leaf->cpu_v2 = v2;
+		code = leaf_open_file(dir, v2 ? "cpu.stat" : "cpuacct.usage", O_RDONLY, false,
+				      &leaf->cpu_usage, err);
+	}
+	if (code == 0 && (roles & CGROUP_ROLE_PIDS))
+		code = leaf_open_file(dir, "pids.max", O_RDWR, false, &leaf->pids_max, err);
+	if (code == 0 && (roles & CGROUP_ROLE_KILL))
+		code = leaf_open_file(dir, "cgroup.kill", O_WRONLY, false, &leaf->kill, err);
+	return code;
+}
+
+int
+leaf_create(struct leaf *leaf, const struct leaf_root *root, uint64_t serial, struct error *err)
+{
+	char name[LEAF_NAME_BYTES];
+	int code = 0;
+
+	leaf->serial = serial;
+	leaf_name(serial, name);
+	for (uint32_t i = 0; i < root->dir_count && code == 0; i++) {
+		if (mkdirat(root->dirs[i], name, 0755) < 0) {
+			code = error_errno(err, "make cgroup %s", name);
+			break;
+		}
+		leaf->made |= 1u << i;
+		int dir autoclose =
+		    openat(root->dirs[i], name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (dir < 0)
+			code = error_errno(err, "open cgroup %s", name);
+		else if (fchmod(dir, 0755) < 0) /* the zygote passes through, whatever our umask */
+			code = error_errno(err, "open cgroup %s to the zygote", name);
+		else
+			code = leaf_open_dir(leaf, dir, root->roles[i], root->gid, err);
+	}
+	if (code < 0) {
+		leaf_close(leaf);
+		(void)leaf_remove(root, serial, &leaf->made, NULL);
+	}
+	return code;
+}
+
+static int
+leaf_write_checked(int fd, uint64_t value, const char *what, struct error *err)
+{
+	uint64_t seen;
+	int code = base_file_write_u64(fd, value, err);
+	if (code == 0)
+		code = base_file_read_u64(fd, &seen, err);
+	if (code < 0)
+		return error_wrap(err, "limit of %s", what);
+	if (seen != value)
+		return error_set(err, ERROR_INVALID, "limit of %s: wrote %llu, the kernel has %llu",
+				 what, (unsigned long long)value, (unsigned long long)seen);
+	return 0;
+}
+
+/* v1 keeps memory <= memory + swap at every moment, so the order depends on the direction. */
+static int
+leaf_limit_memory(struct leaf *leaf, uint64_t bytes, struct error *err)
+{
+	bool raising = leaf->memory_set_bytes != 0 && bytes > leaf->memory_set_bytes;
+	int code = 0;
+
+	if (leaf->v2) {
+		if (leaf->memory_swap >= 0 && leaf->memory_set_bytes == 0)
+			code = leaf_write_checked(leaf->memory_swap, 0, "swap", err);
+		if (code == 0)
+			code = leaf_write_checked(leaf->memory_max, bytes, "memory", err);
+		return code;
+	}
+	if (raising && leaf->memory_swap >= 0)
+		code = leaf_write_checked(leaf->memory_swap, bytes, "memory and swap", err);
+	if (code == 0)
+		code = leaf_write_checked(leaf->memory_max, bytes, "memory", err);
+	if (code == 0 && !raising && leaf->memory_swap >= 0)
+		code = leaf_write_checked(leaf->memory_swap, bytes, "memory and swap", err);
+	return code;
+}
+
+int
+leaf_limit(struct leaf *leaf, uint64_t memory_bytes, uint64_t pids, struct error *err)
+{
+	int code;
+	if (leaf->memory_max >= 0 && leaf->memory_set_bytes != memory_bytes) {
+		code = leaf_limit_memory(leaf, memory_bytes, err);
+		if (code < 0)
+			return code;
+		leaf->memory_set_bytes = memory_bytes;
+	}
+	if (leaf->pids_max >= 0 && leaf->pids_set != pids) {
+		code = leaf_write_checked(leaf->pids_max, pids, "processes", err);
+		if (code < 0)
+			return code;
+		leaf->pids_set = pids;
+	}
+	return 0;
+}
+
+uint64_t
+leaf_memory_bytes(const struct limits *limits)
+{
+	uint64_t bytes = limits->memory_bytes + limits->stdout_bytes + limits->stderr_bytes +
+			 LEAF_VALUE_SHARES * limits->value_bytes + MEMORY_HEADROOM_BYTES +
+			 (limits->threads - 1) * (uint64_t)THREAD_STACK_BYTES;
+	return (bytes + LEAF_PAGE_BYTES - 1) / LEAF_PAGE_BYTES * LEAF_PAGE_BYTES;
+}
+
+uint64_t
+leaf_memory_peak_bytes(const struct leaf *leaf)
+{
+	uint64_t value = 0;
+	if (leaf->memory_peak >= 0)
+		(void)base_file_read_u64(leaf->memory_peak, &value, NULL);
+	return value;
+}
+
+uint64_t
+leaf_oom_kills(const struct leaf *leaf)
+{
+	uint64_t value = 0;
+	if (leaf->memory_events >= 0)
+		(void)base_file_read_key(leaf->memory_events, "oom_kill", &value, NULL);
+	return value;
+}
+
+uint64_t
+leaf_cpu_us(const struct leaf *leaf)
+{
+	uint64_t value = 0;
+	if (leaf->cpu_usage < 0)
+		return 0;
+	if (leaf->cpu_v2) {
+		(void)base_file_read_key(leaf->cpu_usage, "usage_usec", &value, NULL);
+		return value;
+	}
+	(void)base_file_read_u64(leaf->cpu_usage, &value, NULL);
+	return value / 1000;
+}
+
+void
+leaf_close(struct leaf *leaf)
+{
+	base_close(&leaf->memory_max);
+	base_close(&leaf->memory_swap);
+	base_close(&leaf->memory_peak);
+	base_close(&leaf->memory_events);
+	base_close(&leaf->cpu_usage);
+	base_close(&leaf->pids_max);
+	base_close(&leaf->kill);
+}
+
+int
+leaf_remove(const struct leaf_root *root, uint64_t serial, uint32_t *made, struct error *err)
+{
+	char name[LEAF_NAME_BYTES];
+	int code = 0;
+
+	leaf_name(serial, name);
+	for (uint32_t i = 0; i < root->dir_count; i++) {
+		if (!(*made & (1u << i)))
+			continue;
+		if (unlinkat(root->dirs[i], name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			*made &= ~(1u << i);
+		else if (errno == EBUSY || errno == ENOTEMPTY)
+			code = error_set(err, ERROR_BUSY, "cgroup %s is busy", name);
+		else
+			code = error_errno(err, "remove cgroup %s", name);
+	}
+	return code;
+}

@@ -1,0 +1,177 @@
+/*
+ * Accepts clients on the socket that the spawner bound.
+ *
+ * A bounded number per turn, so that a flood of connects does not keep others waiting. Above
+ * connections_max a client is told so and closed at once. Without a free descriptor the spare one
+ * is given up to accept and close what waits, for else the ready socket would spin the loop; other
+ * failures of accept pause it for a moment. It never reads a client's byte and never binds or
+ * unlinks a path: the socket belongs to the spawner and outlives this process. Called by daemon.c
+ * and the loop. Fails only at start.
+ */
+#define _GNU_SOURCE
+#include "daemon/listener.h"
+
+#include "protocol/base_assert.h"
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LISTENER_TURN_ACCEPTS_MAX 64
+#define LISTENER_SWEEP_MS         5000u
+#define LISTENER_PAUSE_MS         100u
+
+static void on_ready(uv_poll_t *handle, int status, int events);
+
+static void
+close_unserved(int fd, const char *text)
+{
+	(void)send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	base_close(&fd);
+}
+
+static void
+welcome(struct listener *listener, int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	if (listener->host->open.count >= listener->connections_max) {
+		log_limited(LOG_LEVEL_WARNING, "listener", 6,
+			    "a client was turned away: %zu connections are open",
+			    listener->host->open.count);
+		close_unserved(fd, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32001,"
+				   "\"message\":\"too many connections\",\"data\":{\"reason\":"
+				   "\"quota_exceeded\",\"retry_after_ms\":1000}}}\n");
+		return;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof(peer)) {
+		base_close(&fd);
+		return;
+	}
+	connection_open(listener->host, fd, ++listener->last_session, peer.uid, peer.gid, peer.pid);
+}
+
+static void
+on_pause_over(uv_timer_t *timer)
+{
+	struct listener *listener = timer->data;
+	if (listener->spare_fd < 0)
+		listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	require(uv_poll_start(&listener->poll, UV_READABLE, on_ready) == 0);
+}
+
+static void
+pause_accepting(struct listener *listener)
+{
+	(void)uv_poll_stop(&listener->poll);
+	require(uv_timer_start(&listener->pause, on_pause_over, LISTENER_PAUSE_MS, 0) == 0);
+}
+
+/* Turn away one waiting client with the descriptor that is kept for this. */
+static void
+accept_with_spare(struct listener *listener)
+{
+	log_limited(LOG_LEVEL_WARNING, "listener", 6,
+		    "a client was turned away: no descriptor left");
+	base_close(&listener->spare_fd);
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	base_close(&fd);
+	listener->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pause_accepting(listener);
+}
+
+static void
+on_ready(uv_poll_t *handle, int status, int events)
+{
+	struct listener *listener = handle->data;
+	(void)events;
+	if (status < 0) {
+		pause_accepting(listener);
+		return;
+	}
+	for (int i = 0; i < LISTENER_TURN_ACCEPTS_MAX; i++) {
+		int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			welcome(listener, fd);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno == EMFILE || errno == ENFILE)
+			accept_with_spare(listener);
+		else if (errno != EAGAIN && errno != EWOULDBLOCK)
+			pause_accepting(listener);
+		return;
+	}
+}
+
+static void
+on_sweep(uv_timer_t *timer)
+{
+	struct listener *listener = timer->data;
+	uint64_t now_ms = uv_now(listener->host->loop);
+	LIST_FOREACH_SAFE (&listener->host->open, link, next)
+		connection_expire(list_item(link, struct connection, link), now_ms);
+}
+
+int
+listener_open(struct listener *ret_listener, struct connection_host *host, int fd,
+	      size_t connections_max, struct error *err)
+{
+	int listening = 0;
+	socklen_t size = sizeof(listening);
+	autoclose int owned = fd;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || !listening)
+		return error_set(err, ERROR_INVALID, "descriptor %d is not a listening socket", fd);
+	autoclose int spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (spare_fd < 0)
+		return error_errno(err, "open /dev/null");
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+		return error_errno(err, "descriptor %d of the socket", fd);
+	memset(ret_listener, 0, sizeof(*ret_listener));
+	int rc = uv_poll_init(host->loop, &ret_listener->poll, fd);
+	if (rc != 0)
+		return error_set(err, ERROR_SYSTEM, "poll of the socket: %s", uv_strerror(rc));
+	require(uv_timer_init(host->loop, &ret_listener->sweep) == 0);
+	require(uv_timer_init(host->loop, &ret_listener->pause) == 0);
+	ret_listener->poll.data = ret_listener;
+	ret_listener->sweep.data = ret_listener;
+	ret_listener->pause.data = ret_listener;
+	ret_listener->host = host;
+	ret_listener->connections_max = connections_max;
+	ret_listener->fd = owned;
+	ret_listener->spare_fd = spare_fd;
+	owned = spare_fd = -1;
+	require(uv_timer_start(&ret_listener->sweep, on_sweep, LISTENER_SWEEP_MS,
+			       LISTENER_SWEEP_MS) == 0);
+	uv_unref((uv_handle_t *)&ret_listener->sweep);
+	require(uv_poll_start(&ret_listener->poll, UV_READABLE, on_ready) == 0);
+	return 0;
+}
+
+void
+listener_stop(struct listener *listener)
+{
+	if (listener->host == NULL || listener->closed)
+		return;
+	listener->closed = true;
+	uv_close((uv_handle_t *)&listener->poll, NULL);
+	uv_close((uv_handle_t *)&listener->pause, NULL);
+	base_close(&listener->fd);
+	base_close(&listener->spare_fd);
+}
+
+void
+listener_close(struct listener *listener)
+{
+	if (listener->host == NULL)
+		return;
+	listener_stop(listener);
+	if (!uv_is_closing((uv_handle_t *)&listener->sweep))
+		uv_close((uv_handle_t *)&listener->sweep, NULL);
+	LIST_FOREACH_SAFE (&listener->host->open, link, next)
+		connection_close(list_item(link, struct connection, link));
+}

@@ -1,0 +1,194 @@
+/*
+ * stintd: the daemon that clients talk to.
+ *
+ * Theory of operation. stint-spawner starts this program as an unprivileged account, with two
+ * descriptors: the listening socket and the link to itself. Everything that needs a right is behind
+ * that link. This file reads the command line and the configuration, gives up what the process must
+ * never regain (no_new_privs), sets its descriptor limit and hands over to daemon.c.
+ *
+ * It never runs as root, never forks and never opens a path that a client names. A fault at start
+ * is one line on standard error and exit code 1, a wrong command line exit code 2.
+ */
+#include "daemon/daemon.h"
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+#include "protocol/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EXIT_FATAL 1
+#define EXIT_USAGE 2
+/* Descriptors beside the clients' ones: each worker takes about a dozen. */
+#define DESCRIPTORS_PER_WORKER 16u
+#define DESCRIPTORS_FIXED      64u
+
+struct arguments {
+	int listen_fd, spawner_fd, config_fd;
+	struct config config;
+};
+
+static const char USAGE[] =
+    "usage: stintd --listen-fd N --spawner-fd N [--config-fd N] [--set NAME=VALUE]...\n"
+    "stintd is started by stint-spawner, never by hand.\n";
+
+static int
+parse_fd(const char *text, int *ret_fd)
+{
+	char *end;
+	errno = 0;
+	long value = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || value < 3 || value > 1000000)
+		return ERROR_INVALID;
+	if (fcntl((int)value, F_SETFD, FD_CLOEXEC) != 0)
+		return ERROR_INVALID;
+	*ret_fd = (int)value;
+	return 0;
+}
+
+/* 0, or an exit code after a line that says why. */
+static int
+parse_arguments(int argc, char **argv, struct arguments *arguments, struct error *err)
+{
+	static const struct option OPTIONS[] = {
+	    {"listen-fd", required_argument, NULL, 'l'},
+	    {"spawner-fd", required_argument, NULL, 's'},
+	    {"config-fd", required_argument, NULL, 'c'},
+	    {"set", required_argument, NULL, 'S'},
+	    {NULL, 0, NULL, 0},
+	};
+	int option, rc = 0;
+	while (rc == 0 && (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
+		switch (option) {
+		case 'l':
+			rc = parse_fd(optarg, &arguments->listen_fd);
+			break;
+		case 's':
+			rc = parse_fd(optarg, &arguments->spawner_fd);
+			break;
+		case 'c':
+			rc = parse_fd(optarg, &arguments->config_fd);
+			break;
+		case 'S': /* after the file: see read_config */
+			break;
+		default:
+			rc = ERROR_INVALID;
+		}
+	}
+	if (rc == 0 && (optind != argc || arguments->listen_fd < 0 || arguments->spawner_fd < 0))
+		rc = ERROR_INVALID;
+	if (rc != 0)
+		return error_set(err, rc, "wrong command line");
+	return 0;
+}
+
+/* The file, then each --set in order, then the rules that span settings. */
+static int
+read_config(int argc, char **argv, struct arguments *arguments, struct error *err)
+{
+	if (arguments->config_fd >= 0) {
+		int rc =
+		    config_read_fd(&arguments->config, arguments->config_fd, "configuration", err);
+		base_close(&arguments->config_fd);
+		if (rc != 0)
+			return rc;
+	}
+	for (int i = 1; i < argc; i++) {
+		const char *assignment = NULL;
+		if (strncmp(argv[i], "--set=", 6) == 0)
+			assignment = argv[i] + 6;
+		else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc)
+			assignment = argv[++i];
+		if (assignment == NULL)
+			continue;
+		int rc = config_set(&arguments->config, assignment, err);
+		if (rc != 0)
+			return rc;
+	}
+	return config_check(&arguments->config, err);
+}
+
+static int
+raise_descriptor_limit(const struct config *config, struct error *err)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return error_errno(err, "getrlimit");
+	uint64_t wanted = config_number(config, connections_max) + DESCRIPTORS_FIXED +
+			  (uint64_t)WORKERS_MAX * DESCRIPTORS_PER_WORKER;
+	if (limit.rlim_cur >= wanted)
+		return 0;
+	if (wanted > limit.rlim_max) {
+		log_warning("daemon",
+			    "the limit of open files is %llu, less than the %llu that "
+			    "connections_max asks for",
+			    (unsigned long long)limit.rlim_max, (unsigned long long)wanted);
+		wanted = limit.rlim_max;
+	}
+	limit.rlim_cur = wanted;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return error_errno(err, "setrlimit of open files");
+	return 0;
+}
+
+/* Everything that holds for the process as a whole. */
+static int
+prepare_process(struct error *err)
+{
+	if (geteuid() == 0 || getuid() == 0)
+		return error_set(err, ERROR_PERMISSION,
+				 "stintd refuses to run as root; stint-spawner starts it");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return error_errno(err, "no_new_privs");
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return error_errno(err, "ignore SIGPIPE");
+	/* One thread for large lines, beside the loop; read by libuv at its first use. */
+	if (setenv("UV_THREADPOOL_SIZE", "1", 1) != 0)
+		return error_errno(err, "setenv");
+	(void)umask(0077);
+	return 0;
+}
+
+static int
+start(int argc, char **argv, struct arguments *arguments, struct error *err)
+{
+	int rc = prepare_process(err);
+	if (rc == 0)
+		rc = read_config(argc, argv, arguments, err);
+	if (rc != 0)
+		return rc;
+	base_log_init("stintd", (enum log_level)config_number(&arguments->config, log_level));
+	rc = raise_descriptor_limit(&arguments->config, err);
+	if (rc != 0)
+		return rc;
+	struct daemon_options options = {.listen_fd = arguments->listen_fd,
+					 .spawner_fd = arguments->spawner_fd};
+	return daemon_run(&arguments->config, &options, err);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments arguments = {.listen_fd = -1, .spawner_fd = -1, .config_fd = -1};
+	struct error err = ERROR_INIT;
+	base_log_init("stintd", LOG_LEVEL_INFO);
+	if (parse_arguments(argc, argv, &arguments, &err) != 0) {
+		(void)fputs(USAGE, stderr);
+		return EXIT_USAGE;
+	}
+	config_init(&arguments.config);
+	int rc = start(argc, argv, &arguments, &err);
+	if (rc != 0)
+		log_error("daemon", "%s", err.text);
+	config_deinit(&arguments.config);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FATAL;
+}

@@ -1,0 +1,173 @@
+/*
+ * daemon.info and daemon.health.
+ *
+ * They tell what a client needs to use the daemon well and an operator to see how it does; nothing
+ * about any one client's jobs, and nothing of the machine's paths or accounts. Called by rpc.c; the
+ * only fault is a parameter, for they take none.
+ */
+#include "daemon/method_daemon.h"
+
+#include "daemon/engine.h"
+#include "daemon/json_members.h"
+#include "protocol/limits.h"
+#include "protocol/result.h"
+
+#include "config.h"
+
+#include <jansson.h>
+
+#define METHOD_DAEMON_PROTOCOL 1u
+
+struct feature {
+	const char *name;
+	bool present;
+};
+
+/* What a client can ask for today; grows with the daemon. */
+static const struct feature FEATURES[] = {
+    {"stream", true},    {"inputs", true}, {"outputs", true}, {"entry", true},    {"modules", true},
+    {"eval", true},      {"code", true},   {"cancel", true},  {"opcodes", false}, {"submit", false},
+    {"sessions", false}, {"judge", false}, {"files", false},  {"tenants", false},
+};
+
+static const char *const LAYERS[] = {
+    "user_namespace", "pid_namespace",   "mount_namespace", "net_namespace",
+    "ipc_namespace",  "uts_namespace",   "read_only_root",  "own_uid",
+    "no_new_privs",   "no_capabilities", "rlimits",         "seccomp",
+};
+
+static bool
+has_parameters(const struct rpc_call *call, struct rpc_error *fault)
+{
+	if (call->params == NULL || json_object_size(call->params) == 0)
+		return false;
+	const char *name = json_object_iter_key(json_object_iter(call->params));
+	rpc_fault_parameter(fault, name, "is not a parameter of this method");
+	return true;
+}
+
+static void
+put_limits(struct json_members *info, const struct config *config)
+{
+	const struct limits *const sets[] = {&config->limits_default, &config->limits_max};
+	static const char *const NAMES[] = {"default", "max"};
+	json_members_name(info, "limits");
+	struct json_members both = json_members_begin(info->text);
+	for (size_t i = 0; i < 2; i++) {
+		json_members_name(&both, NAMES[i]);
+		struct json_members set = json_members_begin(info->text);
+		for (int id = 0; id < LIMIT_COUNT; id++)
+			json_members_u64(&set, LIMITS[id].name, limits_get(sets[i], id));
+		json_members_end(&set);
+	}
+	json_members_end(&both);
+}
+
+static void
+put_settings(struct json_members *info, const struct config *config)
+{
+	json_members_name(info, "settings");
+	struct json_members settings = json_members_begin(info->text);
+#define PUT_SETTING(name) json_members_u64(&settings, #name, config_number(config, name))
+	PUT_SETTING(request_bytes_max);
+	PUT_SETTING(connections_max);
+	PUT_SETTING(connection_jobs_max);
+	PUT_SETTING(connection_output_max);
+	PUT_SETTING(queue_jobs_max);
+	PUT_SETTING(queue_bytes_max);
+#undef PUT_SETTING
+	json_members_flag(&settings, "asyncio", config_number(config, asyncio) != 0);
+	json_members_text(&settings, "preload", config_text(config, preload));
+	json_members_end(&settings);
+}
+
+static void
+put_layers(struct json_members *info, const struct engine_info *engine)
+{
+	json_members_name(info, "isolation");
+	text_buffer_put_text(info->text, engine->cgroup_v2 ? "[\"cgroup_v2\"" : "[\"cgroup_v1\"");
+	for (size_t i = 0; i < sizeof(LAYERS) / sizeof(LAYERS[0]); i++) {
+		text_buffer_put_text(info->text, ",\"");
+		text_buffer_put_text(info->text, LAYERS[i]);
+		text_buffer_put_text(info->text, "\"");
+	}
+	text_buffer_put_text(info->text, "]");
+}
+
+enum rpc_outcome
+method_daemon_info(struct rpc *rpc, struct inwork_client *client, struct rpc_call *call,
+		   struct text_buffer *result, struct rpc_error *fault)
+{
+	struct engine_info engine;
+	(void)client;
+	if (has_parameters(call, fault))
+		return RPC_FAULT;
+	engine_info(rpc->engine, &engine);
+	struct json_members info = json_members_begin(result);
+	json_members_text(&info, "name", PACKAGE_NAME);
+	json_members_text(&info, "version", PACKAGE_VERSION);
+	json_members_u64(&info, "protocol", METHOD_DAEMON_PROTOCOL);
+	json_members_name(&info, "methods");
+	rpc_put_methods(result);
+	json_members_name(&info, "features");
+	struct json_members features = json_members_begin(result);
+	for (size_t i = 0; i < sizeof(FEATURES) / sizeof(FEATURES[0]); i++)
+		json_members_flag(&features, FEATURES[i].name, FEATURES[i].present);
+	json_members_end(&features);
+	json_members_name(&info, "runtimes");
+	struct json_members runtimes = json_members_begin(result);
+	json_members_text(&runtimes, "python", engine.python);
+	json_members_end(&runtimes);
+	put_limits(&info, rpc->config);
+	put_settings(&info, rpc->config);
+	put_layers(&info, &engine);
+	json_members_u64(&info, "hash_seed", engine.hash_seed);
+	json_members_end(&info);
+	return RPC_ANSWERED;
+}
+
+static void
+put_load(struct json_members *health, const struct engine_info *engine)
+{
+	json_members_name(health, "jobs");
+	struct json_members jobs = json_members_begin(health->text);
+	json_members_u64(&jobs, "queued", engine->jobs_queued);
+	json_members_u64(&jobs, "running", engine->jobs_running);
+	json_members_end(&jobs);
+	json_members_name(health, "workers");
+	struct json_members workers = json_members_begin(health->text);
+	json_members_u64(&workers, "ready", engine->workers_ready);
+	json_members_u64(&workers, "starting", engine->workers_starting);
+	json_members_u64(&workers, "busy", engine->workers_busy);
+	json_members_u64(&workers, "failed", engine->workers_failed);
+	json_members_end(&workers);
+	json_members_u64(health, "queue_bytes", engine->queue_bytes);
+	json_members_u64(health, "generation", engine->generation);
+	json_members_name(health, "ended");
+	struct json_members ended = json_members_begin(health->text);
+	for (int status = 0; status < STATUS_COUNT; status++)
+		json_members_u64(&ended, status_name(status), engine->jobs_ended[status]);
+	json_members_end(&ended);
+}
+
+enum rpc_outcome
+method_daemon_health(struct rpc *rpc, struct inwork_client *client, struct rpc_call *call,
+		     struct text_buffer *result, struct rpc_error *fault)
+{
+	struct engine_info engine;
+	(void)client;
+	if (has_parameters(call, fault))
+		return RPC_FAULT;
+	engine_info(rpc->engine, &engine);
+	const char *status = "starting";
+	if (engine.draining)
+		status = "draining";
+	else if (rpc->ready && engine.serving)
+		status = "ok";
+	struct json_members health = json_members_begin(result);
+	json_members_text(&health, "status", status);
+	json_members_u64(&health, "uptime_ms", uv_now(rpc->loop) - rpc->start_ms);
+	put_load(&health, &engine);
+	json_members_end(&health);
+	return RPC_ANSWERED;
+}

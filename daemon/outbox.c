@@ -1,0 +1,275 @@
+/*
+ * Bounded write queues of all clients.
+ *
+ * A put never writes: it queues and marks the channel; once per turn of the loop every marked
+ * channel is written with sendmsg (short lines share a chunk) and its connection gets its turn. A
+ * client that does not read keeps at most channel_max bytes plus one line; all together keep
+ * total_max, above which the fullest is given up. It never blocks, never closes a descriptor and
+ * knows nothing of what a line says. Called by reply.c, reply_output.c and connection.c. A failed
+ * write marks the channel broken; its connection closes it in its turn.
+ */
+#include "daemon/outbox.h"
+
+#include "protocol/base_assert.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define OUTBOX_CHUNK_BYTES    16384u /* short lines are collected up to this */
+#define OUTBOX_IOV_MAX        64
+#define OUTBOX_TURN_BYTES_MAX (1u << 20) /* written to one client in one turn */
+
+static void on_prepare(uv_prepare_t *handle);
+static void on_idle(uv_idle_t *handle);
+
+int
+outbox_init(struct outbox *ret_outbox, uv_loop_t *loop, size_t channel_max, size_t total_max)
+{
+	memset(ret_outbox, 0, sizeof(*ret_outbox));
+	hash_table_init(&ret_outbox->channels);
+	list_init(&ret_outbox->changed);
+	ret_outbox->channel_max = channel_max;
+	ret_outbox->total_max = total_max;
+	require(uv_prepare_init(loop, &ret_outbox->prepare) == 0);
+	require(uv_idle_init(loop, &ret_outbox->idle) == 0);
+	ret_outbox->prepare.data = ret_outbox;
+	ret_outbox->idle.data = ret_outbox;
+	require(uv_prepare_start(&ret_outbox->prepare, on_prepare) == 0);
+	uv_unref((uv_handle_t *)&ret_outbox->prepare);
+	return 0;
+}
+
+void
+outbox_close(struct outbox *outbox)
+{
+	uv_close((uv_handle_t *)&outbox->prepare, NULL);
+	uv_close((uv_handle_t *)&outbox->idle, NULL);
+}
+
+void
+outbox_deinit(struct outbox *outbox)
+{
+	require(outbox->changed.count == 0 && outbox->pending == 0);
+	hash_table_deinit(&outbox->channels);
+}
+
+static uint64_t
+session_hash(const struct outbox *outbox, uint64_t session)
+{
+	return hash_table_hash(&outbox->channels, 0, &session, sizeof(session));
+}
+
+static struct outbox_channel *
+find(const struct outbox *outbox, uint64_t session)
+{
+	struct hash_link *link = hash_table_first(&outbox->channels, session_hash(outbox, session));
+	for (; link != NULL; link = hash_table_next(link)) {
+		struct outbox_channel *channel =
+		    hash_table_item(link, struct outbox_channel, hash_link);
+		if (channel->session == session)
+			return channel;
+	}
+	return NULL;
+}
+
+void
+outbox_channel_open(struct outbox *outbox, struct outbox_channel *channel)
+{
+	require(channel->session != 0 && channel->fd >= 0);
+	list_init(&channel->chunks);
+	hash_table_add(&outbox->channels, &channel->hash_link,
+		       session_hash(outbox, channel->session));
+}
+
+static void
+drop_chunk(struct outbox_channel *channel, struct outbox_chunk *chunk)
+{
+	list_remove(&chunk->link);
+	free(chunk->bytes);
+	free(chunk);
+	channel->head_offset = 0;
+}
+
+void
+outbox_channel_close(struct outbox *outbox, struct outbox_channel *channel)
+{
+	if (channel->session == 0)
+		return;
+	struct link *link;
+	while ((link = list_first(&channel->chunks)) != NULL)
+		drop_chunk(channel, list_item(link, struct outbox_chunk, link));
+	outbox->pending -= channel->pending;
+	channel->pending = 0;
+	list_remove(&channel->turn_link);
+	hash_table_remove(&outbox->channels, &channel->hash_link);
+	channel->session = 0;
+	channel->fd = -1;
+}
+
+void
+outbox_channel_touch(struct outbox *outbox, struct outbox_channel *channel)
+{
+	if (channel->session == 0 || channel->turn_link.owner != NULL)
+		return;
+	list_append(&outbox->changed, &channel->turn_link);
+	if (outbox->changed.count == 1)
+		require(uv_idle_start(&outbox->idle, on_idle) == 0);
+}
+
+/* Memory for all clients is used up: the one that holds most of it has to go. */
+static void
+give_up_fullest(struct outbox *outbox)
+{
+	struct outbox_channel *fullest = NULL;
+	for (size_t i = 0; i < outbox->channels.bucket_count; i++) {
+		struct hash_link *link = outbox->channels.buckets[i];
+		for (; link != NULL; link = link->next) {
+			struct outbox_channel *channel =
+			    hash_table_item(link, struct outbox_channel, hash_link);
+			if (!channel->overfull &&
+			    (fullest == NULL || channel->pending > fullest->pending))
+				fullest = channel;
+		}
+	}
+	if (fullest == NULL)
+		return;
+	fullest->overfull = true;
+	outbox_channel_touch(outbox, fullest);
+}
+
+static bool
+join_last(struct outbox_channel *channel, const char *line, size_t size)
+{
+	if (channel->chunks.count == 0)
+		return false;
+	struct outbox_chunk *last = list_item(channel->chunks.head.prev, struct outbox_chunk, link);
+	if (last->capacity - last->size < size)
+		return false;
+	memcpy(last->bytes + last->size, line, size);
+	last->size += size;
+	return true;
+}
+
+static void
+add_chunk(struct outbox_channel *channel, char *line, size_t size)
+{
+	struct outbox_chunk *chunk = calloc(1, sizeof(*chunk));
+	require(chunk != NULL);
+	chunk->bytes = line;
+	chunk->size = chunk->capacity = size;
+	/* A second short line in the same turn: more are likely, so make room for them. */
+	if (channel->chunks.count > 0 && size < OUTBOX_CHUNK_BYTES / 4) {
+		chunk->bytes = malloc(OUTBOX_CHUNK_BYTES);
+		require(chunk->bytes != NULL);
+		chunk->capacity = OUTBOX_CHUNK_BYTES;
+		memcpy(chunk->bytes, line, size);
+		free(line);
+	}
+	list_append(&channel->chunks, &chunk->link);
+}
+
+void
+outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size)
+{
+	struct outbox_channel *channel = find(outbox, session);
+	if (channel == NULL || channel->broken || channel->overfull) {
+		free(line);
+		return;
+	}
+	outbox_channel_touch(outbox, channel);
+	if (channel->pending >= outbox->channel_max) {
+		channel->overfull = true;
+		free(line);
+		return;
+	}
+	channel->pending += size;
+	outbox->pending += size;
+	if (join_last(channel, line, size))
+		free(line);
+	else
+		add_chunk(channel, line, size);
+	if (outbox->pending > outbox->total_max)
+		give_up_fullest(outbox);
+}
+
+static void
+sent(struct outbox *outbox, struct outbox_channel *channel, size_t size)
+{
+	require(size <= channel->pending);
+	channel->pending -= size;
+	outbox->pending -= size;
+	while (size > 0) {
+		struct outbox_chunk *chunk =
+		    list_item(list_first(&channel->chunks), struct outbox_chunk, link);
+		size_t left = chunk->size - channel->head_offset;
+		if (size < left) {
+			channel->head_offset += size;
+			return;
+		}
+		size -= left;
+		drop_chunk(channel, chunk);
+	}
+}
+
+static ssize_t
+send_some(const struct outbox_channel *channel)
+{
+	struct iovec iov[OUTBOX_IOV_MAX];
+	struct msghdr message = {.msg_iov = iov};
+	size_t offset = channel->head_offset;
+	LIST_FOREACH (&channel->chunks, link) {
+		if (message.msg_iovlen == OUTBOX_IOV_MAX)
+			break;
+		struct outbox_chunk *chunk = list_item(link, struct outbox_chunk, link);
+		iov[message.msg_iovlen].iov_base = chunk->bytes + offset;
+		iov[message.msg_iovlen].iov_len = chunk->size - offset;
+		message.msg_iovlen++;
+		offset = 0;
+	}
+	ssize_t done;
+	do {
+		done = sendmsg(channel->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (done < 0 && errno == EINTR);
+	return done;
+}
+
+static void
+flush(struct outbox *outbox, struct outbox_channel *channel)
+{
+	size_t turn_bytes = 0;
+	while (channel->pending > 0 && turn_bytes < OUTBOX_TURN_BYTES_MAX && !channel->broken) {
+		ssize_t done = send_some(channel);
+		if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
+			return;
+		if (done < 0)
+			channel->broken = true;
+		else
+			sent(outbox, channel, (size_t)done);
+		turn_bytes += done > 0 ? (size_t)done : 0;
+	}
+}
+
+static void
+on_prepare(uv_prepare_t *handle)
+{
+	struct outbox *outbox = handle->data;
+	/* What is marked while this runs waits for the next turn. */
+	for (size_t left = outbox->changed.count; left > 0 && outbox->changed.count > 0; left--) {
+		struct outbox_channel *channel =
+		    list_item(list_first(&outbox->changed), struct outbox_channel, turn_link);
+		list_remove(&channel->turn_link);
+		flush(outbox, channel);
+		channel->turn(channel, channel->context);
+	}
+	if (outbox->changed.count == 0)
+		(void)uv_idle_stop(&outbox->idle);
+}
+
+static void
+on_idle(uv_idle_t *handle)
+{
+	(void)handle; /* its being active is all: the loop does not wait */
+}

@@ -1,0 +1,67 @@
+/*
+ * The way out: lines to clients, by session number. A line for a session that is gone is dropped.
+ * Nothing here blocks; each turn of the loop writes what was put since the last one, in as few
+ * system calls as the socket takes.
+ */
+#ifndef STINT_DAEMON_OUTBOX_H
+#define STINT_DAEMON_OUTBOX_H
+
+#include "daemon/hash_table.h"
+#include "protocol/base_list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct outbox_chunk {
+	struct link link;
+	char *bytes; /* owned */
+	size_t size, capacity;
+};
+
+/* One client's queue. Embedded in its connection, which owns the descriptor. */
+struct outbox_channel {
+	struct hash_link hash_link;
+	struct link turn_link; /* in outbox->changed while something is to be done for it */
+	struct list chunks;
+	size_t head_offset; /* bytes of the first chunk that are sent */
+	size_t pending;     /* bytes that wait */
+	uint64_t session;   /* 0: not open */
+	int fd;             /* borrowed from the connection; -1: not open */
+	bool overfull;      /* a line was refused: the connection must be closed */
+	bool broken;        /* a write failed: the peer is gone */
+	/* Once in the turn after something changed; queued bytes have been tried before. It may
+	 * close the channel. */
+	void (*turn)(struct outbox_channel *channel, void *context);
+	void *context;
+};
+
+struct outbox {
+	uv_prepare_t prepare; /* once per turn, before the loop waits */
+	uv_idle_t idle;       /* active while `changed` is not empty: the loop does not wait */
+	struct hash_table channels;
+	struct list changed;
+	size_t pending;     /* of all channels */
+	size_t channel_max; /* a channel that holds this much takes no more */
+	size_t total_max;   /* above it the fullest channel is given up */
+};
+
+int outbox_init(struct outbox *ret_outbox, uv_loop_t *loop, size_t channel_max, size_t total_max);
+/* Close the handles; all channels must be closed. The memory is free to go when the loop has run.
+ */
+void outbox_close(struct outbox *outbox);
+void outbox_deinit(struct outbox *outbox);
+
+/* session, fd, turn and context are the caller's to fill in before. */
+void outbox_channel_open(struct outbox *outbox, struct outbox_channel *channel);
+/* Drops what waits. Harmless when not open. */
+void outbox_channel_close(struct outbox *outbox, struct outbox_channel *channel);
+/* Have channel->turn called in the next turn. */
+void outbox_channel_touch(struct outbox *outbox, struct outbox_channel *channel);
+
+/* Queue one line, its LF included, for `session`. Takes over `line` (heap), also when it is
+ * dropped. */
+void outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * The pool: who is there, in which state, how many more are wanted. Starts workers one at a time
+ * when told to; when that is (never between a job and its answer) is the engine's to say. Never
+ * touches a job. Serials rise and are never used twice; uids go round the generation's range and
+ * are never shared by two live workers. Called by engine parts on the loop. A failed start is
+ * undone entirely.
+ */
+#include "daemon/pool.h"
+
+#include "daemon/backoff.h"
+#include "protocol/base_assert.h"
+#include "protocol/base_clock.h"
+#include "protocol/base_sys.h"
+
+#include <string.h>
+
+static const char *const POOL_STATE_NAMES[WORKER_STATE_COUNT] = {
+    [WORKER_STARTING] = "starting",
+    [WORKER_READY] = "ready",
+    [WORKER_BUSY] = "busy",
+    [WORKER_DEAD] = "dead",
+};
+
+/* Which states a worker may go to from each. */
+static const unsigned POOL_MOVES[WORKER_STATE_COUNT] = {
+    [WORKER_STARTING] = 1u << WORKER_READY | 1u << WORKER_DEAD,
+    [WORKER_READY] = 1u << WORKER_BUSY | 1u << WORKER_DEAD,
+    [WORKER_BUSY] = 1u << WORKER_DEAD,
+    [WORKER_DEAD] = 0,
+};
+
+void
+pool_init(struct pool *ret_pool, unsigned target)
+{
+	memset(ret_pool, 0, sizeof(*ret_pool));
+	for (size_t i = 0; i < WORKER_STATE_COUNT; i++)
+		list_init(&ret_pool->workers[i]);
+	ret_pool->target = target;
+}
+
+const char *
+pool_state_name(enum worker_state state)
+{
+	return state < WORKER_STATE_COUNT ? POOL_STATE_NAMES[state] : "unknown";
+}
+
+void
+pool_move(struct pool *pool, struct worker *worker, enum worker_state state)
+{
+	require(state < WORKER_STATE_COUNT);
+	require(worker->link.owner == &pool->workers[worker->state]);
+	require(POOL_MOVES[worker->state] & 1u << state);
+	list_remove(&worker->link);
+	worker->state = state;
+	list_append(&pool->workers[state], &worker->link);
+}
+
+struct worker *
+pool_find(const struct pool *pool, uint64_t serial)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		struct worker *worker = pool->slots[i];
+		if (worker && worker->serial == serial && worker->state != WORKER_DEAD)
+			return worker;
+	}
+	return NULL;
+}
+
+struct worker *
+pool_ready(const struct pool *pool)
+{
+	struct link *first = list_first(&pool->workers[WORKER_READY]);
+	return first ? list_item(first, struct worker, link) : NULL;
+}
+
+size_t
+pool_count(const struct pool *pool, enum worker_state state)
+{
+	return pool->workers[state].count;
+}
+
+unsigned
+pool_wanted(const struct pool *pool, uint64_t now_ns)
+{
+	size_t coming = pool_count(pool, WORKER_READY) + pool_count(pool, WORKER_STARTING);
+	size_t used = coming + pool_count(pool, WORKER_BUSY) + pool_count(pool, WORKER_DEAD);
+	if (now_ns < pool->not_before_ns || coming >= pool->target || used >= WORKERS_MAX)
+		return 0;
+	size_t wanted = pool->target - coming, room = WORKERS_MAX - used;
+	/* After a failure one start is a trial for all. */
+	if (pool->failures > 0)
+		return pool_count(pool, WORKER_STARTING) == 0 ? 1 : 0;
+	return (unsigned)(wanted < room ? wanted : room);
+}
+
+bool
+pool_is_low(const struct pool *pool)
+{
+	return 2 * pool_count(pool, WORKER_READY) < pool->target;
+}
+
+static bool
+pool_uid_in_use(const struct pool *pool, uint32_t uid)
+{
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		if (pool->slots[i] && pool->slots[i]->uid == uid)
+			return true;
+	}
+	return false;
+}
+
+/* The next uid in the round 1 .. uid_count - 1 that no worker has. */
+static uint32_t
+pool_next_uid(struct pool *pool)
+{
+	require(pool->uid_count > WORKERS_MAX + 1);
+	do {
+		pool->last_uid++;
+		if (pool->last_uid >= pool->uid_count)
+			pool->last_uid = 1;
+	} while (pool_uid_in_use(pool, pool->last_uid));
+	return pool->last_uid;
+}
+
+static unsigned
+pool_free_slot(const struct pool *pool)
+{
+	unsigned slot = 0;
+	while (slot < WORKERS_MAX && pool->slots[slot])
+		slot++;
+	require(slot < WORKERS_MAX);
+	return slot;
+}
+
+int
+pool_start(struct pool *pool, uv_loop_t *loop, const struct leaf_root *root,
+	   struct zygote_link *zygote, uint64_t generation, uint64_t now_ns,
+	   void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
+			 const struct error *err),
+	   void *context, struct error *err)
+{
+	struct worker *worker = NULL;
+	int fds[FORK_FD_COUNT];
+	int code = worker_new(++pool->last_serial, pool_next_uid(pool), pool_free_slot(pool), root,
+			      &worker, fds, err);
+	if (code < 0)
+		return code;
+	struct message_fork what = {
+	    .serial = worker->serial, .class = WORKER_CLASS_PLAIN, .uid = worker->uid};
+	worker->born_ns = now_ns;
+	worker->generation = generation;
+	code = worker_link_watch(loop, worker->channel, worker->serial, hello, context,
+				 &worker->watch, err);
+	if (code == 0)
+		code = zygote_link_fork(zygote, &what, fds, err);
+	for (size_t i = 0; i < FORK_FD_COUNT; i++)
+		base_close(&fds[i]);
+	if (code < 0) {
+		leaf_close(&worker->leaf);
+		(void)leaf_remove(root, worker->serial, &worker->leaf.made, NULL);
+		worker_free(&worker);
+		return code;
+	}
+	pool->slots[worker->slot] = worker;
+	list_append(&pool->workers[WORKER_STARTING], &worker->link);
+	return 0;
+}
+
+void
+pool_note_failure(struct pool *pool, uint64_t now_ns)
+{
+	pool->failures++;
+	pool->failed_total++;
+	pool->not_before_ns = now_ns + backoff_delay_ms(pool->failures) * NS_PER_MS;
+}
+
+void
+pool_note_success(struct pool *pool)
+{
+	pool->failures = 0;
+	pool->not_before_ns = 0;
+}
+
+void
+pool_drop(struct pool *pool, struct worker *worker)
+{
+	require(worker->state == WORKER_DEAD && pool->slots[worker->slot] == worker);
+	pool->slots[worker->slot] = NULL;
+	worker_free(&worker);
+}

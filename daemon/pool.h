@@ -1,0 +1,57 @@
+/*
+ * The workers of the running generation: one list per state, how many are wanted, and the start of
+ * new ones.
+ */
+#ifndef STINT_DAEMON_POOL_H
+#define STINT_DAEMON_POOL_H
+
+#include "daemon/worker.h"
+#include "daemon/zygote_link.h"
+#include "protocol/base_list.h"
+#include "protocol/error.h"
+#include "protocol/limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define POOL_STARTS_PER_TURN 2u /* forks asked for in one turn of the loop */
+#define POOL_HELLO_MAX_MS    5000u
+
+struct pool {
+	struct list workers[WORKER_STATE_COUNT];
+	struct worker *slots[WORKERS_MAX]; /* borrowed: who has which watchdog slot */
+	uint64_t last_serial;
+	uint32_t last_uid, uid_count;
+	unsigned target;        /* workers to keep ready */
+	unsigned failures;      /* starts in a row that failed */
+	uint64_t not_before_ns; /* no start before that: back-off */
+	uint64_t failed_total;
+};
+
+void pool_init(struct pool *ret_pool, unsigned target);
+const char *pool_state_name(enum worker_state state);
+/* The only function that changes a worker's state; a forbidden move aborts. */
+void pool_move(struct pool *pool, struct worker *worker, enum worker_state state);
+/* Live worker of that serial, or NULL. */
+struct worker *pool_find(const struct pool *pool, uint64_t serial);
+/* First ready worker, or NULL. */
+struct worker *pool_ready(const struct pool *pool);
+size_t pool_count(const struct pool *pool, enum worker_state state);
+
+/* Workers that should be started now; 0 during a back-off. */
+unsigned pool_wanted(const struct pool *pool, uint64_t now_ns);
+/* So few are ready that starting more cannot wait until a job has ended. */
+bool pool_is_low(const struct pool *pool);
+/* Make one worker, ask the zygote for it and wait for its hello. */
+int pool_start(struct pool *pool, uv_loop_t *loop, const struct leaf_root *root,
+	       struct zygote_link *zygote, uint64_t generation, uint64_t now_ns,
+	       void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
+			     const struct error *err),
+	       void *context, struct error *err);
+/* A start failed: count it and begin a back-off. A start succeeded: end it. */
+void pool_note_failure(struct pool *pool, uint64_t now_ns);
+void pool_note_success(struct pool *pool);
+/* Give back the slot and free the worker, which must be dead. */
+void pool_drop(struct pool *pool, struct worker *worker);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * The pool's life beside the jobs: starts, their news, their failures, and burials. Runs in the
+ * turn after answers were handed out, so that no client waits for a fork or an rmdir; only when the
+ * pool runs low it does not wait for a job to end. A start that fails is logged with the step that
+ * the worker's page names, and delays the next. Never touches a job.
+ */
+#include "daemon/refill.h"
+
+#include "daemon/engine_state.h"
+#include "daemon/house.h"
+#include "protocol/base_assert.h"
+#include "protocol/base_clock.h"
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define REFILL_DELAY_MS    3u
+#define REFILL_SETUP_BYTES 256
+
+void
+refill_soon(struct engine *engine)
+{
+	engine->refill_due = true;
+	engine_later(engine);
+}
+
+void
+refill_after_dispatch(struct engine *engine)
+{
+	if (pool_is_low(&engine->pool))
+		refill_soon(engine);
+	else if (!alarm_is_set(engine->refill_alarm))
+		alarm_set(engine->refill_alarm, REFILL_DELAY_MS);
+}
+
+static void
+refill_note_failure(struct engine *engine)
+{
+	uint64_t now_ns = engine_now_ns();
+	pool_note_failure(&engine->pool, now_ns);
+	alarm_set(engine->refill_alarm,
+		  (engine->pool.not_before_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* Free the dead that nobody reads any more. */
+static void
+refill_bury(struct engine *engine)
+{
+	const struct leaf_root *root = generation_root(engine->generation);
+	LIST_FOREACH_SAFE (&engine->pool.workers[WORKER_DEAD], link, next) {
+		struct worker *worker = list_item(link, struct worker, link);
+		if (worker->job)
+			continue; /* its result is being read */
+		uint64_t serial = worker->serial;
+		uint32_t made = worker->leaf.made;
+		bool ours = worker->generation == generation_number(engine->generation) &&
+			    generation_state(engine->generation) == GENERATION_SERVING;
+		pool_drop(&engine->pool, worker);
+		if (ours)
+			sweep_remove(engine->sweep, root, serial, made);
+	}
+}
+
+static bool
+refill_start_one(struct engine *engine)
+{
+	struct error err = ERROR_INIT;
+	int code =
+	    pool_start(&engine->pool, engine->loop, generation_root(engine->generation),
+		       generation_zygote(engine->generation), generation_number(engine->generation),
+		       engine_now_ns(), refill_on_hello, engine, &err);
+	if (code == 0)
+		return true;
+	log_error("pool", "worker %llu cannot be started: %s",
+		  (unsigned long long)engine->pool.last_serial, err.text);
+	refill_note_failure(engine);
+	return false;
+}
+
+void
+refill_run(struct engine *engine)
+{
+	refill_bury(engine);
+	if (!engine->refill_due)
+		return;
+	engine->refill_due = false;
+	if (generation_state(engine->generation) != GENERATION_SERVING)
+		return;
+	unsigned wanted = pool_wanted(&engine->pool, engine_now_ns());
+	for (unsigned i = 0; i < wanted && i < POOL_STARTS_PER_TURN; i++) {
+		if (!refill_start_one(engine))
+			return;
+	}
+	if (wanted > 0)
+		house_wake(engine);
+	if (wanted > POOL_STARTS_PER_TURN)
+		refill_soon(engine);
+}
+
+void
+refill_give_up(struct engine *engine, struct worker *worker)
+{
+	require(!worker->job);
+	struct zygote_link *zygote = generation_zygote(engine->generation);
+	watchdog_kill(worker->leaf.kill, zygote ? zygote_link_fd(zygote) : -1, worker->serial);
+	pool_move(&engine->pool, worker, WORKER_DEAD);
+	refill_note_failure(engine);
+	engine_later(engine);
+}
+
+/* Born and heard of: it can take a job. */
+static void
+refill_check_ready(struct engine *engine, struct worker *worker)
+{
+	struct error err = ERROR_INIT;
+	if (worker->pidfd < 0 || worker->pid == 0)
+		return;
+	pool_move(&engine->pool, worker, WORKER_READY);
+	pool_note_success(&engine->pool);
+	generation_prove(engine->generation);
+	refill_soon(engine);
+	if (engine->announced)
+		return;
+	engine->announced = true;
+	if (generation_announce(engine->generation, &err) < 0) {
+		engine->failed = true;
+		engine->callbacks.fatal(engine->callbacks.context, &err);
+		return;
+	}
+	engine->callbacks.ready(engine->callbacks.context);
+}
+
+void
+refill_on_forked(struct engine *engine, const struct message_forked *about, int pidfd)
+{
+	struct worker *worker = pool_find(&engine->pool, about->serial);
+	if (!worker || worker->state != WORKER_STARTING || worker->pidfd >= 0) {
+		base_close(&pidfd); /* given up meanwhile */
+		return;
+	}
+	if (about->error != 0) {
+		log_error("pool", "worker %llu: fork: %s", (unsigned long long)about->serial,
+			  strerror(about->error));
+		refill_give_up(engine, worker);
+		return;
+	}
+	worker->pidfd = pidfd;
+	refill_check_ready(engine, worker);
+}
+
+void
+refill_on_hello(void *context, uint64_t serial, int code, pid_t pid, const struct error *err)
+{
+	struct engine *engine = context;
+	struct worker *worker = pool_find(&engine->pool, serial);
+	if (!worker || worker->state != WORKER_STARTING)
+		return;
+	worker_link_unwatch(&worker->watch);
+	if (code == ERROR_CLOSED)
+		return; /* it died: the zygote is about to say how */
+	if (code < 0) {
+		log_error("pool", "worker %llu: %s", (unsigned long long)serial, err->text);
+		refill_give_up(engine, worker);
+		return;
+	}
+	worker_greet(worker, pid);
+	refill_check_ready(engine, worker);
+}
+
+void
+refill_on_exited(struct engine *engine, struct worker *worker, const struct message_exited *about)
+{
+	char setup[REFILL_SETUP_BYTES], how[32];
+	if (about->signal != 0)
+		(void)snprintf(how, sizeof(how), "signal %d", about->signal);
+	else
+		(void)snprintf(how, sizeof(how), "code %d", about->exit_code);
+	log_error("pool", "worker %llu ended while %s, by %s: %s",
+		  (unsigned long long)worker->serial, pool_state_name(worker->state), how,
+		  worker_setup_text(worker, setup, sizeof(setup)));
+	pool_move(&engine->pool, worker, WORKER_DEAD);
+	refill_note_failure(engine);
+	engine_later(engine);
+}

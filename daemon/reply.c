@@ -1,0 +1,217 @@
+/*
+ * Results and streamed output on their way to the client.
+ *
+ * A result is written as one JSON line, on the loop when it is short and on the pool thread when
+ * not; the request stays in work until its line is in the outbox. A request that is no longer in
+ * work has lost its client: the result is dropped. Streamed output keeps back an unfinished UTF-8
+ * sequence until the next piece, or until the result. It never follows a pointer of a connection
+ * and never judges a job. Called by daemon.c for the engine, and by method_job.c. A result that
+ * cannot be written (no memory) is answered with an internal error.
+ */
+#include "daemon/reply.h"
+
+#include "daemon/json_members.h"
+#include "protocol/base_assert.h"
+#include "protocol/base_log.h"
+#include "protocol/jsonrpc.h"
+#include "protocol/result_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A result line: every byte may become six (\u0000), and there are caps on all of its parts. */
+#define REPLY_LINE_BYTES_MAX (2048ull << 20)
+
+struct reply_work {
+	uv_work_t work;
+	struct reply *reply; /* borrowed */
+	uint64_t ticket;
+	char *id;                 /* owned copy */
+	struct run_result result; /* owned */
+	char *line;               /* owned, or NULL */
+	size_t size;
+};
+
+void
+reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork, struct outbox *outbox)
+{
+	memset(ret_reply, 0, sizeof(*ret_reply));
+	ret_reply->loop = loop;
+	ret_reply->inwork = inwork;
+	ret_reply->outbox = outbox;
+}
+
+/* The answer's line; any thread. */
+static char *
+write_line(const char *id, const struct run_result *result, size_t *ret_size)
+{
+	struct text_buffer text;
+	text_buffer_init(&text, REPLY_LINE_BYTES_MAX);
+	jsonrpc_write_result(&text, id, strlen(id));
+	result_json_write(result, &text);
+	jsonrpc_write_end(&text);
+	if (text.failed) {
+		struct rpc_error fault;
+		text_buffer_clear(&text);
+		jsonrpc_error_code(&fault, RPC_INTERNAL_ERROR, "the result cannot be written");
+		jsonrpc_write_error(&text, id, strlen(id), &fault);
+	}
+	char *line = text_buffer_steal(&text, ret_size);
+	text_buffer_deinit(&text);
+	return line;
+}
+
+static void
+answer(struct reply *reply, struct inwork_request *request, char *line, size_t size)
+{
+	uint64_t session = request->client->session;
+	inwork_remove(reply->inwork, &request);
+	if (!check_failed(line != NULL))
+		outbox_put(reply->outbox, session, line, size);
+}
+
+static void
+write_off_loop(uv_work_t *work)
+{
+	struct reply_work *w = work->data;
+	w->line = write_line(w->id, &w->result, &w->size);
+	run_result_deinit(&w->result);
+}
+
+static void
+on_written(uv_work_t *work, int status)
+{
+	struct reply_work *w = work->data;
+	struct inwork_request *request = inwork_find(w->reply->inwork, w->ticket);
+	(void)status;
+	w->reply->writing--;
+	if (request != NULL)
+		answer(w->reply, request, w->line, w->size);
+	else
+		free(w->line);
+	free(w->id);
+	free(w);
+}
+
+/* A notification's params begin the same for every kind. */
+static struct json_members
+begin_notification(struct text_buffer *text, const char *method,
+		   const struct inwork_request *request)
+{
+	text_buffer_init(text, REPLY_PIECE_BYTES_MAX * 8);
+	jsonrpc_write_notification(text, method);
+	struct json_members params = json_members_begin(text);
+	json_members_text(&params, "job", request->job);
+	json_members_name(&params, "id");
+	text_buffer_put_text(text, request->id);
+	return params;
+}
+
+static void
+end_notification(struct outbox *outbox, const struct inwork_request *request,
+		 struct json_members *params)
+{
+	size_t size;
+	json_members_end(params);
+	jsonrpc_write_end(params->text);
+	char *line = text_buffer_steal(params->text, &size);
+	if (!check_failed(line != NULL))
+		outbox_put(outbox, request->client->session, line, size);
+	text_buffer_deinit(params->text);
+}
+
+void
+reply_queued(struct outbox *outbox, const struct inwork_request *request)
+{
+	struct text_buffer text;
+	struct json_members params = begin_notification(&text, "job.progress", request);
+	json_members_text(&params, "state", "queued");
+	end_notification(outbox, request, &params);
+}
+
+static void
+put_piece(struct reply *reply, const struct inwork_request *request, int stream, const void *bytes,
+	  size_t size)
+{
+	if (size == 0)
+		return;
+	struct text_buffer text;
+	struct json_members params = begin_notification(&text, "job.output", request);
+	json_members_text(&params, "stream", stream == 1 ? "stdout" : "stderr");
+	json_members_name(&params, "data");
+	text_buffer_json_bytes(&text, bytes, size);
+	end_notification(reply->outbox, request, &params);
+}
+
+/* What was kept back of both streams; no more comes. */
+static void
+put_tails(struct reply *reply, struct inwork_request *request)
+{
+	for (int stream = 1; stream <= 2; stream++) {
+		struct utf8_tail *tail = &request->tails[stream - 1];
+		put_piece(reply, request, stream, tail->bytes, tail->size);
+		tail->size = 0;
+	}
+}
+
+void
+reply_output(struct reply *reply, uint64_t ticket, int stream, const void *bytes, size_t size)
+{
+	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	require(stream == 1 || stream == 2);
+	if (request == NULL || !request->stream)
+		return;
+	struct utf8_tail *tail = &request->tails[stream - 1];
+	const uint8_t *at = bytes;
+	uint8_t *joined = malloc(sizeof(tail->bytes) + REPLY_PIECE_BYTES_MAX);
+	require(joined != NULL);
+	while (size > 0) {
+		size_t part = size < REPLY_PIECE_BYTES_MAX ? size : REPLY_PIECE_BYTES_MAX;
+		memcpy(joined, tail->bytes, tail->size);
+		memcpy(joined + tail->size, at, part);
+		size_t whole = tail->size + part;
+		size_t open = utf8_tail_open_bytes(joined, whole);
+		memcpy(tail->bytes, joined + whole - open, open);
+		tail->size = (uint8_t)open;
+		put_piece(reply, request, stream, joined, whole - open);
+		at += part;
+		size -= part;
+	}
+	free(joined);
+}
+
+static size_t
+bytes_to_write(const struct run_result *result)
+{
+	return result->out.size + result->err.size + result->value.size + result->vars.size +
+	       result->error_message.size;
+}
+
+void
+reply_result(struct reply *reply, uint64_t ticket, struct run_result *result)
+{
+	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	if (request == NULL) {
+		run_result_deinit(result);
+		return;
+	}
+	put_tails(reply, request);
+	if (bytes_to_write(result) <= REPLY_INLINE_BYTES_MAX) {
+		size_t size = 0;
+		char *line = write_line(request->id, result, &size);
+		run_result_deinit(result);
+		answer(reply, request, line, size);
+		return;
+	}
+	struct reply_work *w = calloc(1, sizeof(*w));
+	require(w != NULL);
+	w->work.data = w;
+	w->reply = reply;
+	w->ticket = ticket;
+	w->id = strdup(request->id);
+	require(w->id != NULL);
+	w->result = *result;
+	memset(result, 0, sizeof(*result));
+	reply->writing++;
+	require(uv_queue_work(reply->loop, &w->work, write_off_loop, on_written) == 0);
+}

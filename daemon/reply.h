@@ -1,0 +1,37 @@
+/*
+ * Outwards: what the engine tells of a job becomes lines for the client that asked for it.
+ */
+#ifndef STINT_DAEMON_REPLY_H
+#define STINT_DAEMON_REPLY_H
+
+#include "daemon/inwork.h"
+#include "daemon/outbox.h"
+#include "protocol/run_result.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* Results with more than this to write are written off the loop. */
+#define REPLY_INLINE_BYTES_MAX 65536u
+/* Streamed output goes out in pieces of at most this much. */
+#define REPLY_PIECE_BYTES_MAX 65536u
+
+struct reply {
+	uv_loop_t *loop;       /* borrowed */
+	struct inwork *inwork; /* borrowed */
+	struct outbox *outbox; /* borrowed */
+	size_t writing;        /* results that are being written off the loop */
+};
+
+void reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork,
+		struct outbox *outbox);
+
+/* A job ended. Takes the result over; answers the request and takes it out of work. */
+void reply_result(struct reply *reply, uint64_t ticket, struct run_result *result);
+/* New output of a streaming job; stream is 1 or 2. */
+void reply_output(struct reply *reply, uint64_t ticket, int stream, const void *bytes, size_t size);
+/* Tell a streaming client the id of its job. */
+void reply_queued(struct outbox *outbox, const struct inwork_request *request);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * JSON-RPC calls: from a line to a checked call (rpc_parse, on any thread) and from a call to its
+ * method (rpc_run, on the loop). Answers leave through the outbox.
+ */
+#ifndef STINT_DAEMON_RPC_H
+#define STINT_DAEMON_RPC_H
+
+#include "daemon/inwork.h"
+#include "daemon/outbox.h"
+#include "protocol/config.h"
+#include "protocol/jsonrpc.h"
+#include "protocol/request.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct engine;
+struct rpc;
+struct rpc_call;
+
+enum rpc_outcome {
+	RPC_ANSWERED, /* the handler has written the result's JSON text */
+	RPC_FAULT,    /* the handler has filled in the error */
+	RPC_LATER,    /* the answer comes from elsewhere, or never (a notification) */
+};
+
+/* Called with an empty result and fault; writes to one of them. */
+typedef enum rpc_outcome rpc_handler(struct rpc *rpc, struct inwork_client *client,
+				     struct rpc_call *call, struct text_buffer *result,
+				     struct rpc_error *fault);
+
+struct rpc_method {
+	const char *name;
+	rpc_handler *handler;
+	bool prepares;        /* its parameters become call->request while parsing */
+	const char *params;   /* for the manual */
+	const char *sentence; /* for the manual */
+};
+
+/* A line that was taken apart. Handlers may move `request` out of it. */
+struct rpc_call {
+	const struct rpc_method *method; /* NULL: refused, see fault */
+	char *id;                        /* owned: JSON text; NULL: a notification */
+	json_t *params;                  /* owned: an object; NULL: none, or all in `request` */
+	struct run_request request;      /* owned: of a method that prepares */
+	struct rpc_error fault;
+};
+
+struct rpc {
+	const struct config *config; /* borrowed */
+	struct engine *engine;       /* borrowed */
+	struct inwork *inwork;       /* borrowed */
+	struct outbox *outbox;       /* borrowed */
+	uv_loop_t *loop;             /* borrowed: for the time */
+	uint64_t start_ms;           /* loop time at start */
+	struct json_marks marks;     /* of this process */
+	bool ready;                  /* a worker has been ready */
+};
+
+enum rpc_refusal {
+	RPC_REFUSED_TOO_LARGE, /* the line is above request_bytes_max */
+	RPC_REFUSED_NO_ROOM,   /* the memory for large lines is in use */
+};
+
+int rpc_init(struct rpc *ret_rpc, const struct config *config, struct inwork *inwork,
+	     struct outbox *outbox, uv_loop_t *loop, struct error *err);
+
+/* Check and take apart one line. Uses nothing of rpc but its configuration: any thread may. Never
+ * NULL. */
+struct rpc_call *rpc_parse(const struct rpc *rpc, const void *line, size_t length);
+void rpc_call_free(struct rpc_call **call);
+/* Run the method, or answer why not. Takes the call over. */
+void rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call);
+/* Answer a line that never became one. */
+void rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal);
+/* Fault of a handler: parameter `name` (any bytes) `problem`. */
+void rpc_fault_parameter(struct rpc_error *ret_fault, const char *name, const char *problem);
+/* JSON array of the methods' names. */
+void rpc_put_methods(struct text_buffer *text);
+/* The client is gone: its jobs are cancelled, nothing more is sent to it. */
+void rpc_forget(struct rpc *rpc, struct inwork_client *client);
+
+#endif

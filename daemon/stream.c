@@ -1,0 +1,88 @@
+/*
+ * Streams: reads what streaming jobs have put into their output files since the last look, and
+ * hands it on; at the end the rest comes from the result, so that the sum is exactly what the
+ * result holds. A file of a job that tampers with it gives wrong bytes to its own client only.
+ * Costs nothing while no job streams. Called by an alarm and by finish.c.
+ */
+#include "daemon/stream.h"
+
+#include "daemon/engine_state.h"
+#include "daemon/output_read.h"
+#include "protocol/base_log.h"
+
+#include <stdlib.h>
+
+#define STREAM_EVERY_MS       10u
+#define STREAM_LOOK_BYTES_MAX 65536u /* of one stream in one look */
+
+static void
+stream_tell(struct engine *engine, const struct job *job, int stream, const void *bytes,
+	    size_t size)
+{
+	if (!job->forgotten && !engine->closing && size > 0)
+		engine->callbacks.output(engine->callbacks.context, job->session, job->ticket,
+					 job->id, stream, bytes, size);
+}
+
+static void
+stream_look(struct engine *engine, struct job *job, int stream)
+{
+	struct error err = ERROR_INIT;
+	struct bytes bytes = {NULL, 0};
+	const struct limits *limits = &job->request.limits;
+	int code = output_read_new(stream == 1 ? job->worker->out_fd : job->worker->err_fd,
+				   stream == 1 ? &job->out_told : &job->err_told,
+				   stream == 1 ? limits->stdout_bytes : limits->stderr_bytes,
+				   STREAM_LOOK_BYTES_MAX, &bytes, &err);
+	if (code < 0)
+		log_limited(LOG_LEVEL_WARNING, "stream", 10, "job %s: %s", job->id, err.text);
+	else
+		stream_tell(engine, job, stream, bytes.data, bytes.size);
+	free(bytes.data);
+}
+
+void
+stream_wake(struct engine *engine)
+{
+	if (alarm_is_set(engine->stream_alarm))
+		return;
+	LIST_FOREACH (&engine->lists.of[JOB_RUNNING], link) {
+		if (list_item(link, struct job, link)->request.stream) {
+			alarm_set(engine->stream_alarm, STREAM_EVERY_MS);
+			return;
+		}
+	}
+}
+
+void
+stream_on_alarm(void *context)
+{
+	struct engine *engine = context;
+	LIST_FOREACH_SAFE (&engine->lists.of[JOB_RUNNING], link, next) {
+		struct job *job = list_item(link, struct job, link);
+		if (!job->request.stream || job->forgotten || job->worker->state != WORKER_BUSY)
+			continue;
+		stream_look(engine, job, 1);
+		stream_look(engine, job, 2);
+	}
+	stream_wake(engine);
+}
+
+static void
+stream_rest_of(struct engine *engine, const struct job *job, int stream, uint64_t *told,
+	       const struct bytes *all)
+{
+	if (*told >= all->size)
+		return;
+	stream_tell(engine, job, stream, all->data + *told, all->size - *told);
+	*told = all->size;
+}
+
+void
+stream_rest(struct engine *engine, struct job *job)
+{
+	if (!job->request.stream)
+		return;
+	stream_rest_of(engine, job, 1, &job->out_told, &job->result->out);
+	stream_rest_of(engine, job, 2, &job->err_told, &job->result->err);
+}

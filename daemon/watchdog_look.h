@@ -1,0 +1,32 @@
+/*
+ * POLICY of the watchdog: is a limit reached, and if not, when to look again. Pure.
+ */
+#ifndef STINT_DAEMON_WATCHDOG_LOOK_H
+#define STINT_DAEMON_WATCHDOG_LOOK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum watchdog_reason { WATCHDOG_NONE, WATCHDOG_CPU, WATCHDOG_WALL, WATCHDOG_CANCEL };
+
+#define WATCHDOG_LOOK_MIN_NS 1000000u /* looks at one worker are at least that far apart */
+
+struct watchdog_facts {
+	uint64_t now_ns;     /* monotonic */
+	uint64_t started_ns; /* monotonic: when the job was handed over */
+	uint64_t wall_limit_ns;
+	uint64_t cpu_limit_ns;
+	uint64_t cpu_used_ns; /* by the job so far, all its threads */
+	bool cpu_known;       /* false: the clock could not be read; cpu_used_ns is not looked at */
+	bool cancel;          /* somebody wants the job gone */
+	unsigned parallel; /* threads that can run at one time: min(threads, cores), at least 1 */
+};
+
+struct watchdog_decision {
+	enum watchdog_reason reason; /* not NONE: kill now */
+	uint64_t next_ns;            /* NONE: monotonic time of the next look */
+};
+
+struct watchdog_decision watchdog_look(const struct watchdog_facts *facts);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * Makes and unmakes what stintd holds of a worker. Makes no decision about it (pool.c) and reads
+ * none of its results (collect.c). On failure everything made so far is undone, the leaf too. The
+ * page is shared with hostile code: it is mapped from a memfd that is sealed against shrinking, so
+ * that reading it can never fault.
+ */
+#include "daemon/worker.h"
+
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The kernel's MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED). */
+#define WORKER_CPU_CLOCK(pid) ((clockid_t)(((~(unsigned)(pid)) << 3) | 2u))
+
+void
+worker_greet(struct worker *worker, pid_t pid)
+{
+	worker->pid = pid;
+	worker->cpu_clock = WORKER_CPU_CLOCK(pid);
+}
+
+/* A second descriptor of the same open file, for the worker. */
+static int
+worker_copy_fd(int fd, int *ret_fd, struct error *err)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0)
+		return error_errno(err, "copy a descriptor for a worker");
+	*ret_fd = copy;
+	return 0;
+}
+
+static int
+worker_make_page(struct worker *worker, struct error *err)
+{
+	int code = base_memfd("stint-page", PAGE_FILE_BYTES, &worker->page_fd, err);
+	if (code < 0)
+		return code;
+	void *page =
+	    mmap(NULL, PAGE_MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, worker->page_fd, 0);
+	if (page == MAP_FAILED)
+		return error_errno(err, "map a worker's page");
+	worker->page = page;
+	return 0;
+}
+
+static int
+worker_make_fds(struct worker *worker, int *ret_fds, struct error *err)
+{
+	int code = worker_link_open(&worker->channel, &ret_fds[FORK_FD_CHANNEL], err);
+	if (code == 0) {
+		ret_fds[FORK_FD_STDIN] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (ret_fds[FORK_FD_STDIN] < 0)
+			code = error_errno(err, "/dev/null");
+	}
+	if (code == 0)
+		code = base_memfd("stint-stdout", 0, &worker->out_fd, err);
+	if (code == 0)
+		code = base_memfd("stint-stderr", 0, &worker->err_fd, err);
+	if (code == 0)
+		code = worker_make_page(worker, err);
+	if (code == 0)
+		code = worker_copy_fd(worker->out_fd, &ret_fds[FORK_FD_STDOUT], err);
+	if (code == 0)
+		code = worker_copy_fd(worker->err_fd, &ret_fds[FORK_FD_STDERR], err);
+	if (code == 0)
+		code = worker_copy_fd(worker->page_fd, &ret_fds[FORK_FD_PAGE], err);
+	return code;
+}
+
+int
+worker_new(uint64_t serial, uint32_t uid, unsigned slot, const struct leaf_root *root,
+	   struct worker **ret_worker, int *ret_fds, struct error *err)
+{
+	int fds[FORK_FD_COUNT] = {-1, -1, -1, -1, -1};
+	struct limits limits;
+	struct worker *worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return error_errno(err, "memory for a worker");
+	worker->serial = serial;
+	worker->uid = uid;
+	worker->slot = slot;
+	worker->state = WORKER_STARTING;
+	worker->channel = worker->pidfd = worker->out_fd = worker->err_fd = worker->page_fd = -1;
+	worker->cpu_clock = -1;
+	leaf_init(&worker->leaf);
+	int code = leaf_create(&worker->leaf, root, serial, err);
+	/* While it waits: what a job with the built-in limits gets, so that those cost no write. */
+	limits_defaults(&limits);
+	if (code == 0)
+		code = leaf_limit(&worker->leaf, leaf_memory_bytes(&limits), limits.threads, err);
+	if (code == 0)
+		code = worker_make_fds(worker, fds, err);
+	if (code < 0) {
+		for (size_t i = 0; i < FORK_FD_COUNT; i++)
+			base_close(&fds[i]);
+		leaf_close(&worker->leaf);
+		(void)leaf_remove(root, serial, &worker->leaf.made, NULL);
+		worker_free(&worker);
+		return code;
+	}
+	memcpy(ret_fds, fds, sizeof(fds));
+	*ret_worker = worker;
+	return 0;
+}
+
+void
+worker_free(struct worker **worker)
+{
+	struct worker *gone = *worker;
+	if (!gone)
+		return;
+	*worker = NULL;
+	worker_link_unwatch(&gone->watch);
+	list_remove(&gone->link);
+	base_close(&gone->channel);
+	base_close(&gone->pidfd);
+	base_close(&gone->out_fd);
+	base_close(&gone->err_fd);
+	base_close(&gone->page_fd);
+	leaf_close(&gone->leaf);
+	if (gone->page)
+		(void)munmap(gone->page, PAGE_MAPPED_BYTES);
+	free(gone);
+}
+
+const char *
+worker_setup_text(const struct worker *worker, char *text, size_t size)
+{
+	char name[sizeof(worker->page->setup_name)], quoted[4 * sizeof(name) + 1];
+	uint32_t step = __atomic_load_n(&worker->page->setup_step, __ATOMIC_ACQUIRE);
+	uint32_t number = __atomic_load_n(&worker->page->setup_errno, __ATOMIC_RELAXED);
+	if (step == 0) {
+		(void)snprintf(text, size, "no step named");
+		return text;
+	}
+	memcpy(name, worker->page->setup_name, sizeof(name));
+	base_log_quote(name, strnlen(name, sizeof(name)), quoted, sizeof(quoted));
+	(void)snprintf(text, size, "step %u (%s): %s", step, quoted,
+		       number < 4096 ? strerror((int)number) : "no errno");
+	return text;
+}

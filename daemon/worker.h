@@ -1,0 +1,61 @@
+/*
+ * stintd's side of one worker: its state, its descriptors, its shared page and its leaf.
+ */
+#ifndef STINT_DAEMON_WORKER_H
+#define STINT_DAEMON_WORKER_H
+
+#include "daemon/leaf.h"
+#include "daemon/worker_link.h"
+#include "protocol/base_list.h"
+#include "protocol/error.h"
+#include "protocol/message.h"
+#include "protocol/worker_abi.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+enum worker_state {
+	WORKER_STARTING, /* the zygote was asked for it */
+	WORKER_READY,    /* forked and said hello */
+	WORKER_BUSY,     /* has a job */
+	WORKER_DEAD,     /* reaped or given up; waits to be freed */
+	WORKER_STATE_COUNT
+};
+
+struct job;
+
+struct worker {
+	struct link link; /* in the pool's list of its state */
+	enum worker_state state;
+	uint64_t serial;
+	uint64_t generation; /* number of */
+	uint32_t uid;        /* inside the zygote's namespace */
+	unsigned slot;       /* of the watchdog */
+	uint64_t born_ns;
+	uint64_t killed_ns; /* when we killed it for not getting ready; 0: not */
+	int channel, pidfd, out_fd, err_fd, page_fd; /* owned, -1 when there is none */
+	struct worker_page *page;                    /* mapped, PAGE_MAPPED_BYTES */
+	struct leaf leaf;
+	struct worker_watch *watch; /* owned while we wait for the hello */
+	pid_t pid;                  /* on the host; 0 until the hello */
+	clockid_t cpu_clock;        /* -1 until the hello */
+	struct job *job;            /* BUSY: borrowed from the job lists */
+	uint64_t cpu_start_ns;      /* BUSY: reading of cpu_clock when the job was handed over */
+};
+
+/*
+ * Make all that a worker needs before its fork; ret_fds (FORK_FD_COUNT) are the worker's ends, the
+ * caller's to close after the fork request.
+ */
+int worker_new(uint64_t serial, uint32_t uid, unsigned slot, const struct leaf_root *root,
+	       struct worker **ret_worker, int *ret_fds, struct error *err);
+/* Close, unmap, free. The leaf's directories stay: see leaf_remove. */
+void worker_free(struct worker **worker);
+/* Note the host pid from the hello. */
+void worker_greet(struct worker *worker, pid_t pid);
+/* Write to `text` what the page says of a set-up that failed: step and errno, cleaned. */
+const char *worker_setup_text(const struct worker *worker, char *text, size_t size);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * The memory that a worker and stintd share: how far the worker is, its output stages, and where
+ * its result blob is. Part of worker_abi.h, which says when it is written and that stintd takes all
+ * of it for hostile.
+ */
+#ifndef STINT_PROTOCOL_WORKER_PAGE_H
+#define STINT_PROTOCOL_WORKER_PAGE_H
+
+#include <stdint.h>
+
+/* How far a worker is. Written by the worker's C code. */
+enum worker_phase {
+	PHASE_NEW,     /* setting up */
+	PHASE_READY,   /* confined, waits for its terms */
+	PHASE_TERMS,   /* has its terms, installs them */
+	PHASE_RUNNING, /* has read tenant bytes */
+	PHASE_ENDED,   /* job's code has ended; the result blob is complete */
+};
+
+/* Which of its own failures a job ended with. Advisory: what is measured outside comes first. */
+enum worker_reason {
+	REASON_NONE,	       /* ran to its end, or was killed before it could say */
+	REASON_COMPILE_ERROR,
+	REASON_EXCEPTION,      /* uncaught exception */
+	REASON_EXIT,	       /* SystemExit: the exit code is the process's */
+	REASON_MEMORY_ERROR,   /* uncaught MemoryError */
+	REASON_RECURSION_ERROR,
+	REASON_OUTPUT_LIMIT,   /* stdout or stderr cap: detail says which */
+	REASON_VALUE_LIMIT,    /* value and vars larger than value_bytes */
+	REASON_VALUE_ERROR,    /* value or variable that JSON cannot hold, or is missing */
+	REASON_COUNT
+};
+
+/*
+ * Shared output stage of stdout and of stderr: two levels as in CPython, BufferedWriter's buffer
+ * and TextIOWrapper's pending bytes (text). At any instant, what was printed is the stream's file,
+ * then the buffer level, then the text level.
+ */
+#define STAGE_LEVEL_BYTES 8192u
+struct page_stage {
+	/* Valid bytes of both levels in one word, so that text moves into the buffer, or the buffer
+	 * empties, in a single store. */
+	uint64_t levels;
+	/* Non-zero while the buffer level moves into the file: 1 + the file's size before. At death
+	 * stintd drops from the buffer's front what the file has grown by since. */
+	uint64_t flush_mark;
+};
+#define STAGE_LEVELS(buffer, text) ((uint64_t)(buffer) | (uint64_t)(text) << 32)
+#define STAGE_BUFFER_OF(levels)	   ((uint32_t)(levels))
+#define STAGE_TEXT_OF(levels)	   ((uint32_t)((levels) >> 32))
+enum page_stream { PAGE_STREAM_STDOUT, PAGE_STREAM_STDERR, PAGE_STREAM_COUNT };
+
+/* First page of the page file: mapped by both sides. Each field has one writer. */
+struct worker_page {
+	/* written by the worker */
+	uint32_t phase;	      /* enum worker_phase */
+	uint32_t reason;      /* enum worker_reason */
+	uint32_t detail;      /* OUTPUT_LIMIT: 1 stdout, 2 stderr */
+	uint32_t setup_step;  /* 1 + index of the set-up step that failed, 0 when none */
+	uint32_t setup_errno;
+	uint32_t pad;
+	uint64_t result_bytes; /* release-stored when the result blob is complete */
+	uint64_t opcodes;      /* running count; 0 until metering */
+	struct page_stage stages[PAGE_STREAM_COUNT];
+	char setup_name[32]; /* of the step that failed */
+	/* written by stintd, on a cache line of its own */
+	_Alignas(64) uint32_t stop; /* not 0: end as soon as possible */
+};
+#define PAGE_HEADER_BYTES  4096u
+/* Levels of a stream (enum page_stream), behind the header. */
+#define PAGE_BUFFER_OFFSET(stream) (PAGE_HEADER_BYTES + 2u * (stream) * STAGE_LEVEL_BYTES)
+#define PAGE_TEXT_OFFSET(stream)   (PAGE_BUFFER_OFFSET(stream) + STAGE_LEVEL_BYTES)
+#define PAGE_MAPPED_BYTES	   PAGE_BUFFER_OFFSET(PAGE_STREAM_COUNT)
+#define PAGE_RESULT_OFFSET 65536u
+/* Largest result blob: value_bytes at its maximum, error texts, frames, warnings. Sparse. */
+#define RESULT_BYTES_MAX (80u << 20)
+#define PAGE_FILE_BYTES	 (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
+_Static_assert(sizeof(struct worker_page) <= PAGE_HEADER_BYTES, "the header fits its page");
+_Static_assert(PAGE_MAPPED_BYTES <= PAGE_RESULT_OFFSET, "the result lies behind the stages");
+
+#endif

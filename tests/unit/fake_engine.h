@@ -1,0 +1,49 @@
+/*
+ * A stand-in for the inner half of stintd: implements daemon/engine.h, runs nothing, and ends jobs
+ * the way a test tells it to.
+ */
+#ifndef STINT_TESTS_FAKE_ENGINE_H
+#define STINT_TESTS_FAKE_ENGINE_H
+
+#include "daemon/engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FAKE_JOBS_MAX 4096
+
+struct fake_job {
+	bool live, cancelled;
+	char id[JOB_ID_CHARS + 1];
+	uint64_t session, ticket;
+	struct run_request request;
+};
+
+struct engine {
+	struct engine_callbacks callbacks;
+	uv_check_t check;
+	uv_idle_t idle;
+	struct fake_job jobs[FAKE_JOBS_MAX];
+	size_t count; /* submitted so far */
+	size_t live;
+	unsigned last_id;
+	bool auto_finish; /* each job ends in the turn after it came; stdout is its source */
+	bool full;        /* refuse with ERROR_LIMIT */
+	bool draining, drained;
+	bool told_ready;
+	bool breaks;        /* tell of a fatal fault when a job comes */
+	unsigned forgotten; /* calls of engine_forget_session */
+};
+
+/* The one that engine_new made last; tests reach it through this. */
+struct engine *fake_engine(void);
+/* Have engines made from now on end jobs by themselves. */
+void fake_engine_auto(bool on);
+/* Have engines made from now on break down at their first job. */
+void fake_engine_breaks(bool on);
+/* End job `index` with status ok and this stdout. */
+void fake_engine_finish(struct engine *engine, size_t index, const void *out, size_t size);
+void fake_engine_output(struct engine *engine, size_t index, int stream, const void *bytes,
+			size_t size);
+
+#endif

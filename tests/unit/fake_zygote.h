@@ -1,0 +1,45 @@
+/*
+ * A stand-in for spawner, zygote and workers, for tests of the engine without root: plain processes
+ * that speak the real messages, and workers that play a script in place of a program.
+ */
+#ifndef STINT_TESTS_FAKE_ZYGOTE_H
+#define STINT_TESTS_FAKE_ZYGOTE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Shared between the test and the fake's processes; each word has one writer at a time. */
+struct fake_shared {
+	pid_t zygote;		      /* of the running generation */
+	unsigned generations;	      /* started so far */
+	unsigned forks;		      /* workers forked so far */
+	unsigned daemon_ready;	      /* MESSAGE_DAEMON_READY seen */
+	unsigned fail_starts;	      /* generations that shall fail to start */
+	unsigned fail_forks;	      /* forks that shall be refused */
+	unsigned mute_workers;	      /* workers that shall die before their hello */
+	unsigned breaking_workers;    /* workers that shall die with the job unread */
+	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */
+	unsigned lying_zygote;	      /* the zygote shall send rubbish when it is asked for a fork */
+};
+
+struct fake {
+	struct fake_shared *shared; /* mapped */
+	pid_t spawner;
+	int link; /* stintd's end of the spawner link: the engine's */
+};
+
+/* Fork the fake spawner. Before any thread is started. */
+void fake_zygote_start(struct fake *ret_fake);
+/* Kill what is left and reap it. */
+void fake_zygote_stop(struct fake *fake);
+
+/*
+ * Scripts of a worker: commands separated by ';' in the job's source.
+ *   out TEXT, err TEXT   write it          stdin        copy fd 0 to fd 1
+ *   exit N, signal N     end               spin, pause  use CPU, or time, without end
+ *   value JSON           leave a result    rubbish      say that rubbish is a result
+ *   half                 leave half a result and end well
+ *   speak                send a byte on the channel
+ *   forge                claim a failed set-up and exit with its code
+ */
+#endif

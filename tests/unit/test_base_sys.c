@@ -1,0 +1,198 @@
+/*
+ * Whole reads and writes, memory files, kernel files.
+ */
+#define _GNU_SOURCE
+#include "protocol/base_sys.h"
+#include "tests/unit/cmocka_headers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void
+close_resets_and_keeps_errno(void **state)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), copy = fd;
+
+	errno = EXDEV;
+	base_close(&fd);
+	assert_int_equal(fd, -1);
+	assert_int_equal(errno, EXDEV);
+	assert_int_equal(fcntl(copy, F_GETFD), -1);
+	base_close(&fd);
+	assert_int_equal(fd, -1);
+}
+
+static void
+pipe_transfers(void **state)
+{
+	struct error err = ERROR_INIT;
+	char bytes[8] = "";
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(base_write_full(fds[1], "abcdef", 6, &err), 0);
+	assert_int_equal(base_read_full(fds[0], bytes, 4, &err), 0);
+	assert_memory_equal(bytes, "abcd", 4);
+	base_close(&fds[1]);
+	assert_int_equal(base_read_full(fds[0], bytes, 4, &err), ERROR_CLOSED);
+	base_close(&fds[0]);
+	assert_int_equal(base_read_full(-1, bytes, 1, &err), ERROR_SYSTEM);
+	assert_int_equal(err.sys, EBADF);
+}
+
+static void
+write_without_reader_is_closed(void **state)
+{
+	struct error err = ERROR_INIT;
+	int fds[2];
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	base_close(&fds[0]);
+	assert_int_equal(base_write_full(fds[1], "x", 1, &err), ERROR_CLOSED);
+	base_close(&fds[1]);
+}
+
+static void
+sized_memfd_is_sealed(void **state)
+{
+	struct error err = ERROR_INIT;
+	char bytes[3] = "";
+	struct stat status;
+	int fd = -1;
+
+	assert_int_equal(base_memfd("test", 8192, &fd, &err), 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(status.st_size, 8192);
+	assert_int_equal(ftruncate(fd, 4096), -1);
+	assert_int_equal(ftruncate(fd, 16384), -1);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_false(fcntl(fd, F_GETFL) & O_APPEND);
+	assert_int_equal(base_pwrite_full(fd, "xyz", 3, 8189, &err), 0);
+	assert_int_equal(base_pread_full(fd, bytes, 3, 8189, &err), 0);
+	assert_memory_equal(bytes, "xyz", 3);
+	assert_int_equal(base_pwrite_full(fd, "xyz", 3, 8190, &err), ERROR_SYSTEM);
+	assert_int_equal(base_pread_full(fd, bytes, 3, 8190, &err), ERROR_CLOSED);
+	base_close(&fd);
+}
+
+static void
+empty_memfd_appends(void **state)
+{
+	struct error err = ERROR_INIT;
+	char bytes[4] = "";
+	int fd = -1;
+
+	assert_int_equal(base_memfd("test", 0, &fd, &err), 0);
+	assert_true(fcntl(fd, F_GETFL) & O_APPEND);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(write(fd, "ab", 2), 2);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(write(fd, "cd", 2), 2);
+	assert_int_equal(base_pread_full(fd, bytes, 4, 0, &err), 0);
+	assert_memory_equal(bytes, "abcd", 4);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	base_close(&fd);
+}
+
+/* A memory file in the place of a kernel file. */
+static int
+file_with(const char *text)
+{
+	int fd = memfd_create("kernel", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	return fd;
+}
+
+static void
+numbers_of_kernel_files(void **state)
+{
+	static const struct {
+		const char *text;
+		int result;
+		uint64_t value;
+	} CASES[] = {
+	    {"0\n", 0, 0},
+	    {"4096\n", 0, 4096},
+	    {"17", 0, 17},
+	    {"max\n", 0, UINT64_MAX},
+	    {"18446744073709551615\n", 0, UINT64_MAX},
+	    {"18446744073709551616\n", ERROR_INVALID, 0},
+	    {"", ERROR_INVALID, 0},
+	    {"\n", ERROR_INVALID, 0},
+	    {"-1\n", ERROR_INVALID, 0},
+	    {"12x\n", ERROR_INVALID, 0},
+	    {"maximum\n", ERROR_INVALID, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		struct error err = ERROR_INIT;
+		uint64_t value = 0;
+		int fd = file_with(CASES[i].text);
+
+		assert_int_equal(base_file_read_u64(fd, &value, &err), CASES[i].result);
+		assert_int_equal(value, CASES[i].value);
+		base_close(&fd);
+	}
+}
+
+static void
+kernel_file_is_written_at_its_start(void **state)
+{
+	struct error err = ERROR_INIT;
+	uint64_t value = 0;
+	int fd = file_with("");
+
+	assert_int_equal(base_file_write_u64(fd, UINT64_MAX, &err), 0);
+	assert_int_equal(base_file_read_u64(fd, &value, &err), 0);
+	assert_int_equal(value, UINT64_MAX);
+	assert_int_equal(base_file_write_u64(fd, 12, &err), 0);
+	assert_int_equal(base_file_read_u64(fd, &value, &err), 0);
+	assert_int_equal(value, 12);
+	base_close(&fd);
+	assert_int_equal(base_file_write_u64(fd, 12, &err), ERROR_SYSTEM);
+}
+
+static void
+keys_of_kernel_files(void **state)
+{
+	struct error err = ERROR_INIT;
+	uint64_t value = 0;
+	int fd = file_with("usage_usec 12\nuser_usec 7\nlast 3");
+
+	assert_int_equal(base_file_read_key(fd, "user_usec", &value, &err), 0);
+	assert_int_equal(value, 7);
+	assert_int_equal(base_file_read_key(fd, "usage_usec", &value, &err), 0);
+	assert_int_equal(value, 12);
+	assert_int_equal(base_file_read_key(fd, "last", &value, &err), 0);
+	assert_int_equal(value, 3);
+	assert_int_equal(base_file_read_key(fd, "user", &value, &err), ERROR_NOT_FOUND);
+	assert_int_equal(base_file_read_key(fd, "usec", &value, &err), ERROR_NOT_FOUND);
+	assert_int_equal(value, 3);
+	base_close(&fd);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(close_resets_and_keeps_errno),
+	    cmocka_unit_test(pipe_transfers),
+	    cmocka_unit_test(write_without_reader_is_closed),
+	    cmocka_unit_test(sized_memfd_is_sealed),
+	    cmocka_unit_test(empty_memfd_appends),
+	    cmocka_unit_test(numbers_of_kernel_files),
+	    cmocka_unit_test(kernel_file_is_written_at_its_start),
+	    cmocka_unit_test(keys_of_kernel_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

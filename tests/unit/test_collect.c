@@ -1,0 +1,398 @@
+/* Reading a dead worker's result: what a good worker writes, and everything a bad one might. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "daemon/collect.h"
+#include "protocol/base_sys.h"
+#include "protocol/pack.h"
+
+struct fixture {
+	struct pack pack;
+	struct limits limits;
+	struct run_result result;
+	const char *fault;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	assert_non_null(fixture);
+	pack_init(&fixture->pack, 1u << 20);
+	limits_defaults(&fixture->limits);
+	fixture->limits.value_bytes = 100;
+	*state = fixture;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *fixture = *state;
+	pack_deinit(&fixture->pack);
+	run_result_deinit(&fixture->result);
+	free(fixture);
+	return 0;
+}
+
+static void
+put(struct fixture *fixture, uint32_t tag, const char *text)
+{
+	pack_put(&fixture->pack, tag, text, strlen(text));
+}
+
+static enum verdict_blob
+collect(struct fixture *fixture, bool ended)
+{
+	run_result_deinit(&fixture->result);
+	fixture->fault = NULL;
+	return collect_blob(fixture->pack.bytes, fixture->pack.size, ended, &fixture->limits,
+			    &fixture->result, &fixture->fault);
+}
+
+/* Refused: hostile from a worker that says it ended, half-written from one that does not. */
+static void
+assert_refused(struct fixture *fixture)
+{
+	assert_int_equal(collect(fixture, true), VERDICT_BLOB_HOSTILE);
+	assert_non_null(fixture->fault);
+	assert_null(fixture->result.value.data);
+	assert_false(fixture->result.has_error);
+	assert_int_equal(fixture->result.frame_count, 0);
+	assert_int_equal(collect(fixture, false), VERDICT_BLOB_PARTIAL);
+}
+
+static void
+test_all_fields(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_VALUE, "[1,2]");
+	put(fixture, RESULT_VARS, "{\"a\":null}");
+	put(fixture, RESULT_ERROR_TYPE, "ValueError");
+	put(fixture, RESULT_ERROR_MESSAGE, "");
+	put(fixture, RESULT_FRAME_FILE, "main.py");
+	pack_put_u32(&fixture->pack, RESULT_FRAME_LINE, 0x01020304);
+	put(fixture, RESULT_FRAME_FUNCTION, "f");
+	put(fixture, RESULT_FRAME_TEXT, "x = 1");
+	put(fixture, RESULT_FRAME_FILE, "second.py");
+	put(fixture, RESULT_WARNING, "w1");
+	put(fixture, RESULT_WARNING, "w2");
+	assert_int_equal(collect(fixture, true), VERDICT_BLOB_COMPLETE);
+	assert_string_equal((char *)fixture->result.value.data, "[1,2]");
+	assert_string_equal((char *)fixture->result.vars.data, "{\"a\":null}");
+	assert_true(fixture->result.has_error);
+	assert_string_equal((char *)fixture->result.error_type.data, "ValueError");
+	assert_int_equal(fixture->result.error_message.size, 0);
+	assert_int_equal(fixture->result.frame_count, 2);
+	assert_int_equal(fixture->result.frames[0].line, 0x01020304);
+	assert_string_equal((char *)fixture->result.frames[0].text.data, "x = 1");
+	assert_string_equal((char *)fixture->result.frames[1].file.data, "second.py");
+	assert_int_equal(fixture->result.warning_count, 2);
+}
+
+static void
+test_every_cut_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_VALUE, "12345");
+	size_t whole = fixture->pack.size;
+	for (size_t size = 1; size < whole; size++) {
+		fixture->pack.size = size;
+		assert_refused(fixture);
+	}
+	fixture->pack.size = whole;
+	assert_int_equal(collect(fixture, false), VERDICT_BLOB_COMPLETE);
+}
+
+static void
+test_length_that_lies(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_VALUE, "12345");
+	memset(fixture->pack.bytes + 4, 0xff, 4);
+	assert_refused(fixture);
+}
+
+static void
+test_value_not_json(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_VALUE, "1}{");
+	assert_refused(fixture);
+}
+
+static void
+test_value_with_line_end(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_VALUE, "[1,\n2]");
+	assert_refused(fixture);
+}
+
+static void
+test_value_empty(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_VALUE, "");
+	assert_refused(fixture);
+}
+
+static void
+test_value_twice(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_VALUE, "1");
+	put(fixture, RESULT_VALUE, "2");
+	assert_refused(fixture);
+}
+
+static void
+test_vars_not_an_object(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_VARS, "[1]");
+	assert_refused(fixture);
+}
+
+static void
+test_value_cap_is_of_both(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->limits.value_bytes = 10;
+	put(fixture, RESULT_VALUE, "12345");
+	put(fixture, RESULT_VARS, "{    }"); /* 5 + 6 */
+	assert_refused(fixture);
+	fixture->limits.value_bytes = 11;
+	assert_int_equal(collect(fixture, true), VERDICT_BLOB_COMPLETE);
+}
+
+static void
+test_text_cap(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text = malloc(ERROR_TEXT_BYTES_MAX + 1);
+	assert_non_null(text);
+	memset(text, 'a', ERROR_TEXT_BYTES_MAX + 1);
+	pack_put(&fixture->pack, RESULT_ERROR_TYPE, text, ERROR_TEXT_BYTES_MAX);
+	assert_int_equal(collect(fixture, true), VERDICT_BLOB_COMPLETE);
+	pack_put(&fixture->pack, RESULT_ERROR_MESSAGE, text, ERROR_TEXT_BYTES_MAX + 1);
+	assert_refused(fixture);
+	free(text);
+}
+
+static void
+test_frames_cap(void **state)
+{
+	struct fixture *fixture = *state;
+	for (size_t i = 0; i < TRACEBACK_FRAMES_MAX; i++)
+		put(fixture, RESULT_FRAME_FILE, "f");
+	assert_int_equal(collect(fixture, true), VERDICT_BLOB_COMPLETE);
+	put(fixture, RESULT_FRAME_FILE, "f");
+	assert_refused(fixture);
+}
+
+static void
+test_warnings_cap(void **state)
+{
+	struct fixture *fixture = *state;
+	for (size_t i = 0; i < WARNINGS_MAX + 1; i++)
+		put(fixture, RESULT_WARNING, "w");
+	assert_refused(fixture);
+}
+
+static void
+test_frame_part_without_frame(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_FRAME_FUNCTION, "f");
+	assert_refused(fixture);
+}
+
+static void
+test_line_of_wrong_size(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, RESULT_FRAME_FILE, "f");
+	put(fixture, RESULT_FRAME_LINE, "12345");
+	assert_refused(fixture);
+}
+
+static void
+test_unknown_field(void **state)
+{
+	struct fixture *fixture = *state;
+	put(fixture, 99, "x");
+	assert_refused(fixture);
+}
+
+/* The whole of collect_run, on real files. */
+struct page_fixture {
+	struct collect_input input;
+	struct worker_page *page;
+	struct run_result result;
+	struct collect_facts facts;
+};
+
+static int
+setup_page(void **state)
+{
+	struct page_fixture *fixture = calloc(1, sizeof(*fixture));
+	assert_non_null(fixture);
+	struct collect_input *input = &fixture->input;
+	input->out_fd = input->err_fd = input->page_fd = -1;
+	assert_int_equal(base_memfd("test", 0, &input->out_fd, NULL), 0);
+	assert_int_equal(base_memfd("test", 0, &input->err_fd, NULL), 0);
+	assert_int_equal(base_memfd("test", PAGE_FILE_BYTES, &input->page_fd, NULL), 0);
+	fixture->page =
+	    mmap(NULL, PAGE_MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, input->page_fd, 0);
+	assert_true(fixture->page != MAP_FAILED);
+	input->page = fixture->page;
+	limits_defaults(&input->limits);
+	*state = fixture;
+	return 0;
+}
+
+static int
+teardown_page(void **state)
+{
+	struct page_fixture *fixture = *state;
+	run_result_deinit(&fixture->result);
+	base_close(&fixture->input.out_fd);
+	base_close(&fixture->input.err_fd);
+	base_close(&fixture->input.page_fd);
+	(void)munmap(fixture->page, PAGE_MAPPED_BYTES);
+	free(fixture);
+	return 0;
+}
+
+static void
+test_page_of_a_good_worker(void **state)
+{
+	struct page_fixture *fixture = *state;
+	struct pack pack;
+	pack_init(&pack, 1000);
+	pack_put(&pack, RESULT_VALUE, "42", 2);
+	assert_int_equal(base_pwrite_full(fixture->input.page_fd, pack.bytes, pack.size,
+					  PAGE_RESULT_OFFSET, NULL),
+			 0);
+	fixture->page->result_bytes = pack.size;
+	fixture->page->phase = PHASE_ENDED;
+	pack_deinit(&pack);
+	assert_int_equal(base_write_full(fixture->input.out_fd, "out", 3, NULL), 0);
+	assert_int_equal(base_write_full(fixture->input.err_fd, "error", 5, NULL), 0);
+	assert_int_equal(collect_size(&fixture->input), 10 + 3 + 5);
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_int_equal(fixture->facts.blob, VERDICT_BLOB_COMPLETE);
+	assert_int_equal(fixture->facts.phase, PHASE_ENDED);
+	assert_false(fixture->facts.failed);
+	assert_false(fixture->facts.output_over);
+	assert_memory_equal(fixture->result.out.data, "out", 3);
+	assert_memory_equal(fixture->result.err.data, "error", 5);
+	assert_memory_equal(fixture->result.value.data, "42", 2);
+}
+
+static void
+test_page_untouched(void **state)
+{
+	struct page_fixture *fixture = *state;
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_int_equal(fixture->facts.blob, VERDICT_BLOB_NONE);
+	assert_int_equal(fixture->result.out.size, 0);
+	fixture->page->phase = PHASE_ENDED; /* ended with nothing to say */
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_int_equal(fixture->facts.blob, VERDICT_BLOB_COMPLETE);
+}
+
+static void
+test_page_of_rubbish(void **state)
+{
+	struct page_fixture *fixture = *state;
+	memset(fixture->page, 0xff, PAGE_MAPPED_BYTES);
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_int_equal(fixture->facts.phase, UINT32_MAX);
+	assert_int_equal(fixture->facts.blob, VERDICT_BLOB_PARTIAL);
+	assert_false(fixture->facts.failed);
+	run_result_deinit(&fixture->result);
+	fixture->page->phase = PHASE_ENDED;
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_int_equal(fixture->facts.blob, VERDICT_BLOB_HOSTILE);
+}
+
+static void
+test_page_size_above_the_cap_is_not_read(void **state)
+{
+	struct page_fixture *fixture = *state;
+	fixture->page->phase = PHASE_ENDED;
+	fixture->page->result_bytes =
+	    fixture->input.limits.value_bytes + COLLECT_EXTRA_BYTES_MAX + 1;
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_int_equal(fixture->facts.blob, VERDICT_BLOB_HOSTILE);
+	assert_string_equal(fixture->facts.fault, "a result above its cap");
+}
+
+static void
+test_output_is_cut_at_its_cap(void **state)
+{
+	struct page_fixture *fixture = *state;
+	fixture->input.limits.stdout_bytes = 4;
+	fixture->input.limits.stderr_bytes = 5;
+	assert_int_equal(base_write_full(fixture->input.out_fd, "12345", 5, NULL), 0);
+	assert_int_equal(base_write_full(fixture->input.err_fd, "12345", 5, NULL), 0);
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_true(fixture->facts.output_over);
+	assert_int_equal(fixture->result.out.size, 4);
+	assert_true(fixture->result.out_truncated);
+	assert_int_equal(fixture->result.err.size, 5);
+	assert_false(fixture->result.err_truncated);
+}
+
+static void
+test_unreadable_file_is_our_failure(void **state)
+{
+	struct page_fixture *fixture = *state;
+	base_close(&fixture->input.out_fd);
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_true(fixture->facts.failed);
+	assert_true(fixture->facts.err.text[0] != 0);
+}
+
+int
+main(void)
+{
+#define BLOB(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define PAGE(name) cmocka_unit_test_setup_teardown(name, setup_page, teardown_page)
+	const struct CMUnitTest tests[] = {
+	    BLOB(test_all_fields),
+	    BLOB(test_every_cut_is_refused),
+	    BLOB(test_length_that_lies),
+	    BLOB(test_value_not_json),
+	    BLOB(test_value_with_line_end),
+	    BLOB(test_value_empty),
+	    BLOB(test_value_twice),
+	    BLOB(test_vars_not_an_object),
+	    BLOB(test_value_cap_is_of_both),
+	    BLOB(test_text_cap),
+	    BLOB(test_frames_cap),
+	    BLOB(test_warnings_cap),
+	    BLOB(test_frame_part_without_frame),
+	    BLOB(test_line_of_wrong_size),
+	    BLOB(test_unknown_field),
+	    PAGE(test_page_of_a_good_worker),
+	    PAGE(test_page_untouched),
+	    PAGE(test_page_of_rubbish),
+	    PAGE(test_page_size_above_the_cap_is_not_read),
+	    PAGE(test_output_is_cut_at_its_cap),
+	    PAGE(test_unreadable_file_is_our_failure),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

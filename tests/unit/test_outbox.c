@@ -1,0 +1,235 @@
+/*
+ * outbox.c over a socketpair: order, coalescing, back-pressure, caps, gone peers and sessions.
+ */
+#include "cmocka_headers.h"
+#include "daemon/outbox.h"
+
+#include "protocol/base_sys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CHANNEL_MAX 1000000u
+#define TOTAL_MAX   2000000u
+
+struct fixture {
+	uv_loop_t loop;
+	struct outbox outbox;
+	struct outbox_channel channels[3];
+	int peers[3];
+	unsigned turns[3];
+};
+
+static void
+on_turn(struct outbox_channel *channel, void *context)
+{
+	(void)channel;
+	unsigned *turns = context;
+	(*turns)++;
+}
+
+static int
+set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	assert_non_null(f);
+	assert_int_equal(uv_loop_init(&f->loop), 0);
+	assert_int_equal(outbox_init(&f->outbox, &f->loop, CHANNEL_MAX, TOTAL_MAX), 0);
+	for (size_t i = 0; i < 3; i++) {
+		int fds[2];
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+		f->peers[i] = fds[1];
+		f->channels[i].session = i + 1;
+		f->channels[i].fd = fds[0];
+		f->channels[i].turn = on_turn;
+		f->channels[i].context = &f->turns[i];
+		outbox_channel_open(&f->outbox, &f->channels[i]);
+	}
+	*state = f;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct fixture *f = *state;
+	for (size_t i = 0; i < 3; i++) {
+		int fd = f->channels[i].fd;
+		outbox_channel_close(&f->outbox, &f->channels[i]);
+		base_close(&fd);
+		base_close(&f->peers[i]);
+	}
+	outbox_close(&f->outbox);
+	(void)uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f->loop), 0);
+	outbox_deinit(&f->outbox);
+	free(f);
+	return 0;
+}
+
+static void
+put(struct fixture *f, uint64_t session, const char *text)
+{
+	outbox_put(&f->outbox, session, strdup(text), strlen(text));
+}
+
+static void
+put_filled(struct fixture *f, uint64_t session, size_t size, char with)
+{
+	char *line = malloc(size);
+	assert_non_null(line);
+	memset(line, with, size);
+	outbox_put(&f->outbox, session, line, size);
+}
+
+static size_t
+read_some(int fd, char *ret_bytes, size_t size)
+{
+	ssize_t got = recv(fd, ret_bytes, size, MSG_DONTWAIT);
+	return got > 0 ? (size_t)got : 0;
+}
+
+static void
+test_lines_of_a_turn_leave_in_order(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[40000] = "", got[sizeof(wanted)];
+	for (unsigned i = 0; i < 1000; i++) {
+		char line[32];
+		(void)snprintf(line, sizeof(line), "line %u\n", i);
+		strcat(wanted, line);
+		put(f, 1, line);
+	}
+	put(f, 2, "other\n");
+	put(f, 99, "nobody\n");
+	assert_int_equal(read_some(f->peers[0], got, sizeof(got)), 0);
+	assert_true(f->channels[0].chunks.count < 10);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	size_t size = read_some(f->peers[0], got, sizeof(got));
+	assert_int_equal(size, strlen(wanted));
+	assert_memory_equal(got, wanted, size);
+	assert_int_equal(read_some(f->peers[1], got, sizeof(got)), 6);
+	assert_int_equal(f->turns[0], 1);
+	assert_int_equal(f->turns[1], 1);
+	assert_int_equal(f->turns[2], 0);
+	assert_int_equal(f->outbox.pending, 0);
+}
+
+static void
+test_slow_reader_gets_everything(void **state)
+{
+	struct fixture *f = *state;
+	put_filled(f, 1, 600000, 'a');
+	put(f, 1, "b");
+	put_filled(f, 1, 100000, 'c');
+	size_t total = 0, a = 0, b = 0, c = 0;
+	static char got[70000];
+	for (unsigned i = 0; i < 1000 && total < 700001; i++) {
+		outbox_channel_touch(&f->outbox, &f->channels[0]);
+		(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+		size_t size = read_some(f->peers[0], got, sizeof(got));
+		for (size_t k = 0; k < size; k++) {
+			a += got[k] == 'a' && b == 0 && c == 0;
+			b += got[k] == 'b' && c == 0;
+			c += got[k] == 'c';
+		}
+		total += size;
+	}
+	assert_int_equal(a, 600000);
+	assert_int_equal(b, 1);
+	assert_int_equal(c, 100000);
+	assert_int_equal(f->channels[0].pending, 0);
+	assert_false(f->channels[0].overfull);
+}
+
+static void
+test_full_channel_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	put_filled(f, 1, CHANNEL_MAX - 1, 'a');
+	put_filled(f, 1, 500000, 'b');
+	assert_false(f->channels[0].overfull);
+	put(f, 1, "x");
+	assert_true(f->channels[0].overfull);
+	assert_int_equal(f->channels[0].pending, CHANNEL_MAX - 1 + 500000);
+	put(f, 2, "fine");
+	assert_false(f->channels[1].overfull);
+}
+
+static void
+test_fullest_goes_when_all_are_too_much(void **state)
+{
+	struct fixture *f = *state;
+	put_filled(f, 1, 600000, 'a');
+	put_filled(f, 2, 900000, 'a');
+	put_filled(f, 3, 400000, 'a');
+	assert_false(f->channels[1].overfull);
+	put_filled(f, 3, 200000, 'a');
+	assert_false(f->channels[0].overfull);
+	assert_true(f->channels[1].overfull);
+	assert_false(f->channels[2].overfull);
+	outbox_channel_close(&f->outbox, &f->channels[0]);
+	assert_int_equal(f->outbox.pending, 1500000);
+	put(f, 1, "gone");
+	assert_int_equal(f->outbox.pending, 1500000);
+}
+
+static void
+test_gone_peer_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	base_close(&f->peers[0]);
+	put(f, 1, "to nobody");
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_true(f->channels[0].broken);
+	assert_int_equal(f->turns[0], 1);
+	put(f, 1, "dropped");
+	assert_int_equal(f->channels[0].pending, strlen("to nobody"));
+}
+
+static void
+close_in_turn(struct outbox_channel *channel, void *context)
+{
+	struct fixture *f = context;
+	(void)channel;
+	for (size_t i = 0; i < 3; i++)
+		outbox_channel_close(&f->outbox, &f->channels[i]);
+}
+
+static void
+test_channels_may_close_in_a_turn(void **state)
+{
+	struct fixture *f = *state;
+	int fds[3];
+	for (size_t i = 0; i < 3; i++) {
+		fds[i] = f->channels[i].fd;
+		f->channels[i].turn = close_in_turn;
+		f->channels[i].context = f;
+		put(f, i + 1, "x");
+	}
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(f->outbox.changed.count, 0);
+	assert_int_equal(f->outbox.pending, 0);
+	assert_int_equal(f->outbox.channels.count, 0);
+	for (size_t i = 0; i < 3; i++)
+		base_close(&fds[i]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_lines_of_a_turn_leave_in_order, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_slow_reader_gets_everything, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_full_channel_is_given_up, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_fullest_goes_when_all_are_too_much, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(test_gone_peer_is_noticed, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_channels_may_close_in_a_turn, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

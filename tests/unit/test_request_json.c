@@ -1,0 +1,234 @@
+/*
+ * job.run's parameters: what stays in stintd, the rules between parameters, the limits.
+ */
+#include "tests/unit/request_fixture.h"
+
+#include <stdio.h>
+
+static void
+smallest_request_gets_the_defaults(void **state)
+{
+	struct run_request request;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(request_read("{\"source\":\"print(1)\"}", &request, &err), 0);
+	assert_memory_equal(&request.limits, &config.limits_default, sizeof(request.limits));
+	assert_false(request.stream);
+	assert_false(request.wants_value);
+	assert_null(request.stdin_bytes);
+	assert_string_equal(request.tag, "");
+	assert_request_field(&request, JOB_SOURCE, 0, "print(1)", 8);
+	assert_request_field(&request, JOB_NAME, 0, "main.py", 7);
+	assert_int_equal(request_field_count(&request, JOB_MODE_EVAL), 0);
+	run_request_deinit(&request);
+}
+
+static void
+everything_at_once(void **state)
+{
+	struct run_request request;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(
+	    request_read("{\"source\":\"x\",\"name\":\"a b.py\",\"runtime\":\"python\","
+			 "\"mode\":\"exec\",\"stdin\":\"in\\u0000\",\"stream\":true,"
+			 "\"trace\":\"none\",\"tag\":\"t\\u00e9\",\"outputs\":[],"
+			 "\"limits\":{\"cpu_ms\":1,\"stdout_bytes\":0,\"threads\":16}}",
+			 &request, &err),
+	    0);
+	assert_int_equal(request.limits.cpu_ms, 1);
+	assert_int_equal(request.limits.stdout_bytes, 0);
+	assert_int_equal(request.limits.threads, 16);
+	assert_int_equal(request.limits.wall_ms, 10000);
+	assert_true(request.stream);
+	assert_int_equal(request.stdin_size, 3);
+	assert_memory_equal(request.stdin_bytes, "in\0", 3);
+	assert_string_equal(request.tag, "t\xc3\xa9");
+	assert_request_field(&request, JOB_NAME, 0, "a b.py", 6);
+	assert_int_equal(request_field_count(&request, JOB_NAME), 1);
+	assert_false(request.wants_value); /* no output is asked for */
+	run_request_deinit(&request);
+}
+
+static void
+stdin_may_be_base64(void **state)
+{
+	struct run_request request;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(
+	    request_read("{\"source\":\"\",\"stdin\":{\"base64\":\"/wA=\"}}", &request, &err), 0);
+	assert_int_equal(request.stdin_size, 2);
+	assert_memory_equal(request.stdin_bytes, "\xff\0", 2);
+	run_request_deinit(&request);
+	assert_int_equal(request_read("{\"source\":\"\",\"stdin\":\"\"}", &request, &err), 0);
+	assert_int_equal(request.stdin_size, 0);
+	run_request_deinit(&request);
+}
+
+static void
+who_owes_a_value(void **state)
+{
+	static const char *const OWING[] = {
+	    "{\"source\":\"1\",\"mode\":\"eval\"}",
+	    "{\"source\":\"\",\"entry\":{\"function\":\"f\"}}",
+	    "{\"source\":\"\",\"outputs\":[\"x\"]}",
+	    ("{\"mode\":\"eval\",\"source\":\"x\",\"inputs\":{\"x\":1},\"outputs\":[\"x\"],"
+	     "\"modules\":{\"m\":\"\"}}"),
+	};
+
+	for (size_t i = 0; i < sizeof(OWING) / sizeof(OWING[0]); i++) {
+		struct run_request request;
+		struct error err = ERROR_INIT;
+
+		assert_int_equal(request_read(OWING[i], &request, &err), 0);
+		assert_true(request.wants_value);
+		run_request_deinit(&request);
+	}
+}
+
+static void
+wrong_parameters_are_named(void **state)
+{
+	static const char *const CASES[][2] = {
+	    {"{}", "source or code: one of them must be given"},
+	    {"{\"source\":\"\",\"sorce\":1}", "unknown parameter \"sorce\""},
+	    {"{\"source\":\"\",\"a\\nb\":1}", "unknown parameter \"a\\x0ab\""},
+	    {"{\"source\":7}", "source: an integer; must be a string"},
+	    {"{\"source\":99999999999999999999}", "source: an integer; must be a string"},
+	    {"{\"source\":null}", "source: null; must be a string"},
+	    {"{\"source\":\"\",\"code\":\"AAAAAAAAAAAAAAAAAAAAAA==\"}", "only one of them"},
+	    {"{\"source\":\"\",\"runtime\":\"perl\"}", "runtime: \"perl\"; must be \"python\""},
+	    {"{\"source\":\"\",\"runtime\":3}", "runtime: an integer"},
+	    {"{\"source\":\"\",\"mode\":\"run\"}", "mode: \"run\"; must be \"exec\" or"},
+	    {"{\"source\":\"\",\"mode\":true}", "mode: a boolean"},
+	    {"{\"source\":\"\",\"name\":\"\"}", "name: empty"},
+	    {"{\"source\":\"\",\"name\":\"a\\u0000\"}", "name: holds a NUL"},
+	    {"{\"source\":\"\",\"tag\":\"a\\u0000\"}", "tag: holds a NUL"},
+	    {"{\"source\":\"\",\"tag\":99999999999999999999}", "tag: an integer"},
+	    {"{\"source\":\"\",\"stream\":1}", "stream: an integer; must be true or false"},
+	    {"{\"source\":\"\",\"stdin\":1}", "stdin: an integer"},
+	    {"{\"source\":\"\",\"stdin\":99999999999999999999}", "stdin: an integer"},
+	    {"{\"source\":\"\",\"stdin\":{}}", "stdin: an object must have \"base64\""},
+	    {"{\"source\":\"\",\"stdin\":{\"base64\":\"\",\"x\":1}}", "and nothing else"},
+	    {"{\"source\":\"\",\"stdin\":{\"base64\":1}}", "stdin.base64: an integer"},
+	    {"{\"source\":\"\",\"stdin\":{\"base64\":\"!\"}}", "stdin.base64: base64: "},
+	    {"{\"source\":\"\",\"mode\":\"eval\",\"entry\":{\"function\":\"f\"}}",
+	     "entry: does not go with mode \"eval\""},
+	    {"{\"code\":\"AAAAAAAAAAAAAAAAAAAAAA==\",\"mode\":\"eval\"}",
+	     "code: does not go with mode \"eval\""},
+	    {"{\"source\":\"\",\"trace\":\"all\"}", "trace: \"all\"; must be \"none\""},
+	    {"{\"source\":\"\",\"trace\":\"lines\"}", "trace: \"lines\" is not available"},
+	};
+
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
+		assert_request_refused(CASES[i][0], ERROR_INVALID, CASES[i][1]);
+}
+
+static void
+parameters_of_later_versions_are_named(void **state)
+{
+	static const char *const NAMES[] = {"script", "files",    "collect",     "tenant",
+					    "token",  "priority", "deadline_ms", "idempotency_key"};
+	char text[128], reason[128];
+
+	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+		(void)snprintf(text, sizeof(text), "{\"source\":\"\",\"%s\":null}", NAMES[i]);
+		(void)snprintf(reason, sizeof(reason), "%s is not available in this version",
+			       NAMES[i]);
+		assert_request_refused(text, ERROR_INVALID, reason);
+	}
+	assert_request_refused("{\"source\":\"\",\"limits\":{\"opcodes\":5}}", ERROR_INVALID,
+			       "limits.opcodes is not available in this version");
+	assert_request_refused("{\"source\":\"\",\"limits\":{\"scratch_bytes\":0}}", ERROR_INVALID,
+			       "limits.scratch_bytes is not available");
+}
+
+static void
+limits_are_checked_never_lowered(void **state)
+{
+	static const struct {
+		const char *limits;
+		int code;
+		const char *reason;
+	} CASES[] = {
+	    {"[]", ERROR_INVALID, "limits: an array; must be an object"},
+	    {"{\"cpu\":1}", ERROR_INVALID, "unknown limit \"cpu\""},
+	    {"{\"cpu_ms\":0}", ERROR_INVALID, "limits.cpu_ms: must be at least 1 ms"},
+	    {"{\"cpu_ms\":-1}", ERROR_INVALID, "limits.cpu_ms: must be at least 1 ms"},
+	    {"{\"cpu_ms\":-99999999999999999999}", ERROR_INVALID, "must be at least 1 ms"},
+	    {"{\"cpu_ms\":1.0}", ERROR_INVALID, "limits.cpu_ms: a number; must be an integer"},
+	    {"{\"cpu_ms\":\"5\"}", ERROR_INVALID, "limits.cpu_ms: a string; must be"},
+	    {"{\"cpu_ms\":null}", ERROR_INVALID, "limits.cpu_ms: null; must be"},
+	    {"{\"cpu_ms\":60001}", ERROR_LIMIT,
+	     "limits.cpu_ms: 60001 is above the maximum of 60000 ms"},
+	    {"{\"cpu_ms\":9223372036854775807}", ERROR_LIMIT, "9223372036854775807 is above"},
+	    {"{\"cpu_ms\":99999999999999999999}", ERROR_LIMIT,
+	     "limits.cpu_ms: 99999999999999999999 is above the maximum of 60000 ms"},
+	    {"{\"memory_bytes\":8388607}", ERROR_INVALID, "must be at least 8388608 bytes"},
+	    {"{\"value_bytes\":1}", ERROR_INVALID, "must be at least 2 bytes"},
+	};
+	struct run_request request;
+	struct error err = ERROR_INIT;
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		(void)snprintf(text, sizeof(text), "{\"source\":\"\",\"limits\":%s}",
+			       CASES[i].limits);
+		assert_request_refused(text, CASES[i].code, CASES[i].reason);
+	}
+	/* The configuration's maximum counts, not the built-in one. */
+	assert_int_equal(config_set(&config, "max_cpu_ms=5s", &err), 0);
+	assert_request_refused("{\"source\":\"\",\"limits\":{\"cpu_ms\":5001}}", ERROR_LIMIT,
+			       "above the maximum of 5000 ms");
+	assert_int_equal(
+	    request_read("{\"source\":\"\",\"limits\":{\"cpu_ms\":5000}}", &request, &err), 0);
+	assert_int_equal(request.limits.cpu_ms, 5000);
+	run_request_deinit(&request);
+	assert_int_equal(config_set(&config, "max_cpu_ms=60s", &err), 0);
+}
+
+static void
+labels_have_lengths(void **state)
+{
+	struct run_request request;
+	struct error err = ERROR_INIT;
+	char text[512];
+
+	(void)snprintf(text, sizeof(text), "{\"source\":\"\",\"tag\":\"%0255d\"}", 1);
+	assert_int_equal(request_read(text, &request, &err), 0);
+	assert_int_equal(strlen(request.tag), 255);
+	run_request_deinit(&request);
+	(void)snprintf(text, sizeof(text), "{\"source\":\"\",\"tag\":\"%0256d\"}", 1);
+	assert_request_refused(text, ERROR_INVALID, "tag: 256 bytes, at most 255");
+	(void)snprintf(text, sizeof(text), "{\"source\":\"\",\"name\":\"%0256d\"}", 1);
+	assert_request_refused(text, ERROR_INVALID, "name: 256 bytes, at most 255");
+}
+
+static void
+no_parameters_at_all(void **state)
+{
+	struct run_request request;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(request_json_read(&marks, NULL, &config, &request, &err), ERROR_INVALID);
+	assert_non_null(strstr(err.text, "source or code"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(smallest_request_gets_the_defaults),
+	    cmocka_unit_test(everything_at_once),
+	    cmocka_unit_test(stdin_may_be_base64),
+	    cmocka_unit_test(who_owes_a_value),
+	    cmocka_unit_test(wrong_parameters_are_named),
+	    cmocka_unit_test(parameters_of_later_versions_are_named),
+	    cmocka_unit_test(limits_are_checked_never_lowered),
+	    cmocka_unit_test(labels_have_lengths),
+	    cmocka_unit_test(no_parameters_at_all),
+	};
+
+	return cmocka_run_group_tests(tests, request_group_setup, request_group_teardown);
+}

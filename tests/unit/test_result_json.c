@@ -1,0 +1,127 @@
+/*
+ * The result object: every field, nulls, and bytes that no JSON text may hold.
+ */
+#include "protocol/result_json.h"
+#include "protocol/json_scan.h"
+#include "tests/unit/cmocka_headers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct bytes
+bytes_of(const char *text, size_t size)
+{
+	struct bytes bytes = {malloc(size > 0 ? size : 1), size};
+
+	assert_non_null(bytes.data);
+	memcpy(bytes.data, text, size);
+	return bytes;
+}
+
+static void
+assert_written(const struct run_result *result, const char *expected)
+{
+	struct text_buffer buffer;
+
+	text_buffer_init(&buffer, 1 << 20);
+	result_json_write(result, &buffer);
+	assert_false(buffer.failed);
+	assert_int_equal(json_scan_splice(buffer.bytes, buffer.size, 1 << 20, NULL), 0);
+	text_buffer_put(&buffer, "", 1);
+	assert_string_equal(buffer.bytes, expected);
+	text_buffer_deinit(&buffer);
+}
+
+static void
+an_empty_result(void **state)
+{
+	struct run_result *result = calloc(1, sizeof(*result));
+
+	assert_non_null(result);
+	result->exit_code = -1;
+	result->status = STATUS_CANCELLED;
+	assert_written(result, "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
+			       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
+			       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
+			       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
+			       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
+			       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
+			       "\"stdout_bytes\":0,\"stderr_bytes\":0}}");
+	run_result_deinit(result);
+	free(result);
+}
+
+static void
+a_full_result(void **state)
+{
+	struct run_result *result = calloc(1, sizeof(*result));
+
+	assert_non_null(result);
+	memcpy(result->job, "0123456789abcdef0123456789abcdef", JOB_ID_CHARS);
+	result->status = STATUS_RUNTIME_ERROR;
+	result->signal = 9;
+	result->out = bytes_of("a\0\n", 3);
+	result->err = bytes_of("\xff", 1);
+	result->out_truncated = true;
+	result->value = bytes_of("[1]", 3);
+	result->vars = bytes_of("{\"x\":2}", 7);
+	result->has_error = true;
+	result->error_type = bytes_of("ValueError", 10);
+	result->error_message = bytes_of("bad \xc3", 5);
+	result->frame_count = 2;
+	result->frames[0].file = bytes_of("main.py", 7);
+	result->frames[0].line = 4294967295u;
+	result->frames[0].function = bytes_of("<module>", 8);
+	result->frames[1].text = bytes_of("\"q\"", 3);
+	result->warning_count = 2;
+	result->warnings[0] = bytes_of("w\x01", 2);
+	result->usage.cpu_us = UINT64_MAX;
+	result->usage.queue_us = 3;
+	result->usage.stderr_bytes = 1;
+	assert_written(result,
+		       "{\"job\":\"0123456789abcdef0123456789abcdef\",\"status\":\"runtime_error\","
+		       "\"verdict\":\"RTE\",\"exit_code\":0,\"signal\":9,"
+		       "\"stdout\":\"a\\u0000\\n\",\"stderr\":{\"base64\":\"/w==\"},"
+		       "\"stdout_truncated\":true,\"stderr_truncated\":false,"
+		       "\"value\":[1],\"vars\":{\"x\":2},"
+		       "\"error\":{\"type\":\"ValueError\",\"message\":\"bad \xef\xbf\xbd\","
+		       "\"traceback\":[{\"file\":\"main.py\",\"line\":4294967295,"
+		       "\"function\":\"<module>\",\"text\":\"\"},"
+		       "{\"file\":\"\",\"line\":0,\"function\":\"\",\"text\":\"\\\"q\\\"\"}]},"
+		       "\"warnings\":[\"w\\u0001\",\"\"],"
+		       "\"usage\":{\"cpu_us\":18446744073709551615,\"wall_us\":0,\"queue_us\":3,"
+		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
+		       "\"stdout_bytes\":0,\"stderr_bytes\":1}}");
+	run_result_deinit(result);
+	free(result);
+}
+
+static void
+output_notifications(void **state)
+{
+	struct text_buffer buffer;
+
+	text_buffer_init(&buffer, 1000);
+	result_json_write_output("j1", 2, "x\n", 2, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_string_equal(buffer.bytes,
+			    "{\"job\":\"j1\",\"stream\":\"stderr\",\"data\":\"x\\n\"}");
+	text_buffer_clear(&buffer);
+	result_json_write_output("j1", 1, "\x80", 1, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_string_equal(
+	    buffer.bytes, "{\"job\":\"j1\",\"stream\":\"stdout\",\"data\":{\"base64\":\"gA==\"}}");
+	text_buffer_deinit(&buffer);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_empty_result),
+	    cmocka_unit_test(a_full_result),
+	    cmocka_unit_test(output_notifications),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

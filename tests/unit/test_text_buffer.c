@@ -1,0 +1,147 @@
+/*
+ * Output text: growth, maximum, and the three ways to write bytes as JSON.
+ */
+#include "protocol/text_buffer.h"
+#include "protocol/json_scan.h"
+#include "tests/unit/cmocka_headers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void
+assert_text(struct text_buffer *buffer, const char *expected)
+{
+	assert_false(buffer->failed);
+	assert_int_equal(buffer->size, strlen(expected));
+	assert_memory_equal(buffer->bytes, expected, buffer->size);
+	text_buffer_clear(buffer);
+}
+
+static void
+appends_and_grows(void **state)
+{
+	struct text_buffer buffer;
+	char *bytes;
+	size_t size = 0;
+
+	text_buffer_init(&buffer, 1 << 20);
+	text_buffer_put_u64(&buffer, UINT64_MAX);
+	text_buffer_put_text(&buffer, " ");
+	text_buffer_put_i64(&buffer, INT64_MIN);
+	assert_text(&buffer, "18446744073709551615 -9223372036854775808");
+	for (int i = 0; i < 10000; i++)
+		text_buffer_put(&buffer, "0123456789", 10);
+	assert_int_equal(buffer.size, 100000);
+	assert_memory_equal(buffer.bytes + 99990, "0123456789", 10);
+	bytes = text_buffer_steal(&buffer, &size);
+	assert_int_equal(size, 100000);
+	assert_int_equal(buffer.size, 0);
+	free(bytes);
+	bytes = text_buffer_steal(&buffer, &size);
+	assert_non_null(bytes);
+	assert_int_equal(size, 0);
+	free(bytes);
+	text_buffer_deinit(&buffer);
+}
+
+static void
+maximum_fails_until_cleared(void **state)
+{
+	struct text_buffer buffer;
+	size_t size = 77;
+
+	text_buffer_init(&buffer, 5);
+	text_buffer_put(&buffer, "12345", 5);
+	assert_false(buffer.failed);
+	text_buffer_put(&buffer, "6", 1);
+	assert_true(buffer.failed);
+	text_buffer_put(&buffer, "", 0);
+	assert_int_equal(buffer.size, 5);
+	assert_null(text_buffer_steal(&buffer, &size));
+	assert_int_equal(size, 77);
+	text_buffer_clear(&buffer);
+	assert_null(text_buffer_extend(&buffer, 6));
+	text_buffer_clear(&buffer);
+	assert_non_null(text_buffer_extend(&buffer, 5));
+	assert_null(text_buffer_extend(&buffer, SIZE_MAX));
+	text_buffer_deinit(&buffer);
+}
+
+static void
+strings_are_escaped(void **state)
+{
+	struct text_buffer buffer;
+
+	text_buffer_init(&buffer, 1 << 20);
+	text_buffer_json_string(&buffer, "", 0);
+	assert_text(&buffer, "\"\"");
+	text_buffer_json_string(&buffer, NULL, 0);
+	assert_text(&buffer, "\"\"");
+	text_buffer_json_string(&buffer, "a\"b\\c/d\b\f\n\r\t\x1f\x7f\0e", 16);
+	assert_text(&buffer, "\"a\\\"b\\\\c/d\\u0008\\u000c\\n\\r\\t\\u001f\x7f\\u0000e\"");
+	text_buffer_json_string(&buffer, "\xc3\xa9\xf0\x9f\x98\x80\xe2\x80\xa8", 9);
+	assert_text(&buffer, "\"\xc3\xa9\xf0\x9f\x98\x80\xe2\x80\xa8\"");
+	text_buffer_json_string(&buffer, "a\xff", 2);
+	assert_true(buffer.failed);
+	text_buffer_deinit(&buffer);
+}
+
+/* Each byte value at each alignment: the checker accepts what comes out. */
+static void
+every_byte_makes_valid_json(void **state)
+{
+	struct text_buffer buffer;
+	char text[32];
+
+	text_buffer_init(&buffer, 1 << 20);
+	for (unsigned c = 0; c < 256; c++) {
+		for (unsigned at = 0; at < 24; at++) {
+			memset(text, 'a', sizeof(text));
+			text[at] = (char)c;
+			text_buffer_json_bytes(&buffer, text, 24);
+			assert_int_equal(json_scan_splice(buffer.bytes, buffer.size, 1000, NULL),
+					 0);
+			assert_int_equal(buffer.bytes[0], c < 0x80 ? '"' : '{');
+			text_buffer_clear(&buffer);
+			text_buffer_json_lossy(&buffer, text, 24);
+			assert_int_equal(json_scan_splice(buffer.bytes, buffer.size, 1000, NULL),
+					 0);
+			assert_int_equal(buffer.bytes[0], '"');
+			text_buffer_clear(&buffer);
+		}
+	}
+	text_buffer_deinit(&buffer);
+}
+
+static void
+bytes_that_are_no_text(void **state)
+{
+	struct text_buffer buffer;
+
+	text_buffer_init(&buffer, 1 << 20);
+	text_buffer_json_bytes(&buffer, "ok\n", 3);
+	assert_text(&buffer, "\"ok\\n\"");
+	text_buffer_json_bytes(&buffer, "ok\xff", 3);
+	assert_text(&buffer, "{\"base64\":\"b2v/\"}");
+	text_buffer_json_bytes(&buffer, "\xc3", 1); /* cut within a character */
+	assert_text(&buffer, "{\"base64\":\"ww==\"}");
+	text_buffer_json_bytes(&buffer, NULL, 0);
+	assert_text(&buffer, "\"\"");
+	text_buffer_json_lossy(&buffer, "a\xff\xc3\xa9\xed\xa0\x80z", 8);
+	assert_text(&buffer, "\"a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\"");
+	text_buffer_json_lossy(&buffer, NULL, 0);
+	assert_text(&buffer, "\"\"");
+	text_buffer_deinit(&buffer);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(appends_and_grows),      cmocka_unit_test(maximum_fails_until_cleared),
+	    cmocka_unit_test(strings_are_escaped),    cmocka_unit_test(every_byte_makes_valid_json),
+	    cmocka_unit_test(bytes_that_are_no_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,112 @@
+/* The watchdog's decision, on facts with an invented clock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "daemon/watchdog_look.h"
+
+#define MS 1000000ull
+
+static const struct watchdog_facts BASE = {
+    .now_ns = 1000 * MS,
+    .started_ns = 900 * MS,
+    .wall_limit_ns = 10000 * MS,
+    .cpu_limit_ns = 2000 * MS,
+    .cpu_used_ns = 100 * MS,
+    .cpu_known = true,
+    .parallel = 1,
+};
+
+static struct watchdog_decision
+look(struct watchdog_facts facts)
+{
+	return watchdog_look(&facts);
+}
+
+static void
+test_waits_for_what_is_left(void **state)
+{
+	struct watchdog_decision decision = look(BASE);
+	assert_int_equal(decision.reason, WATCHDOG_NONE);
+	assert_int_equal(decision.next_ns, (1000 + 1900) * MS);
+}
+
+static void
+test_threads_shorten_the_wait(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.parallel = 4;
+	assert_int_equal(look(facts).next_ns, 1000 * MS + 1900 * MS / 4);
+	facts.parallel = 0; /* taken as one */
+	assert_int_equal(look(facts).next_ns, (1000 + 1900) * MS);
+}
+
+static void
+test_cpu_limit_is_reached_at_its_value(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.cpu_used_ns = facts.cpu_limit_ns;
+	assert_int_equal(look(facts).reason, WATCHDOG_CPU);
+	facts.cpu_used_ns = facts.cpu_limit_ns - 1;
+	assert_int_equal(look(facts).reason, WATCHDOG_NONE);
+	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_LOOK_MIN_NS);
+}
+
+static void
+test_unknown_cpu_is_no_reason(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.cpu_used_ns = UINT64_MAX;
+	facts.cpu_known = false;
+	struct watchdog_decision decision = look(facts);
+	assert_int_equal(decision.reason, WATCHDOG_NONE);
+	assert_true(decision.next_ns > facts.now_ns);
+	assert_true(decision.next_ns < facts.now_ns + 1000 * MS);
+}
+
+static void
+test_wall_deadline(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.wall_limit_ns = 100 * MS;
+	assert_int_equal(look(facts).reason, WATCHDOG_WALL);
+	facts.wall_limit_ns = 100 * MS + 1;
+	assert_int_equal(look(facts).reason, WATCHDOG_NONE);
+	/* The deadline comes before the CPU limit can be reached, and before the shortest wait. */
+	assert_int_equal(look(facts).next_ns, 1000 * MS + 1);
+}
+
+static void
+test_cancel_beats_all(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.cancel = true;
+	facts.cpu_used_ns = facts.cpu_limit_ns;
+	assert_int_equal(look(facts).reason, WATCHDOG_CANCEL);
+}
+
+static void
+test_cpu_beats_wall(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.cpu_used_ns = facts.cpu_limit_ns;
+	facts.wall_limit_ns = 1;
+	assert_int_equal(look(facts).reason, WATCHDOG_CPU);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_waits_for_what_is_left),
+	    cmocka_unit_test(test_threads_shorten_the_wait),
+	    cmocka_unit_test(test_cpu_limit_is_reached_at_its_value),
+	    cmocka_unit_test(test_unknown_cpu_is_no_reason),
+	    cmocka_unit_test(test_wall_deadline),
+	    cmocka_unit_test(test_cancel_beats_all),
+	    cmocka_unit_test(test_cpu_beats_wall),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+/*
+ * Discovery of control group hierarchies.
+ *
+ * libcgroup says where each controller is mounted. Two things it does not say are read here: a
+ * unified tree without any controller (beside v1 it still gives cgroup.kill and CLONE_INTO_CGROUP),
+ * and this process's own group in a v2 tree. Each directory is opened once; from then on only
+ * descriptors are used.
+ *
+ * Only here is libcgroup called, and only at start. Nothing is created or written. Called by
+ * spawner_main.c; fails with an error that names what is missing and the remedy.
+ */
+#define _GNU_SOURCE
+#include "worker/cgroup_find.h"
+
+#include "protocol/base_sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libcgroup.h>
+#include <linux/magic.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define CGROUP_FIND_OWN_BYTES_MAX 16384
+
+/* Controllers and what each is for. v2 accounts CPU time without a controller. */
+static const struct cgroup_find_need {
+	const char *controller;
+	uint32_t role;
+} CGROUP_FIND_NEEDS[] = {
+    {"memory", CGROUP_ROLE_MEMORY},
+    {"cpuacct", CGROUP_ROLE_CPU},
+    {"pids", CGROUP_ROLE_PIDS},
+};
+
+static int
+cgroup_find_open(int dir_fd, const char *path, int *ret_fd, struct error *err)
+{
+	int fd = openat(dir_fd, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, "cannot open control group %s", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Fill one tree from its mount; `controller` is any of it, or "" for v2. */
+static int
+cgroup_find_tree(const char *mount, const char *controller, const char *parent, const char *own,
+		 struct cgroup_tree *ret_tree, struct error *err)
+{
+	char home[CGROUP_PATH_BYTES_MAX];
+	struct cgroup_tree tree = {.root_fd = -1, .home_fd = -1, .parent_fd = -1, .service_fd = -1};
+	struct statfs fs;
+	int rc = cgroup_find_open(AT_FDCWD, mount, &tree.root_fd, err);
+
+	if (rc < 0)
+		return rc;
+	if (fstatfs(tree.root_fd, &fs) < 0) {
+		rc = error_errno(err, "cannot look at %s", mount);
+		goto fail;
+	}
+	if (fs.f_type == CGROUP2_SUPER_MAGIC) {
+		tree.roles = CGROUP_ROLE_V2;
+		controller = "";
+	}
+	rc = cgroup_path_own(own, controller, home, sizeof(home), err);
+	if (rc < 0)
+		goto fail;
+	tree.fallback = strcmp(parent, "auto") == 0;
+	(void)snprintf(tree.parent, sizeof(tree.parent), "%s", tree.fallback ? home : parent);
+	rc = cgroup_find_open(tree.root_fd, home + 1, &tree.home_fd, err);
+	if (rc == 0)
+		rc = cgroup_find_open(tree.root_fd, tree.parent + 1, &tree.parent_fd, err);
+	if (rc < 0) {
+		error_wrap(err, "%s (remedy: set cgroup_parent to a group that exists)", mount);
+		goto fail;
+	}
+	*ret_tree = tree;
+	return 0;
+fail:
+	base_close(&tree.parent_fd);
+	base_close(&tree.home_fd);
+	base_close(&tree.root_fd);
+	return rc;
+}
+
+/* The tree mounted at `mount`, added when it is new: two mounts of one hierarchy are one tree. */
+static int
+cgroup_find_add(struct cgroup_trees *trees, const char *mount, const char *controller,
+		const char *parent, const char *own, struct cgroup_tree **ret_tree,
+		struct error *err)
+{
+	struct cgroup_tree tree;
+	struct stat new, old;
+	int rc = cgroup_find_tree(mount, controller, parent, own, &tree, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < trees->count; i++) {
+		if (fstat(tree.root_fd, &new) < 0 || fstat(trees->trees[i].root_fd, &old) < 0 ||
+		    new.st_dev != old.st_dev)
+			continue;
+		base_close(&tree.parent_fd);
+		base_close(&tree.home_fd);
+		base_close(&tree.root_fd);
+		*ret_tree = &trees->trees[i];
+		return 0;
+	}
+	if (trees->count == CGROUP_DIRS_MAX)
+		return error_set(err, ERROR_LIMIT, "more than %d control group hierarchies",
+				 CGROUP_DIRS_MAX);
+	trees->trees[trees->count] = tree;
+	*ret_tree = &trees->trees[trees->count++];
+	return 0;
+}
+
+static int
+cgroup_find_controllers(struct cgroup_trees *trees, const char *parent, const char *own,
+			struct error *err)
+{
+	for (size_t i = 0; i < sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]); i++) {
+		const struct cgroup_find_need *need = &CGROUP_FIND_NEEDS[i];
+		struct cgroup_tree *tree;
+		char *mount = NULL;
+		int rc;
+
+		if (cgroup_get_subsys_mount_point(need->controller, &mount) != 0)
+			continue;
+		rc = cgroup_find_add(trees, mount, need->controller, parent, own, &tree, err);
+		free(mount);
+		if (rc < 0)
+			return rc;
+		tree->roles |= need->role;
+		tree->controllers = (tree->roles & CGROUP_ROLE_V2) != 0;
+	}
+	return 0;
+}
+
+/* The unified tree, when there is one. It accounts CPU time if no v1 tree does. */
+static int
+cgroup_find_unified(struct cgroup_trees *trees, const char *parent, const char *own,
+		    struct error *err)
+{
+	char line[2 * CGROUP_PATH_BYTES_MAX];
+	struct mntent entry;
+	struct cgroup_tree *tree = NULL;
+	uint32_t have = 0;
+	int rc = 0;
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+
+	if (!mounts)
+		return error_errno(err, "cannot read /proc/self/mounts (is /proc mounted?)");
+	while (!tree && rc == 0 && getmntent_r(mounts, &entry, line, sizeof(line)))
+		if (strcmp(entry.mnt_type, "cgroup2") == 0)
+			rc = cgroup_find_add(trees, entry.mnt_dir, "", parent, own, &tree, err);
+	(void)endmntent(mounts);
+	for (size_t i = 0; i < trees->count; i++)
+		have |= trees->trees[i].roles;
+	if (rc == 0 && tree && (have & CGROUP_ROLE_CPU) == 0)
+		tree->roles |= CGROUP_ROLE_CPU;
+	return rc;
+}
+
+static int
+cgroup_find_own(char *ret, size_t size, struct error *err)
+{
+	autoclose int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	size_t filled = 0;
+	ssize_t n = 1;
+
+	while (fd >= 0 && filled < size - 1 && n > 0) {
+		n = read(fd, ret + filled, size - 1 - filled);
+		if (n > 0)
+			filled += (size_t)n;
+	}
+	if (fd < 0 || n < 0)
+		return error_errno(err, "cannot read /proc/self/cgroup (is /proc mounted?)");
+	ret[filled] = '\0';
+	return 0;
+}
+
+int
+cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *err)
+{
+	char own[CGROUP_FIND_OWN_BYTES_MAX];
+	struct cgroup_trees trees = {.count = 0};
+	uint32_t have = 0;
+	int rc;
+
+	if (strcmp(parent, "auto") != 0 && *parent != '/')
+		return error_set(err, ERROR_INVALID,
+				 "cgroup_parent: \"%s\" is neither auto nor a path from /", parent);
+	rc = cgroup_init();
+	if (rc != 0)
+		return error_set(err, ERROR_UNSUPPORTED,
+				 "no control groups: %s (remedy: mount cgroup2 on /sys/fs/cgroup)",
+				 cgroup_strerror(rc));
+	rc = cgroup_find_own(own, sizeof(own), err);
+	if (rc == 0)
+		rc = cgroup_find_controllers(&trees, parent, own, err);
+	if (rc == 0)
+		rc = cgroup_find_unified(&trees, parent, own, err);
+	for (size_t i = 0; i < trees.count; i++)
+		have |= trees.trees[i].roles;
+	for (size_t i = 0; rc == 0 && i < sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]);
+	     i++)
+		if ((have & CGROUP_FIND_NEEDS[i].role) == 0)
+			rc = error_set(
+			    err, ERROR_UNSUPPORTED,
+			    "control group controller %s is missing (remedy: enable it on "
+			    "the kernel's command line, or mount it)",
+			    CGROUP_FIND_NEEDS[i].controller);
+	if (rc < 0) {
+		cgroup_find_close(&trees);
+		return rc;
+	}
+	cgroup_path_service(getpid(), trees.name);
+	*ret_trees = trees;
+	return 0;
+}
+
+void
+cgroup_find_close(struct cgroup_trees *trees)
+{
+	for (size_t i = 0; i < trees->count; i++) {
+		base_close(&trees->trees[i].service_fd);
+		base_close(&trees->trees[i].parent_fd);
+		base_close(&trees->trees[i].home_fd);
+		base_close(&trees->trees[i].root_fd);
+	}
+	trees->count = 0;
+}

@@ -1,0 +1,295 @@
+/*
+ * Making the service's control groups and their ways in.
+ *
+ * Every call works on a name of one component (or a literal "a/b" of our own making) below a
+ * descriptor that was opened at start, so no path is followed twice and none comes from outside.
+ * Ownership is given last, when everything in a directory is made.
+ *
+ * Called by spawner_main.c, spawner_daemon.c, spawner_zygote.c and the guardian. Fails with the
+ * group's name and the remedy in the error.
+ */
+#define _GNU_SOURCE
+#include "worker/cgroup_tree.h"
+
+#include "protocol/base_sys.h"
+#include "worker/cgroup_file.h"
+#include "worker/cgroup_remove.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *
+cgroup_tree_members(const struct cgroup_tree *tree)
+{
+	return tree->roles & CGROUP_ROLE_V2 ? "cgroup.procs" : "tasks";
+}
+
+/* Controllers that a v2 tree hands down. Shares of CPU time are for later: their absence is no
+ * fault. */
+static const struct cgroup_tree_controller {
+	const char *name, *on, *off;
+	uint32_t role;
+} CGROUP_TREE_CONTROLLERS[] = {
+    {"cpu", "+cpu", "-cpu", 0},
+    {"memory", "+memory", "-memory", CGROUP_ROLE_MEMORY},
+    {"pids", "+pids", "-pids", CGROUP_ROLE_PIDS},
+};
+#define CGROUP_TREE_CONTROLLER_COUNT                                                               \
+	(sizeof(CGROUP_TREE_CONTROLLERS) / sizeof(CGROUP_TREE_CONTROLLERS[0]))
+
+/* Hand each controller that a v2 tree is used for from `dir_fd` to its children. */
+static int
+cgroup_tree_delegate(const struct cgroup_tree *tree, int dir_fd)
+{
+	for (size_t i = 0; tree->controllers && i < CGROUP_TREE_CONTROLLER_COUNT; i++) {
+		const struct cgroup_tree_controller *controller = &CGROUP_TREE_CONTROLLERS[i];
+
+		if (controller->role != 0 && (tree->roles & controller->role) == 0)
+			continue;
+		if (cgroup_file_write(dir_fd, "cgroup.subtree_control", controller->on) < 0 &&
+		    controller->role != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Take them back from the children of `dir_fd`, as far as nobody uses them. */
+static void
+cgroup_tree_take_back(int dir_fd)
+{
+	for (size_t i = 0; i < CGROUP_TREE_CONTROLLER_COUNT; i++)
+		(void)cgroup_file_write(dir_fd, "cgroup.subtree_control",
+					CGROUP_TREE_CONTROLLERS[i].off);
+}
+
+static int
+cgroup_tree_set_memory(const struct cgroup_tree *tree, uint64_t memory_max)
+{
+	bool v2 = (tree->roles & CGROUP_ROLE_V2) != 0;
+	char text[32];
+
+	if ((tree->roles & CGROUP_ROLE_MEMORY) == 0)
+		return 0;
+	/* Kernels before 5.11 can be asked not to count children; then no maximum would hold. */
+	cgroup_file_read(tree->service_fd, "memory.use_hierarchy", text, sizeof(text));
+	if (!v2 && *text == '0' &&
+	    cgroup_file_write(tree->service_fd, "memory.use_hierarchy", "1") < 0)
+		return -1;
+	if (memory_max == 0)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%" PRIu64, memory_max);
+	return cgroup_file_write(tree->service_fd, v2 ? "memory.max" : "memory.limit_in_bytes",
+				 text);
+}
+
+/* Make <parent>/<name>/{spawner,daemon} in one tree and enter `spawner`. errno on failure. */
+static int
+cgroup_tree_make(struct cgroup_tree *tree, const char *name, pid_t companion, uint64_t memory_max)
+{
+	autoclose int spawner_fd = -1;
+	char text[16];
+
+	if (mkdirat(tree->parent_fd, name, 0755) < 0)
+		return -1;
+	tree->service_fd = cgroup_file_open_dir(tree->parent_fd, name);
+	if (tree->service_fd < 0 ||
+	    (!tree->controllers && cgroup_tree_set_memory(tree, memory_max) < 0) ||
+	    mkdirat(tree->service_fd, CGROUP_TREE_SPAWNER, 0755) < 0 ||
+	    mkdirat(tree->service_fd, CGROUP_TREE_DAEMON, 0755) < 0)
+		return -1;
+	spawner_fd = cgroup_file_open_dir(tree->service_fd, CGROUP_TREE_SPAWNER);
+	if (spawner_fd < 0 || cgroup_file_write(spawner_fd, cgroup_tree_members(tree), "0") < 0)
+		return -1;
+	/* v2 hands controllers down only from a group without processes: after leaving it,
+	 * therefore. */
+	(void)snprintf(text, sizeof(text), "%d", (int)companion);
+	if (tree->controllers && (cgroup_file_write(spawner_fd, "cgroup.procs", text) < 0 ||
+				  cgroup_tree_delegate(tree, tree->parent_fd) < 0 ||
+				  cgroup_tree_set_memory(tree, memory_max) < 0 ||
+				  cgroup_tree_delegate(tree, tree->service_fd) < 0))
+		return -1;
+	if (faccessat(tree->service_fd, "cgroup.kill", W_OK, 0) == 0)
+		tree->roles |= CGROUP_ROLE_KILL;
+	return 0;
+}
+
+/* Undo cgroup_tree_make; keeps errno. */
+static void
+cgroup_tree_unmake(struct cgroup_tree *tree, const char *name, pid_t companion)
+{
+	int saved = errno;
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", (int)companion);
+	if (tree->controllers)
+		(void)cgroup_file_write(tree->home_fd, "cgroup.procs", text);
+	(void)cgroup_file_write(tree->home_fd, cgroup_tree_members(tree), "0");
+	base_close(&tree->service_fd);
+	(void)cgroup_remove_at(tree->parent_fd, name);
+	errno = saved;
+}
+
+int
+cgroup_tree_open(struct cgroup_trees *trees, pid_t companion, uint64_t memory_max,
+		 struct error *err)
+{
+	for (size_t i = 0; i < trees->count; i++) {
+		struct cgroup_tree *tree = &trees->trees[i];
+		int rc;
+
+		cgroup_remove_stale(tree);
+		rc = cgroup_tree_make(tree, trees->name, companion, memory_max);
+		if (rc < 0 && tree->fallback && tree->controllers &&
+		    (errno == EBUSY || errno == ENOENT)) {
+			/* The group holds other processes (a login session), or has no controllers
+			 * to hand down: the root has, and never minds. */
+			int root_fd = fcntl(tree->root_fd, F_DUPFD_CLOEXEC, 3);
+
+			cgroup_tree_unmake(tree, trees->name, companion);
+			if (root_fd >= 0) {
+				base_close(&tree->parent_fd);
+				tree->parent_fd = root_fd;
+				(void)snprintf(tree->parent, sizeof(tree->parent), "/");
+				cgroup_remove_stale(tree);
+				rc = cgroup_tree_make(tree, trees->name, companion, memory_max);
+			}
+		}
+		if (rc == 0)
+			continue;
+		rc = error_errno(err,
+				 "cannot make control group %s below %s (remedy: run as a systemd "
+				 "service with Delegate=yes, or set cgroup_parent)",
+				 trees->name, tree->parent);
+		for (size_t j = 0; j <= i; j++)
+			cgroup_tree_unmake(&trees->trees[j], trees->name, companion);
+		return rc;
+	}
+	return 0;
+}
+
+void
+cgroup_tree_reopen(struct cgroup_trees *trees)
+{
+	for (size_t i = 0; i < trees->count; i++) {
+		struct cgroup_tree *tree = &trees->trees[i];
+
+		if (tree->service_fd >= 0)
+			continue;
+		tree->service_fd = cgroup_file_open_dir(tree->parent_fd, trees->name);
+		if (tree->service_fd >= 0 || !tree->controllers)
+			continue;
+		tree->service_fd = cgroup_file_open_dir(tree->root_fd, trees->name);
+		if (tree->service_fd >= 0)
+			(void)dup3(tree->root_fd, tree->parent_fd, O_CLOEXEC);
+	}
+}
+
+void
+cgroup_tree_leave(const struct cgroup_trees *trees, bool last)
+{
+	for (size_t i = 0; i < trees->count; i++) {
+		const struct cgroup_tree *tree = &trees->trees[i];
+		if (cgroup_file_write(tree->home_fd, cgroup_tree_members(tree), "0") == 0 ||
+		    !tree->controllers || !last)
+			continue;
+		cgroup_tree_take_back(tree->service_fd);
+		cgroup_tree_take_back(tree->parent_fd);
+		(void)cgroup_file_write(tree->home_fd, cgroup_tree_members(tree), "0");
+	}
+}
+
+void
+cgroup_tree_generation_name(uint64_t number, char ret[CGROUP_TREE_GENERATION_BYTES])
+{
+	(void)snprintf(ret, CGROUP_TREE_GENERATION_BYTES, "gen-%" PRIu64, number);
+}
+
+int
+cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t owner, gid_t group,
+		       struct error *err)
+{
+	char name[CGROUP_TREE_GENERATION_BYTES];
+
+	cgroup_tree_generation_name(number, name);
+	for (size_t i = 0; i < trees->count; i++) {
+		const struct cgroup_tree *tree = &trees->trees[i];
+		autoclose int fd = -1;
+
+		if (mkdirat(tree->service_fd, name, 0750) == 0)
+			fd = cgroup_file_open_dir(tree->service_fd, name);
+		if (fd < 0 || cgroup_tree_delegate(tree, fd) < 0 || mkdirat(fd, "zygote", 0755) < 0)
+			return error_errno(err, "cannot make control group %s of %s", name,
+					   tree->parent);
+		/* The kernel asks for the right to write here, the common ancestor of the zygote's
+		 * own group and a leaf, when the zygote gives birth into the leaf. */
+		if ((tree->roles & CGROUP_ROLE_V2) &&
+		    (fchownat(fd, "cgroup.procs", 0, group, AT_SYMLINK_NOFOLLOW) < 0 ||
+		     fchmodat(fd, "cgroup.procs", 0660, 0) < 0))
+			return error_errno(err, "cannot give away cgroup.procs of %s", name);
+		if (fchmod(fd, 0750) < 0 || fchown(fd, owner, group) < 0)
+			return error_errno(err, "cannot give away control group %s", name);
+	}
+	return 0;
+}
+
+int
+cgroup_tree_directories(const struct cgroup_trees *trees, const char *path,
+			int ret_fds[CGROUP_DIRS_MAX], struct error *err)
+{
+	int fds[CGROUP_DIRS_MAX], rc = 0;
+	size_t count = 0;
+
+	for (size_t i = 0; i < trees->count; i++) {
+		const struct cgroup_tree *tree = &trees->trees[i];
+		if (rc < 0)
+			break;
+		fds[count] = cgroup_file_open_dir(tree->service_fd, path);
+		if (fds[count] < 0)
+			rc = error_errno(err, "cannot open control group %s", path);
+		else
+			count++;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (rc < 0)
+			base_close(&fds[i]);
+		else
+			ret_fds[i] = fds[i];
+	return rc;
+}
+
+int
+cgroup_tree_entrance(const struct cgroup_trees *trees, const char *path, int *ret_into,
+		     int ret_tasks[CGROUP_DIRS_MAX], size_t *ret_count, struct error *err)
+{
+	int dirs[CGROUP_DIRS_MAX], into = -1, rc;
+	size_t count = 0;
+
+	rc = cgroup_tree_directories(trees, path, dirs, err);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < trees->count; i++) {
+		if (trees->trees[i].roles & CGROUP_ROLE_V2) {
+			into = dirs[i];
+			continue;
+		}
+		ret_tasks[count] = openat(dirs[i], "tasks", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (ret_tasks[count] < 0)
+			rc = error_errno(err, "cannot open tasks of control group %s", path);
+		else
+			count++;
+		base_close(&dirs[i]);
+	}
+	if (rc < 0) {
+		while (count > 0)
+			base_close(&ret_tasks[--count]);
+		base_close(&into);
+		return rc;
+	}
+	*ret_into = into;
+	*ret_count = count;
+	return 0;
+}

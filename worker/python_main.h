@@ -1,0 +1,25 @@
+/*
+ * The job's main program: __main__ as `python3 main.py` makes it, its run, and what it leaves for
+ * the client.
+ */
+#ifndef STINT_WORKER_PYTHON_MAIN_H
+#define STINT_WORKER_PYTHON_MAIN_H
+
+#include "protocol/pack.h"
+#include "protocol/worker_abi.h"
+#include "worker/python_failure.h"
+#include "worker/python_job.h"
+
+/* sys.argv, sys.stdin, __main__'s names, the job's modules, its inputs. 0 or -1 with an exception.
+ */
+int python_main_setup(const struct python_job *job);
+
+/*
+ * Compile and run the body, and the entry function; put value, vars or error into `result`.
+ * `release_reserve` (called once, when the body has ended) gives memory back for that.
+ */
+void python_main_run(const struct python_job *job, const struct worker_terms *terms,
+		     void (*release_reserve)(void), struct pack *result,
+		     struct python_failure *ret_failure);
+
+#endif

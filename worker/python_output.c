@@ -1,0 +1,230 @@
+/*
+ * Installing a job's sys.stdout and sys.stderr, and flushing them at its end.
+ *
+ * The objects are put together as CPython puts its own together: FileIO, buffer, text, with the
+ * same names, modes and flags as python3 has with LC_ALL=C.UTF-8 and output into a file. What they
+ * do is in python_output_text.c, _buffer.c and _stage.c. The streams are globals: CPython's methods
+ * get nothing but their object, and a process runs one job. Called by python_host.c. Fails with a
+ * struct error; leaves no Python exception behind.
+ */
+#include "worker/python_output_types.h"
+
+#include "worker/python_output.h"
+
+#if PY_VERSION_HEX < 0x030b0000 || PY_VERSION_HEX >= 0x030c0000
+#error "the output streams are made for CPython 3.11"
+#endif
+
+static struct output_stream streams[PAGE_STREAM_COUNT];
+
+struct stream_shape {
+	const char *name, *attribute, *original, *errors;
+	bool line_buffering;
+};
+
+static const struct stream_shape SHAPES[PAGE_STREAM_COUNT] = {
+    [PAGE_STREAM_STDOUT] = {"<stdout>", "stdout", "__stdout__", "surrogateescape", false},
+    [PAGE_STREAM_STDERR] = {"<stderr>", "stderr", "__stderr__", "backslashreplace", true},
+};
+
+/* Turn the pending Python exception into an error. */
+static int
+python_error(struct error *err, const char *what)
+{
+	PyObject *type, *value, *trace, *text;
+	const char *utf8;
+	int rc;
+
+	PyErr_Fetch(&type, &value, &trace);
+	text = value ? PyObject_Str(value) : NULL;
+	utf8 = text ? PyUnicode_AsUTF8(text) : NULL;
+	rc = error_set(err, ERROR_SYSTEM, "%s: %s", what, utf8 ? utf8 : "no reason given");
+	PyErr_Clear();
+	Py_XDECREF(text);
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(trace);
+	return rc;
+}
+
+int
+python_output_prepare(struct error *err)
+{
+	if (python_output_types_prepare() < 0)
+		return python_error(err, "the types of the output streams");
+	return 0;
+}
+
+/* FileIO over the descriptor, which stays open when the object goes. */
+static PyObject *
+new_raw(const struct stream_shape *shape, int fd)
+{
+	PyObject *io = PyImport_ImportModule("_io"), *raw = NULL, *name;
+
+	if (io)
+		raw = PyObject_CallMethod(io, "FileIO", "isO", fd, "wb", Py_False);
+	Py_XDECREF(io);
+	name = raw ? PyUnicode_FromString(shape->name) : NULL;
+	if (name == NULL || PyObject_SetAttrString(raw, "name", name) < 0)
+		Py_CLEAR(raw);
+	Py_XDECREF(name);
+	return raw;
+}
+
+static PyObject *
+new_text(const struct stream_shape *shape, PyObject *buffer, bool line_buffering)
+{
+	PyObject *text = PyObject_CallFunction((PyObject *)python_output_text_type.type, "OsssO",
+					       buffer, "utf-8", shape->errors, "\n",
+					       line_buffering ? Py_True : Py_False);
+	PyObject *mode = text ? PyUnicode_FromString("w") : NULL;
+
+	if (mode == NULL || PyObject_SetAttrString(text, "mode", mode) < 0)
+		Py_CLEAR(text);
+	Py_XDECREF(mode);
+	return text;
+}
+
+/* Make one stream's objects and put them into sys; 0 or -1 with an exception. */
+static int
+install_stream(struct output_stream *stream, const struct stream_shape *shape, bool line_buffering)
+{
+	PyObject *raw, *buffer = NULL, *text = NULL;
+	int rc = -1;
+
+	raw = new_raw(shape, stream->stage.fd);
+	if (raw)
+		buffer = PyObject_CallFunction((PyObject *)python_output_buffer_type.type, "OI",
+					       raw, OUTPUT_STAGE_BUFFER_BYTES);
+	if (buffer)
+		text = new_text(shape, buffer, line_buffering);
+	if (text == NULL)
+		goto out;
+	if (!python_output_types_raw_known(raw, stream->stage.fd)) {
+		PyErr_SetString(PyExc_SystemError, "_io.FileIO is not that of CPython 3.11");
+		goto out;
+	}
+	if (python_output_text_refresh(stream, text) < 0)
+		goto out;
+	Py_XSETREF(stream->raw, Py_NewRef(raw));
+	stream->live = true;
+	python_output_types_bind(&python_output_buffer_type, buffer, stream);
+	python_output_types_bind(&python_output_text_type, text, stream);
+	if (python_output_text_keep_write(stream, text) == 0 &&
+	    PySys_SetObject(shape->attribute, text) == 0 &&
+	    PySys_SetObject(shape->original, text) == 0)
+		rc = 0;
+out:
+	Py_XDECREF(text);
+	Py_XDECREF(buffer);
+	Py_XDECREF(raw);
+	return rc;
+}
+
+int
+python_output_install(struct worker_page *page, void *page_base, const struct worker_terms *terms,
+		      struct error *err)
+{
+	int rc = python_output_prepare(err);
+
+	for (int i = 0; i < PAGE_STREAM_COUNT && rc == 0; i++) {
+		bool watched = i == PAGE_STREAM_STDOUT && (terms->flags & TERMS_STREAM) != 0;
+		uint64_t cap = i == PAGE_STREAM_STDOUT ? terms->limits.stdout_bytes
+						       : terms->limits.stderr_bytes;
+
+		python_output_stage_init(&streams[i].stage, page, page_base, (enum page_stream)i,
+					 i + 1, cap);
+		if (install_stream(&streams[i], &SHAPES[i], SHAPES[i].line_buffering || watched) <
+		    0)
+			rc = python_error(err, SHAPES[i].name);
+	}
+	return rc;
+}
+
+/* Is it an object that says it is closed? */
+static bool
+is_closed(PyObject *file)
+{
+	PyObject *closed = PyObject_GetAttrString(file, "closed");
+	int truth = closed ? PyObject_IsTrue(closed) : 0;
+
+	Py_XDECREF(closed);
+	if (truth >= 0 && closed)
+		return truth > 0;
+	PyErr_Clear();
+	return false;
+}
+
+/* Flush what stands in sys under that name now; -1 when that failed. */
+static int
+flush_named(const struct stream_shape *shape, bool report)
+{
+	PyObject *file = PySys_GetObject(shape->attribute), *result;
+
+	if (file == NULL || file == Py_None)
+		return 0;
+	Py_INCREF(file);
+	if (is_closed(file)) {
+		Py_DECREF(file);
+		return 0;
+	}
+	result = PyObject_CallMethod(file, "flush", NULL);
+	if (result == NULL) {
+		if (report)
+			PyErr_WriteUnraisable(file);
+		else
+			PyErr_Clear();
+	}
+	Py_DECREF(file);
+	Py_XDECREF(result);
+	return result ? 0 : -1;
+}
+
+/* What is left in the stage of a stream whose file is gone: CPython loses it. */
+static void
+drop_unwritable(struct output_stream *stream)
+{
+	if (python_output_types_usable(stream) &&
+	    (python_output_stage_text_down(&stream->stage) < 0 ||
+	     python_output_stage_flush(&stream->stage) < 0))
+		python_output_stage_discard(&stream->stage);
+}
+
+int
+python_output_finish(void)
+{
+	int rc = 0;
+
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		if (flush_named(&SHAPES[i], i == PAGE_STREAM_STDOUT) < 0) {
+			drop_unwritable(&streams[i]);
+			rc = -1;
+		}
+		if (streams[i].raw)
+			python_output_stage_check(&streams[i].stage);
+	}
+	return rc;
+}
+
+void
+python_output_restore(void)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		PyObject *original = PySys_GetObject(SHAPES[i].original);
+
+		if (PySys_SetObject(SHAPES[i].attribute, original ? original : Py_None) < 0)
+			PyErr_Clear();
+	}
+}
+
+void
+python_output_settle(void)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		if (streams[i].raw == NULL)
+			continue;
+		if (!python_output_types_usable(&streams[i]))
+			python_output_stage_discard(&streams[i].stage);
+		python_output_stage_check(&streams[i].stage);
+	}
+}

@@ -1,0 +1,50 @@
+/*
+ * Confinement of one worker, from the fork to the moment it may say hello: an ordered table of
+ * named steps. The first step that fails is written into the page (number, name, errno) and ends
+ * the worker with WORKER_EXIT_SETUP; no step is optional and none is repeated.
+ */
+#ifndef STINT_WORKER_SANDBOX_H
+#define STINT_WORKER_SANDBOX_H
+
+#include "protocol/message.h"
+#include "protocol/worker_abi.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Descriptors of a worker between set-up and its job; 0, 1 and 2 are the job's. */
+enum sandbox_fd { SANDBOX_FD_CHANNEL = 3, SANDBOX_FD_FIRST_FREE = 4 };
+
+/* What a worker is made of. The zygote fills it before the fork; the steps use it up. */
+struct sandbox {
+	uint64_t serial;
+	uid_t uid;                  /* and gid; inside the user namespace, never 0 */
+	int fds[FORK_FD_COUNT];     /* as they came with the message; numbers above 3 */
+	int tasks[CGROUP_DIRS_MAX]; /* v1: open for writing; number of them: */
+	size_t tasks_count;
+	uint64_t baseline_data_bytes; /* what RLIMIT_DATA counts before the job */
+	void *page_base;              /* mapping of PAGE_FILE_BYTES; NULL before the first step */
+	struct worker_page *page;     /* its header */
+};
+
+/* The steps of the confinement, in order. Does not return when one fails. */
+void sandbox_run(struct sandbox *sandbox);
+extern const size_t SANDBOX_STEP_COUNT;
+/* Name the step that failed in the page, when there is one, and end the process. Steps count from
+ * 1; those after sandbox_run() go on after SANDBOX_STEP_COUNT. error: errno. */
+void sandbox_fail(struct sandbox *sandbox, size_t step, const char *name, int error)
+    __attribute__((noreturn));
+
+/* sandbox_ids.c: own ids, then nothing that could give more rights. 0 or -errno. */
+int sandbox_ids_take(struct sandbox *sandbox);
+int sandbox_ids_drop_capabilities(struct sandbox *sandbox);
+int sandbox_ids_lock(struct sandbox *sandbox);
+/* The zygote's: keeps only what it needs to make workers and to kill them. 0 or -errno. */
+int sandbox_ids_confine_zygote(void);
+
+/* sandbox_limits.c: rlimits that no job changes; then those of the terms. 0 or -errno. */
+int sandbox_limits_fix(struct sandbox *sandbox);
+int sandbox_limits_lower(const struct sandbox *sandbox, const struct worker_terms *terms);
+
+#endif

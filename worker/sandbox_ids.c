@@ -1,0 +1,120 @@
+/*
+ * Ids, capabilities and the flags that keep them gone, for the zygote and for a worker.
+ *
+ * The zygote empties the bounding set and locks the securebits once; its children inherit both. It
+ * keeps SETUID and SETGID, by which a worker takes its own id, and KILL, since its workers have
+ * other ids. A worker then has none, and proves it by asking. Never allocates, never logs. Fails by
+ * -errno; the caller ends.
+ */
+#define _GNU_SOURCE
+#include "worker/sandbox.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CAPABILITY_WORDS   _LINUX_CAPABILITY_U32S_3
+#define BIT_OF(capability) (1u << (capability))
+
+#define SECUREBITS                                                                                 \
+	(SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_KEEP_CAPS_LOCKED |                          \
+	 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |                             \
+	 SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
+
+static int
+set_capabilities(unsigned low)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[CAPABILITY_WORDS];
+
+	memset(data, 0, sizeof(data));
+	data[0].effective = data[0].permitted = low;
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int
+check_no_capabilities(void)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[CAPABILITY_WORDS];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	for (unsigned i = 0; i < CAPABILITY_WORDS; i++)
+		if (data[i].effective | data[i].permitted | data[i].inheritable)
+			return -EPERM;
+	return 0;
+}
+
+int
+sandbox_ids_take(struct sandbox *sandbox)
+{
+	uid_t uid = sandbox->uid;
+
+	if (uid == 0)
+		return -EINVAL;
+	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
+		return -errno;
+	return getuid() == uid && geteuid() == uid && getgid() == uid && getegid() == uid ? 0
+											  : -EPERM;
+}
+
+int
+sandbox_ids_drop_capabilities(struct sandbox *sandbox)
+{
+	int result = set_capabilities(0);
+
+	(void)sandbox;
+	return result < 0 ? result : check_no_capabilities();
+}
+
+/* no_new_privs is inherited from the zygote; dumpable was reset by the change of uid. */
+int
+sandbox_ids_lock(struct sandbox *sandbox)
+{
+	(void)sandbox;
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return -EPERM;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static int
+empty_bounding_set(void)
+{
+	for (unsigned long i = 0; i < 64; i++) {
+		int held = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
+
+		if (held < 0)
+			return errno == EINVAL ? 0 : -errno; /* above the last one */
+		if (held && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int
+sandbox_ids_confine_zygote(void)
+{
+	int result;
+
+	if (setgroups(0, NULL) < 0)
+		return -errno;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	result = empty_bounding_set();
+	if (result < 0)
+		return result;
+	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)
+		return -errno;
+	result = set_capabilities(BIT_OF(CAP_SETUID) | BIT_OF(CAP_SETGID) | BIT_OF(CAP_KILL));
+	if (result < 0)
+		return result;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * The narrow filter: what a worker puts on top of the wide one when it has its terms and before it
+ * reads a tenant byte. It takes away the calls of the set-up, what this job was not granted, and
+ * every signal or question to another process. It is made without heap and without libseccomp.
+ */
+#ifndef STINT_WORKER_SECCOMP_NARROW_H
+#define STINT_WORKER_SECCOMP_NARROW_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define SECCOMP_NARROW_MAX 96
+
+enum seccomp_narrow_grant {
+	SECCOMP_NARROW_ASYNCIO = 1u << 0,
+	SECCOMP_NARROW_THREADS = 1u << 1,
+};
+
+struct seccomp_narrow {
+	struct sock_filter instructions[SECCOMP_NARROW_MAX];
+	size_t count;
+};
+
+/* own_pid: the worker's, in its pid namespace; grants: bits of enum seccomp_narrow_grant. */
+void seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_narrow);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * The spawner's whole state: made by spawner_main.c, passed down to the rest. There is nothing
+ * global.
+ */
+#ifndef STINT_WORKER_SPAWNER_H
+#define STINT_WORKER_SPAWNER_H
+
+#include "protocol/config.h"
+#include "worker/cgroup_tree.h"
+#include "worker/spawner_backoff.h"
+#include "worker/spawner_socket.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SPAWNER_GENERATIONS_MAX 2 /* the new one is ready before the old one drains */
+#define SPAWNER_SETS_MAX        64
+#define SPAWNER_GRACE_MS        30000 /* from MESSAGE_DRAIN to SIGKILL */
+
+/* One value per bit: a permit names the states in which it holds. */
+enum spawner_daemon_state {
+	SPAWNER_DAEMON_DOWN = 1u << 0,     /* not running; due_ns says when it is started */
+	SPAWNER_DAEMON_STARTING = 1u << 1, /* runs, has not said READY */
+	SPAWNER_DAEMON_SERVING = 1u << 2,
+	SPAWNER_DAEMON_DRAINING = 1u << 3, /* was told to stop */
+};
+
+struct spawner_daemon {
+	enum spawner_daemon_state state;
+	int pidfd;     /* owned, or -1 when DOWN */
+	int link_fd;   /* owned, our end of the spawner link, or -1 */
+	uint32_t seen; /* permits used up, by bit */
+	uint64_t due_ns;
+	struct spawner_backoff backoff;
+};
+
+struct spawner_generation {
+	uint64_t number; /* 0: free */
+	int pidfd;       /* owned: of the zygote */
+	bool ending;     /* killed already */
+};
+
+struct spawner {
+	struct config config;
+	const char *sets[SPAWNER_SETS_MAX]; /* borrowed from argv: NAME=VALUE */
+	size_t set_count;
+	int config_fd;            /* owned, or -1 without a file */
+	int stintd_fd, zygote_fd; /* owned: the programs, O_PATH */
+	const char *root;         /* borrowed: the prepared tree */
+	uid_t uid;                /* of stintd */
+	gid_t gid;
+	struct spawner_socket socket;
+	struct cgroup_trees trees;
+	int guardian_fd;    /* owned: write end of the guardian's pipe, or -1 */
+	int guardian_pidfd; /* owned, or -1 */
+	pid_t guardian_pid;
+	struct spawner_daemon daemon;
+	struct spawner_generation generations[SPAWNER_GENERATIONS_MAX]; /* index = uid range */
+	uint64_t generation_last; /* highest number that this stintd has used */
+	bool stopping;
+	uint64_t stop_ns; /* when patience ends */
+};
+
+#endif

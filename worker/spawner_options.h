@@ -1,0 +1,38 @@
+/*
+ * The command line of stint-spawner, and the configuration that comes of it.
+ */
+#ifndef STINT_WORKER_SPAWNER_OPTIONS_H
+#define STINT_WORKER_SPAWNER_OPTIONS_H
+
+#include "protocol/error.h"
+#include "worker/spawner.h"
+
+#ifndef SPAWNER_OPTIONS_LIBEXECDIR
+#define SPAWNER_OPTIONS_LIBEXECDIR "/usr/libexec/stint"
+#endif
+#define SPAWNER_OPTIONS_PATH_BYTES 4096
+
+enum spawner_options_action {
+	SPAWNER_OPTIONS_SERVE,
+	SPAWNER_OPTIONS_CHECK, /* --check-config */
+	SPAWNER_OPTIONS_PRINT, /* --print-config */
+	SPAWNER_OPTIONS_DONE,  /* --help, --version: all is said */
+};
+
+/* Paths of the two programs, for messages and for what the tree must not cover. */
+struct spawner_options {
+	enum spawner_options_action action;
+	char stintd[SPAWNER_OPTIONS_PATH_BYTES], zygote[SPAWNER_OPTIONS_PATH_BYTES];
+};
+
+/*
+ * Read argv and the configuration (file, then --set) into spawner->config, sets and config_fd. The
+ * error text is for the user: "file:line: reason" or what is wrong with an option.
+ */
+int spawner_options_read(int argc, char **argv, struct spawner *spawner,
+			 struct spawner_options *ret_options, struct error *err);
+/* Open both programs, each path followed once. */
+int spawner_options_open(struct spawner *spawner, struct spawner_options *options,
+			 struct error *err);
+
+#endif

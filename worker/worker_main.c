@@ -1,0 +1,150 @@
+/*
+ * Theory of operation of a worker.
+ *
+ * It is a fork of the zygote, so the interpreter is warm and nothing is exec'd. First the steps of
+ * sandbox.c take everything away that no job may have. Then it wakes the interpreter, says hello
+ * and waits. That is the ready worker of the pool: it has seen no tenant byte. When the terms come
+ * it lowers its rlimits to them, installs the narrow filter and only then reads the job. From there
+ * on the process belongs to the tenant: assume native code. What counts is outside already.
+ *
+ * Never returns to the zygote's code, never logs, never allocates before the interpreter runs. A
+ * step that fails ends it with WORKER_EXIT_SETUP and is named in the page; when stintd goes away
+ * while it waits, it ends by the same way with EPIPE.
+ */
+#define _GNU_SOURCE
+#include "worker/worker_main.h"
+
+#include "protocol/base_sys.h"
+#include "worker/python_host.h"
+#include "worker/seccomp_narrow.h"
+#include "worker/seccomp_wide.h"
+#include "worker/worker_terms.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* What the steps after the confinement share. */
+struct worker {
+	struct sandbox *sandbox; /* borrowed from worker_main's caller */
+	struct worker_terms terms;
+	struct worker_terms_fds fds;
+	const void *blob;
+};
+
+static void
+set_phase(struct sandbox *sandbox, enum worker_phase phase)
+{
+	__atomic_store_n(&sandbox->page->phase, (uint32_t)phase, __ATOMIC_RELEASE);
+}
+
+static int
+wake_interpreter(struct worker *worker)
+{
+	(void)worker;
+	python_host_after_fork();
+	return 0;
+}
+
+static int
+say_hello(struct worker *worker)
+{
+	const struct worker_hello hello = {WORKER_HELLO_MAGIC, WORKER_ABI_VERSION,
+					   worker->sandbox->serial};
+	struct error err = ERROR_INIT;
+
+	set_phase(worker->sandbox, PHASE_READY);
+	if (base_send_fds(SANDBOX_FD_CHANNEL, &hello, sizeof(hello), NULL, 0, 0, &err) < 0)
+		return err.sys > 0 ? -err.sys : -EPIPE;
+	return 0;
+}
+
+static int
+receive_terms(struct worker *worker)
+{
+	int result = worker_terms_receive(SANDBOX_FD_CHANNEL, &worker->terms, &worker->fds);
+
+	if (result == 0)
+		result = worker_terms_check(&worker->terms, worker->sandbox->serial);
+	if (result == 0)
+		set_phase(worker->sandbox, PHASE_TERMS);
+	return result;
+}
+
+static int
+take_stdin(struct worker *worker)
+{
+	if (worker->fds.stdin_fd < 0)
+		return 0;
+	if (dup2(worker->fds.stdin_fd, STDIN_FILENO) < 0)
+		return -errno;
+	base_close(&worker->fds.stdin_fd);
+	return 0;
+}
+
+static int
+lower_limits(struct worker *worker)
+{
+	return sandbox_limits_lower(worker->sandbox, &worker->terms);
+}
+
+static int
+install_filter(struct worker *worker)
+{
+	struct seccomp_narrow narrow;
+	struct error err = ERROR_INIT;
+	unsigned grants = 0;
+
+	if (worker->terms.flags & TERMS_ASYNCIO)
+		grants |= SECCOMP_NARROW_ASYNCIO;
+	if (worker->terms.flags & TERMS_THREADS)
+		grants |= SECCOMP_NARROW_THREADS;
+	seccomp_narrow_build(getpid(), grants, &narrow);
+	if (seccomp_wide_install(narrow.instructions, narrow.count, &err) < 0)
+		return err.sys > 0 ? -err.sys : -EINVAL;
+	return 0;
+}
+
+/* The job's code then sees descriptors 0, 1 and 2 only. */
+static int
+read_blob(struct worker *worker)
+{
+	int channel = SANDBOX_FD_CHANNEL;
+	int result = worker_terms_read_blob(channel, &worker->terms, &worker->fds, &worker->blob);
+
+	base_close(&channel);
+	if (result == 0)
+		set_phase(worker->sandbox, PHASE_RUNNING);
+	return result;
+}
+
+static const struct worker_step {
+	const char *name;
+	int (*run)(struct worker *);
+} STEPS[] = {
+    {"interpreter", wake_interpreter},
+    {"hello", say_hello},
+    {"terms", receive_terms},
+    {"stdin", take_stdin},
+    {"limits", lower_limits},
+    {"filter", install_filter},
+    {"blob", read_blob},
+};
+
+void
+worker_main(struct sandbox *sandbox)
+{
+	struct worker worker = {.sandbox = sandbox, .fds = {-1, -1}};
+	int code;
+
+	sandbox_run(sandbox);
+	for (size_t i = 0; i < sizeof(STEPS) / sizeof(STEPS[0]); i++) {
+		int result = STEPS[i].run(&worker);
+
+		if (result < 0)
+			sandbox_fail(sandbox, SANDBOX_STEP_COUNT + i + 1, STEPS[i].name, -result);
+	}
+	code = python_host_run(&worker.terms, sandbox->page, sandbox->page_base, -1, worker.blob,
+			       (size_t)worker.terms.blob_bytes);
+	set_phase(sandbox, PHASE_ENDED);
+	_exit(code);
+}

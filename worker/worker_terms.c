@@ -1,0 +1,127 @@
+/*
+ * Receives, checks and reads what stintd sends to one worker.
+ *
+ * The record is of fixed size and holds no tenant byte; it comes under the wide filter, with
+ * recvmsg, since descriptors may come with it. The blob is the tenant's and is read under the
+ * narrow filter, with read, which brings no descriptor. Nothing of it is looked at here. Called by
+ * worker_main.c only. Fails by -errno; the caller names the step and ends.
+ */
+#define _GNU_SOURCE
+#include "worker/worker_terms.h"
+
+#include "protocol/base_sys.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FLAGS_KNOWN                                                                                \
+	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS | TERMS_STREAM))
+#define FDS_MAX 2
+
+static int
+errno_of(const struct error *err)
+{
+	return err->sys > 0 ? err->sys : EPROTO;
+}
+
+int
+worker_terms_receive(int channel, struct worker_terms *ret_terms, struct worker_terms_fds *ret_fds)
+{
+	struct error err = ERROR_INIT;
+	struct worker_terms terms;
+	int fds[FDS_MAX];
+	size_t size, count, wanted;
+
+	if (base_recv_fds(channel, &terms, sizeof(terms), &size, fds, FDS_MAX, &count, NULL, 0,
+			  &err) < 0)
+		return err.code == ERROR_CLOSED ? -EPIPE : -errno_of(&err);
+	wanted = (size == sizeof(terms))
+		     ? !!(terms.flags & TERMS_STDIN_FD) + (size_t) !!(terms.flags & TERMS_BLOB_FD)
+		     : FDS_MAX + 1;
+	if (count != wanted) {
+		while (count > 0)
+			base_close(&fds[--count]);
+		return -EPROTO;
+	}
+	ret_fds->stdin_fd = terms.flags & TERMS_STDIN_FD ? fds[0] : -1;
+	ret_fds->blob_fd = terms.flags & TERMS_BLOB_FD ? fds[count - 1] : -1;
+	*ret_terms = terms;
+	return 0;
+}
+
+int
+worker_terms_check(const struct worker_terms *terms, uint64_t serial)
+{
+	if (terms->magic != WORKER_TERMS_MAGIC || terms->serial != serial)
+		return -EINVAL;
+	if (terms->flags & ~FLAGS_KNOWN)
+		return -EINVAL;
+	if (!!(terms->flags & TERMS_THREADS) != (terms->limits.threads > 1))
+		return -EINVAL;
+	/* Nothing at all comes as an empty file: an empty datagram reads like the end of the
+	 * channel. */
+	if ((terms->blob_bytes == 0 && !(terms->flags & TERMS_BLOB_FD)) ||
+	    terms->blob_bytes > (terms->flags & TERMS_BLOB_FD ? WORKER_TERMS_BLOB_BYTES_MAX
+							      : BLOB_INLINE_BYTES_MAX))
+		return -EINVAL;
+	if (terms->cpu_backstop_s == 0)
+		return -EINVAL;
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		uint64_t value = limits_get(&terms->limits, (enum limit_id)i);
+
+		if (value < LIMITS[i].min || value > LIMITS[i].max)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int
+map_blob(size_t size, int fd, const void **ret_blob)
+{
+	struct stat status;
+	void *blob;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if ((uint64_t)status.st_size < size)
+		return -EPROTO;
+	if (size == 0) {
+		*ret_blob = "";
+		return 0;
+	}
+	blob = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (blob == MAP_FAILED)
+		return -errno;
+	*ret_blob = blob;
+	return 0;
+}
+
+int
+worker_terms_read_blob(int channel, const struct worker_terms *terms, struct worker_terms_fds *fds,
+		       const void **ret_blob)
+{
+	size_t size = (size_t)terms->blob_bytes;
+	ssize_t got;
+	void *blob;
+
+	if (fds->blob_fd >= 0) {
+		int result = map_blob(size, fds->blob_fd, ret_blob);
+
+		base_close(&fds->blob_fd);
+		return result;
+	}
+	blob = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (blob == MAP_FAILED)
+		return -errno;
+	do
+		got = read(channel, blob, size + 1); /* one more: a longer datagram must show */
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if ((size_t)got != size)
+		return got == 0 ? -EPIPE : -EPROTO;
+	*ret_blob = blob;
+	return 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * The limits record and the job blob, as a worker gets them from its channel.
+ */
+#ifndef STINT_WORKER_WORKER_TERMS_H
+#define STINT_WORKER_WORKER_TERMS_H
+
+#include "protocol/worker_abi.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Largest job blob that a worker takes: a request at the greatest request_bytes_max, and its
+ * framing. */
+#define WORKER_TERMS_BLOB_BYTES_MAX (320u << 20)
+
+struct worker_terms_fds {
+	int stdin_fd; /* owned; -1: fd 0 stays as it is */
+	int blob_fd;  /* owned; -1: the blob is the next datagram */
+};
+
+/* Wait for the record. 0 or -errno; what is received and not taken is closed. */
+int worker_terms_receive(int channel, struct worker_terms *ret_terms,
+			 struct worker_terms_fds *ret_fds);
+/* Whether a record obeys worker_abi.h and limits.def for the worker `serial`. 0 or -EINVAL. */
+int worker_terms_check(const struct worker_terms *terms, uint64_t serial);
+/* The blob, mapped until the process ends: read-only for a descriptor, private memory else. */
+int worker_terms_read_blob(int channel, const struct worker_terms *terms,
+			   struct worker_terms_fds *fds, const void **ret_blob);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * stint-zygote. Theory of operation.
+ *
+ * The spawner has exec'd it as pid 1 of a pid namespace, root of a user namespace, with nothing of
+ * the host hidden yet. It starts the interpreter while files can still be read, and then gives
+ * things up in this order: the file system but for the prepared tree, descriptors, capabilities,
+ * system calls. Then it says READY and forks a worker whenever stintd asks. Since all its workers
+ * die with it, its answer to anything unexpected is to end.
+ *
+ * It has one thread, never sees a client's descriptor or a byte that a tenant wrote, and opens no
+ * file after READY but those of its cgroup directories.
+ * Exit codes are in zygote_args.h; the log line before says what and why. 0: the link was closed.
+ */
+#define _GNU_SOURCE
+#include "protocol/base_log.h"
+#include "protocol/base_sys.h"
+#include "worker/python_host.h"
+#include "worker/sandbox.h"
+#include "worker/sandbox_fs.h"
+#include "worker/seccomp_wide.h"
+#include "worker/zygote_args.h"
+#include "worker/zygote_loop.h"
+#include "worker/zygote_options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Numbers follow those of zygote_args.h without a gap, so that what is above can be closed. */
+struct descriptors {
+	int statm, signals, proc;
+};
+
+/* All signals blocked but those that an error of our own raises: pid 1 gets none by mistake, no
+ * handler of the interpreter runs here, and a pending signal is not inherited. */
+static int
+quiet_signals(struct error *err)
+{
+	static const int OWN[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+	sigset_t blocked;
+
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof(OWN) / sizeof(OWN[0]); i++)
+		sigdelset(&blocked, OWN[i]);
+	return sigprocmask(SIG_SETMASK, &blocked, NULL) < 0 ? error_errno(err, "sigprocmask") : 0;
+}
+
+/* One heap, since a worker's threads would each reserve 64 MiB of RLIMIT_DATA; stacks as promised.
+ */
+static int
+tune_library(struct error *err)
+{
+	pthread_attr_t attributes;
+	int error;
+
+	if (mallopt(M_ARENA_MAX, 1) != 1)
+		return error_set(err, ERROR_UNSUPPORTED, "mallopt: M_ARENA_MAX");
+	error = pthread_attr_init(&attributes);
+	if (error == 0)
+		error = pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+	if (error == 0)
+		error = pthread_setattr_default_np(&attributes);
+	if (error != 0)
+		return error_set(err, ERROR_UNSUPPORTED, "default stack of a thread: %s",
+				 strerror(error));
+	(void)pthread_attr_destroy(&attributes);
+	return 0;
+}
+
+static int
+open_descriptors(int first, struct descriptors *ret_descriptors, struct error *err)
+{
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	ret_descriptors->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ret_descriptors->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	ret_descriptors->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ret_descriptors->statm < 0 || ret_descriptors->signals < 0 || ret_descriptors->proc < 0)
+		return error_errno(err, "descriptors: statm, signalfd, /proc");
+	if (ret_descriptors->statm != first || ret_descriptors->proc != first + 2)
+		return error_set(err, ERROR_INVALID, "descriptors: %d is open, or one below is not",
+				 first);
+	for (int fd = ZYGOTE_ARGS_FD_LINK; fd < first; fd++)
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+			return error_errno(err, "descriptors: %d", fd);
+	return 0;
+}
+
+/* Pages of "size resident shared text lib data dt": data is what RLIMIT_DATA counts, and the stack.
+ */
+static int
+measure(int statm, uint64_t *ret_data_bytes, uint64_t *ret_rss_bytes, struct error *err)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	unsigned long long resident, data;
+	char text[256];
+	ssize_t size = pread(statm, text, sizeof(text) - 1, 0);
+
+	if (size <= 0)
+		return error_errno(err, "read of /proc/self/statm");
+	text[size] = '\0';
+	if (sscanf(text, "%*u %llu %*u %*u %*u %llu", &resident, &data) != 2)
+		return error_set(err, ERROR_INVALID, "statm: %.64s", text);
+	*ret_data_bytes = data * page;
+	*ret_rss_bytes = resident * page;
+	return 0;
+}
+
+/* From the whole host to what a worker may see. The filter is made before and installed last. */
+static int
+confine(const struct zygote_options *options, struct descriptors *descriptors, struct error *err)
+{
+	const struct seccomp_wide_options filter = {.asyncio = options->asyncio};
+	struct seccomp_wide wide = {NULL, 0};
+	int result = seccomp_wide_build(&filter, &wide, err);
+
+	if (result == 0)
+		result = sandbox_fs_enter(options->root, descriptors->proc, err);
+	base_close(&descriptors->proc);
+	if (result == 0 &&
+	    syscall(SYS_close_range, (unsigned)descriptors->signals + 1, UINT_MAX, 0) < 0)
+		result = error_errno(err, "close_range");
+	if (result == 0) {
+		int error = sandbox_ids_confine_zygote();
+
+		errno = -error;
+		if (error < 0)
+			result = error_errno(err, "capabilities");
+	}
+	if (result == 0)
+		result = seccomp_wide_install(wide.instructions, wide.count, err);
+	seccomp_wide_deinit(&wide);
+	return result;
+}
+
+static int
+say_ready(const struct zygote_options *options, int statm, struct zygote_loop *loop,
+	  struct error *err)
+{
+	struct message ready;
+	struct message_zygote *body = &ready.body.zygote;
+	int result;
+
+	message_init(&ready, MESSAGE_ZYGOTE_READY);
+	body->version = MESSAGE_VERSION;
+	body->abi = WORKER_ABI_VERSION;
+	body->hash_seed = options->hash_seed;
+	(void)snprintf(body->python, sizeof(body->python), "%s", python_host_version());
+	result = measure(statm, &body->baseline_data_bytes, &body->baseline_rss_bytes, err);
+	if (result < 0)
+		return result;
+	loop->baseline_data_bytes = body->baseline_data_bytes;
+	log_info("zygote", "ready: Python %s, %llu KiB resident", body->python,
+		 (unsigned long long)body->baseline_rss_bytes / 1024);
+	return base_send_fds(loop->link_fd, &ready, sizeof(ready), NULL, 0, 0, err);
+}
+
+static int
+start(int argc, char **argv, struct zygote_loop *loop, struct error *err)
+{
+	struct python_host_options python;
+	struct descriptors descriptors;
+	struct zygote_options options;
+	int result = zygote_options_parse(argc, argv, &options, err);
+
+	if (result < 0)
+		return result;
+	base_log_init("stint-zygote", options.log_level);
+	(void)umask(077);
+	loop->link_fd = ZYGOTE_ARGS_FD_LINK;
+	loop->fork.dir_count = options.dir_count;
+	for (unsigned i = 0; i < options.dir_count; i++) {
+		loop->fork.dirs[i] = ZYGOTE_ARGS_FD_DIRS + (int)i;
+		loop->fork.roles[i] = options.roles[i];
+	}
+	python = (struct python_host_options){
+	    .stdlib = options.stdlib, .preload = options.preload, .hash_seed = options.hash_seed};
+	if ((result = quiet_signals(err)) < 0 || (result = tune_library(err)) < 0 ||
+	    (result = open_descriptors(ZYGOTE_ARGS_FD_DIRS + (int)options.dir_count, &descriptors,
+				       err)) < 0 ||
+	    (result = python_host_start(&python, err)) < 0 ||
+	    (result = zygote_fork_init(&loop->fork, err)) < 0 ||
+	    (result = confine(&options, &descriptors, err)) < 0)
+		return result;
+	loop->signal_fd = descriptors.signals;
+	result = say_ready(&options, descriptors.statm, loop, err);
+	base_close(&descriptors.statm);
+	return result;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct zygote_loop loop = {.link_fd = -1};
+	struct error err = ERROR_INIT;
+
+	base_log_init("stint-zygote", LOG_LEVEL_INFO);
+	if (getpid() != 1) {
+		log_error("zygote", "is started by stint-spawner only, as pid 1 of its namespace");
+		_exit(ZYGOTE_ARGS_EXIT_SETUP);
+	}
+	if (start(argc, argv, &loop, &err) < 0) {
+		log_error("zygote", "start: %s", err.text);
+		_exit(ZYGOTE_ARGS_EXIT_SETUP);
+	}
+	if (zygote_loop_run(&loop, &err) < 0) {
+		log_error("zygote", "%s", err.text);
+		_exit(ZYGOTE_ARGS_EXIT_PROTOCOL);
+	}
+	_exit(0);
+}
