@@ -1,7 +1,7 @@
 /*
  * struct run_result to JSON text.
  *
- * Takes every byte field for hostile; only value and vars are trusted to be JSON, since json_scan
+ * Takes every byte field for hostile; only value, vars and trace are trusted to be JSON, since json_scan
  * has accepted them. Fails through the buffer's `failed` alone.
  */
 #include "protocol/result_json.h"
@@ -100,6 +100,20 @@ result_warnings(struct text_buffer *buffer, const struct run_result *result)
 	text_buffer_put(buffer, "]", 1);
 }
 
+/* Absent from the result of a job that nobody traced. */
+static void
+result_trace(struct text_buffer *buffer, const struct run_result *result)
+{
+	if (result->has_trace) {
+		result_field(buffer, "trace");
+		text_buffer_put(buffer, "[", 1);
+		text_buffer_put(buffer, result->trace.data, result->trace.size);
+		text_buffer_put(buffer, "]", 1);
+	}
+	if (result->traced)
+		result_flag(buffer, "trace_truncated", result->trace_truncated);
+}
+
 static void
 result_usage(struct text_buffer *buffer, const struct run_usage *usage)
 {
@@ -141,6 +155,7 @@ result_json_write(const struct run_result *result, struct text_buffer *buffer)
 	result_raw(buffer, "vars", &result->vars, "{}");
 	result_error(buffer, result);
 	result_warnings(buffer, result);
+	result_trace(buffer, result);
 	result_usage(buffer, &result->usage);
 	text_buffer_put(buffer, "}", 1);
 }
