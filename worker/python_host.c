@@ -10,10 +10,12 @@
 
 #include "worker/python_host.h"
 
+#include "worker/meter_birth.h"
 #include "worker/python_ceiling.h"
 #include "worker/python_end.h"
 #include "worker/python_failure.h"
 #include "worker/python_finder.h"
+#include "worker/python_meter.h"
 #include "worker/python_output.h"
 #include "worker/python_rehearse.h"
 #include "worker/python_source.h"
@@ -150,6 +152,8 @@ python_host_start(const struct python_host_options *options, struct error *err)
 	(void)unsetenv("TZ");
 	code = host_initialize(options, prefix, err);
 	if (code == 0)
+		code = meter_birth_prepare(err);
+	if (code == 0)
 		code = python_output_prepare(err);
 	if (code == 0)
 		code = python_ceiling_prepare(err);
@@ -164,6 +168,8 @@ python_host_start(const struct python_host_options *options, struct error *err)
 	if (code == 0)
 		code = python_end_prepare(err);
 	if (code == 0)
+		code = python_meter_prepare(options->hash_seed, err);
+	if (code == 0)
 		code = zygote_warm_freeze(err);
 	return code;
 }
@@ -177,6 +183,12 @@ python_host_version(void)
 		(void)snprintf(version, sizeof(version), "%.*s", (int)strcspn(Py_GetVersion(), " "),
 			       Py_GetVersion());
 	return version;
+}
+
+const char *
+python_host_meter_id(void)
+{
+	return python_meter_id();
 }
 
 void

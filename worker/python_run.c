@@ -15,6 +15,7 @@
 #include "worker/python_failure.h"
 #include "worker/python_job.h"
 #include "worker/python_main.h"
+#include "worker/python_meter.h"
 #include "worker/python_output.h"
 
 #include <signal.h>
@@ -100,9 +101,11 @@ python_host_run(const struct worker_terms *terms, struct worker_page *page, void
 	pack_init(&result, RESULT_BYTES_MAX);
 	__atomic_store_n(&page->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
 	if (python_main_setup(job) < 0) {
+		python_meter_begin(terms, page, page_base);
 		run_release_reserve();
 		python_failure_take(false, &result, &failure);
 	} else {
+		python_meter_begin(terms, page, page_base);
 		python_main_run(job, terms, run_release_reserve, &result, &failure);
 	}
 	flushed = python_end();
