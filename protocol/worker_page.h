@@ -28,6 +28,7 @@ enum worker_reason {
 	REASON_OUTPUT_LIMIT,   /* stdout or stderr cap: detail says which */
 	REASON_VALUE_LIMIT,    /* value and vars larger than value_bytes */
 	REASON_VALUE_ERROR,    /* value or variable that JSON cannot hold, or is missing */
+	REASON_OPCODE_LIMIT,   /* opcode budget used up */
 	REASON_COUNT
 };
 
@@ -50,6 +51,14 @@ struct page_stage {
 #define STAGE_TEXT_OF(levels)	   ((uint32_t)((levels) >> 32))
 enum page_stream { PAGE_STREAM_STDOUT, PAGE_STREAM_STDERR, PAGE_STREAM_COUNT };
 
+/*
+ * What a job was charged is granted - left, in opcodes. The worker takes charges from `left`. When
+ * it grants more it stores `left` before `granted`: who reads `granted` first never reads too much.
+ */
+struct page_meter {
+	int64_t granted, left;
+};
+
 /* First page of the page file: mapped by both sides. Each field has one writer. */
 struct worker_page {
 	/* written by the worker */
@@ -64,7 +73,7 @@ struct worker_page {
 	uint64_t trace_bytes;
 	uint32_t trace_truncated;
 	uint32_t trace_pad;
-	uint64_t opcodes;      /* running count; 0 until metering */
+	struct page_meter meter;
 	struct page_stage stages[PAGE_STREAM_COUNT];
 	char setup_name[32]; /* of the step that failed */
 	/* written by stintd, on a cache line of its own */

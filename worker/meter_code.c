@@ -217,7 +217,7 @@ meter_code_take(const uint8_t *code, size_t code_bytes, const uint8_t *regions, 
 	if (code_bytes / METER_UNIT_BYTES > METER_UNITS_MAX)
 		return error_set(err, ERROR_LIMIT, "code has more than %u units", METER_UNITS_MAX);
 	self.units = (uint32_t)(code_bytes / METER_UNIT_BYTES);
-	self.instructions = malloc(self.units * sizeof *self.instructions);
+	self.instructions = calloc(self.units, sizeof *self.instructions);
 	self.regions = malloc((region_bytes / 4 + 1) * sizeof *self.regions);
 	index = calloc(self.units, sizeof *index);
 	if (self.instructions == NULL || self.regions == NULL || index == NULL)

@@ -16,15 +16,16 @@
 
 #include <time.h>
 
-#define COUNT_SLICE  65536 /* instructions between two looks at the stop flag */
-#define COUNT_COMMON 512
+#define COUNT_SLICE   65536 /* instructions between two looks at the stop flag */
+#define COUNT_COMMON  512
+#define COUNT_VERSION "1"
 
 struct count_constant {
 	PyObject_HEAD uint32_t charge;
 };
 
-static struct meter_counter count_idle; /* counts what runs before a job's begin */
-static struct meter_counter *count_counter = &count_idle;
+static struct page_meter count_idle; /* counts what runs before a job's begin */
+static struct page_meter *count_counter = &count_idle;
 static struct meter_terms count_terms;
 static struct timespec count_began;
 static PyObject *count_common[COUNT_COMMON];
@@ -78,7 +79,7 @@ meter_count_prepare(void)
 			return -1;
 		count_common[charge] = constant;
 	}
-	count_idle = (struct meter_counter){INT64_MAX, INT64_MAX};
+	count_idle = (struct page_meter){INT64_MAX, INT64_MAX};
 	return 0;
 }
 
@@ -98,6 +99,12 @@ meter_count_constant(uint32_t charge)
 	return constant;
 }
 
+const char *
+meter_count_version(void)
+{
+	return COUNT_VERSION;
+}
+
 bool
 meter_count_is_constant(PyObject *object)
 {
@@ -113,8 +120,10 @@ meter_count_now(void)
 static void
 count_grant(int64_t amount)
 {
-	count_counter->granted += amount - count_counter->left;
-	count_counter->left = amount;
+	int64_t granted = count_counter->granted + amount - count_counter->left;
+
+	__atomic_store_n(&count_counter->left, amount, __ATOMIC_RELEASE);
+	__atomic_store_n(&count_counter->granted, granted, __ATOMIC_RELEASE);
 }
 
 /* Hold the job back until its rate allows what it has been charged. */
@@ -149,18 +158,26 @@ count_slice(void)
 	return hundredth > 0 ? (int64_t)hundredth : 1;
 }
 
+/* The charge that was one too many was not used: it is given back before the end. */
+static void
+count_stop(const struct count_constant *paying, bool asked)
+{
+	count_counter->left += paying->charge;
+	count_terms.stopped(meter_count_now(), asked);
+}
+
 static void
 count_slow(struct count_constant *paying)
 {
 	if (count_counter == &count_idle) {
-		count_idle = (struct meter_counter){INT64_MAX, INT64_MAX};
+		count_idle = (struct page_meter){INT64_MAX, INT64_MAX};
 		return;
 	}
 	uint64_t charged = meter_count_now();
 	if (count_terms.stop != NULL && *count_terms.stop != 0)
-		count_terms.stopped(charged - paying->charge, true);
+		count_stop(paying, true);
 	if (count_terms.budget != METER_BUDGET_NONE && charged > count_terms.budget)
-		count_terms.stopped(charged - paying->charge, false);
+		count_stop(paying, false);
 	if (count_terms.per_second != 0)
 		count_throttle();
 	int64_t slice = count_slice();
@@ -176,7 +193,7 @@ meter_count_begin(const struct meter_terms *terms)
 	count_terms = *terms;
 	count_counter = terms->counter;
 	(void)clock_gettime(CLOCK_MONOTONIC, &count_began);
-	*count_counter = (struct meter_counter){0, 0};
+	*count_counter = (struct page_meter){0, 0};
 	int64_t slice = count_slice();
 	if (terms->budget != METER_BUDGET_NONE && terms->budget < (uint64_t)slice)
 		slice = (int64_t)terms->budget;

@@ -9,21 +9,17 @@
 #ifndef STINT_WORKER_METER_COUNT_H
 #define STINT_WORKER_METER_COUNT_H
 
+#include "protocol/worker_page.h"
+
 #include <Python.h>
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In the shared page; stintd reads it: charged = granted - left. */
-struct meter_counter {
-	int64_t granted;
-	int64_t left;
-};
-
 #define METER_BUDGET_NONE 0
 
 struct meter_terms {
-	struct meter_counter *counter; /* borrowed: where to count */
+	struct page_meter *counter;    /* borrowed: where to count */
 	const volatile uint32_t *stop; /* borrowed: not 0: end as soon as possible; may be NULL */
 	uint64_t budget;               /* instructions, or METER_BUDGET_NONE */
 	uint64_t per_second;           /* throttle, instructions a second; 0: none */
@@ -41,6 +37,8 @@ uint64_t meter_count_now(void);
 
 /* New reference to the charge constant for `charge` (not 0). NULL with an exception. */
 PyObject *meter_count_constant(uint32_t charge);
+/* A static text that changes whenever the same program may count otherwise. */
+const char *meter_count_version(void);
 bool meter_count_is_constant(PyObject *object);
 
 #endif

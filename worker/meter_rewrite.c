@@ -90,15 +90,11 @@ out:
 	return tuple;
 }
 
+/* `code` with other bytes, tables and constants; `extra` more of stack. The bytes are borrowed. */
 static PyObject *
-rewrite_build(PyCodeObject *code, const struct meter_bytes *bytes, PyObject *constants)
+rewrite_build(PyCodeObject *code, PyObject *text, PyObject *lines, PyObject *regions,
+	      PyObject *constants, int extra)
 {
-	PyObject *text =
-	    PyBytes_FromStringAndSize((char *)bytes->code, (Py_ssize_t)bytes->code_bytes);
-	PyObject *lines =
-	    PyBytes_FromStringAndSize((char *)bytes->locations, (Py_ssize_t)bytes->location_bytes);
-	PyObject *regions =
-	    PyBytes_FromStringAndSize((char *)bytes->regions, (Py_ssize_t)bytes->region_bytes);
 	PyObject *varnames = PyCode_GetVarnames(code), *freevars = PyCode_GetFreevars(code);
 	PyObject *cellvars = PyCode_GetCellvars(code), *made = NULL;
 
@@ -106,15 +102,66 @@ rewrite_build(PyCodeObject *code, const struct meter_bytes *bytes, PyObject *con
 	    freevars != NULL && cellvars != NULL)
 		made = (PyObject *)PyCode_NewWithPosOnlyArgs(
 		    code->co_argcount, code->co_posonlyargcount, code->co_kwonlyargcount,
-		    code->co_nlocals, code->co_stacksize + 1, code->co_flags, text, constants,
+		    code->co_nlocals, code->co_stacksize + extra, code->co_flags, text, constants,
 		    code->co_names, varnames, freevars, cellvars, code->co_filename, code->co_name,
 		    code->co_qualname, code->co_firstlineno, lines, regions);
-	Py_XDECREF(text);
-	Py_XDECREF(lines);
-	Py_XDECREF(regions);
 	Py_XDECREF(varnames);
 	Py_XDECREF(freevars);
 	Py_XDECREF(cellvars);
+	return made;
+}
+
+static PyObject *
+rewrite_bytes(PyCodeObject *code, const struct meter_bytes *bytes, PyObject *constants)
+{
+	PyObject *text =
+	    PyBytes_FromStringAndSize((char *)bytes->code, (Py_ssize_t)bytes->code_bytes);
+	PyObject *lines =
+	    PyBytes_FromStringAndSize((char *)bytes->locations, (Py_ssize_t)bytes->location_bytes);
+	PyObject *regions =
+	    PyBytes_FromStringAndSize((char *)bytes->regions, (Py_ssize_t)bytes->region_bytes);
+	PyObject *made = rewrite_build(code, text, lines, regions, constants, 1);
+
+	Py_XDECREF(text);
+	Py_XDECREF(lines);
+	Py_XDECREF(regions);
+	return made;
+}
+
+static PyObject *
+rewrite_plain_constant(PyObject *item)
+{
+	if (meter_count_is_constant(item))
+		item = Py_None;
+	else if (PyCode_Check(item))
+		return meter_plain((PyCodeObject *)item);
+	return Py_NewRef(item);
+}
+
+PyObject *
+meter_plain(PyCodeObject *code)
+{
+	Py_ssize_t count = PyTuple_GET_SIZE(code->co_consts);
+	PyObject *constants = PyTuple_New(count), *text = PyCode_GetCode(code), *made = NULL;
+	bool whole = constants != NULL && text != NULL;
+
+	if (Py_EnterRecursiveCall(" while code is copied"))
+		whole = false;
+	else {
+		for (Py_ssize_t i = 0; whole && i < count; i++) {
+			PyObject *item =
+			    rewrite_plain_constant(PyTuple_GET_ITEM(code->co_consts, i));
+
+			whole = item != NULL;
+			PyTuple_SET_ITEM(constants, i, item);
+		}
+		Py_LeaveRecursiveCall();
+	}
+	if (whole)
+		made = rewrite_build(code, text, code->co_linetable, code->co_exceptiontable,
+				     constants, 0);
+	Py_XDECREF(constants);
+	Py_XDECREF(text);
 	return made;
 }
 
@@ -135,7 +182,7 @@ rewrite_finish(PyCodeObject *code, const struct meter_code *parts,
 		if (meter_code_make(parts, inserts, &bytes, &err) < 0)
 			PyErr_SetString(PyExc_ValueError, err.text);
 		else
-			made = rewrite_build(code, &bytes, constants);
+			made = rewrite_bytes(code, &bytes, constants);
 	}
 	if (made != NULL && meter_register((PyCodeObject *)made) < 0)
 		Py_CLEAR(made);

@@ -17,6 +17,11 @@ int meter_rewrite_prepare(void);
  * exactly, MemoryError, RecursionError. Runs no Python code.
  */
 PyObject *meter_rewrite(PyCodeObject *code);
+/*
+ * New reference to `code` with None in the place of charge constants, nested code too: the form
+ * that marshal can write. Not registered: nobody may get to evaluate it.
+ */
+PyObject *meter_plain(PyCodeObject *code);
 /* Whether `code` was made by meter_rewrite. */
 bool meter_registered(PyCodeObject *code);
 /* Register code that needs no charges of its own (checked by the caller). -1 with an exception. */
