@@ -27,6 +27,10 @@ struct engine_callbacks {
 	 * of the output comes before the result. */
 	void (*output)(void *context, uint64_t session, uint64_t ticket, const char *job, int stream,
 		       const void *bytes, size_t size);
+	/* New events of a streaming job's trace: JSON objects, a line end after each, borrowed for the
+	 * call. The rest of them comes before the result. */
+	void (*trace)(void *context, uint64_t session, uint64_t ticket, const char *job,
+		      const void *lines, size_t size);
 	/* First worker is ready: the daemon can say it serves. Once. */
 	void (*ready)(void *context);
 	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */

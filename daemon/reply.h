@@ -31,6 +31,8 @@ void reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork,
 void reply_result(struct reply *reply, uint64_t ticket, struct run_result *result);
 /* New output of a streaming job; stream is 1 or 2. */
 void reply_output(struct reply *reply, uint64_t ticket, int stream, const void *bytes, size_t size);
+/* New events of a streaming job's trace, a line end after each. */
+void reply_trace(struct reply *reply, uint64_t ticket, const void *lines, size_t size);
 /* Tell a streaming client the id of its job. */
 void reply_queued(struct outbox *outbox, const struct inwork_request *request);
 

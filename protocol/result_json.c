@@ -100,15 +100,27 @@ result_warnings(struct text_buffer *buffer, const struct run_result *result)
 	text_buffer_put(buffer, "]", 1);
 }
 
+void
+result_json_write_events(const void *lines, size_t size, struct text_buffer *buffer)
+{
+	text_buffer_put(buffer, "[", 1);
+	size = size > 0 ? size - 1 : 0; /* without the last line end */
+	char *to = text_buffer_extend(buffer, size);
+	if (to != NULL && size > 0) {
+		memcpy(to, lines, size);
+		for (char *end = to; (end = memchr(end, '\n', size - (size_t)(end - to))) != NULL;)
+			*end = ',';
+	}
+	text_buffer_put(buffer, "]", 1);
+}
+
 /* Absent from the result of a job that nobody traced. */
 static void
 result_trace(struct text_buffer *buffer, const struct run_result *result)
 {
 	if (result->has_trace) {
 		result_field(buffer, "trace");
-		text_buffer_put(buffer, "[", 1);
-		text_buffer_put(buffer, result->trace.data, result->trace.size);
-		text_buffer_put(buffer, "]", 1);
+		result_json_write_events(result->trace.data, result->trace.size, buffer);
 	}
 	if (result->traced)
 		result_flag(buffer, "trace_truncated", result->trace_truncated);

@@ -40,7 +40,7 @@ struct run_result {
 	bool traced;	    /* there was a trace: trace_truncated says whether all of it */
 	bool has_trace;	    /* and it is part of the result */
 	bool trace_truncated;
-	struct bytes trace; /* its events: JSON objects with commas between them */
+	struct bytes trace; /* its events: JSON objects, a line end after each */
 	bool has_error;	    /* else `error` is null */
 	struct bytes error_type, error_message;
 	struct run_frame frames[TRACEBACK_FRAMES_MAX];

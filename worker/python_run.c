@@ -8,7 +8,6 @@
 #include <Python.h>
 
 #include "worker/python_host.h"
-#include "worker/trace_run.h"
 
 #include "protocol/pack.h"
 #include "worker/meter_count.h"

@@ -70,11 +70,11 @@ event_item(PyObject *tuple, uint32_t index)
 }
 
 static void
-event_number(struct trace_text *text, const char *format, uint32_t number)
+event_number(struct trace_text *text, const char *before, uint32_t number)
 {
 	char digits[24];
 
-	(void)snprintf(digits, sizeof(digits), format, number);
+	(void)snprintf(digits, sizeof(digits), "%s%u", before, number);
 	trace_text_member(text, "arg", digits, strlen(digits));
 }
 
@@ -89,7 +89,7 @@ event_argument(PyCodeObject *code, const struct trace_step *step, const struct t
 	case TRACE_ARGUMENT_NONE:
 		break;
 	case TRACE_ARGUMENT_NUMBER:
-		event_number(text, "%u", step->arg);
+		event_number(text, "", step->arg);
 		break;
 	case TRACE_ARGUMENT_CONST:
 		event_value(text, "arg", event_item(code->co_consts, step->arg));
@@ -104,10 +104,10 @@ event_argument(PyCodeObject *code, const struct trace_step *step, const struct t
 		event_name(text, "arg", event_item(code->co_localsplusnames, step->arg));
 		break;
 	case TRACE_ARGUMENT_JUMP:
-		event_number(text, "to %u", trace_map_target(map, step->next + step->arg));
+		event_number(text, "to ", trace_map_target(map, step->next + step->arg));
 		break;
 	case TRACE_ARGUMENT_JUMP_BACK:
-		event_number(text, "to %u", trace_map_target(map, step->next - step->arg));
+		event_number(text, "to ", trace_map_target(map, step->next - step->arg));
 		break;
 	default:
 		word = trace_opcode_operator(kind, step->arg);
@@ -146,10 +146,10 @@ event_operands(const _PyInterpreterFrame *frame, const struct trace_step *step,
 static void
 event_step(const _PyInterpreterFrame *frame, struct trace_step *ret_step)
 {
-	const PyCodeObject *code = frame->f_code;
+	PyCodeObject *code = frame->f_code;
 
 	trace_map_step((const uint8_t *)code->co_code_adaptive, (uint32_t)Py_SIZE(code),
-		       (uint32_t)_PyInterpreterFrame_LASTI(frame), ret_step);
+		       (uint32_t)(frame->prev_instr - (const _Py_CODEUNIT *)code->co_code_adaptive), ret_step);
 }
 
 bool

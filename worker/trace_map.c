@@ -8,8 +8,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#define Py_BUILD_CORE
-#define NEED_OPCODE_TABLES
+#define Py_BUILD_CORE /* the tables themselves are in meter_code.c */
 #include <internal/pycore_opcode.h>
 #include <opcode.h>
 

@@ -11,9 +11,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #define Py_BUILD_CORE
-#include <internal/pycore_code.h>
 #include <internal/pycore_frame.h>
-#include <internal/pycore_pystate.h>
 #include <opcode.h>
 
 #include "worker/trace_event.h"
@@ -70,7 +68,9 @@ run_install(PyThreadState *thread, Py_tracefunc function)
 	if (thread->c_tracefunc != NULL && thread->c_tracefunc != run_event)
 		return;
 	thread->c_tracefunc = function;
-	_PyThreadState_UpdateTracingState(thread);
+	bool used = thread->c_tracefunc != NULL || thread->c_profilefunc != NULL;
+	/* Inside a trace function CPython does this when it is left. */
+	thread->cframe->use_tracing = used && thread->tracing == 0 ? 255 : 0;
 }
 
 /* Events were left out: tell so, and trace no more. */

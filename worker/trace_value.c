@@ -9,7 +9,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #define Py_BUILD_CORE
-#include <internal/pycore_long.h>
 #include <internal/pycore_moduleobject.h>
 
 #include "worker/trace_value.h"
@@ -142,7 +141,7 @@ value_int(struct trace_value *self, PyObject *object)
 		value_text(self, text);
 		return;
 	}
-	PyObject *decimal = _PyLong_Format(object, 10);
+	PyObject *decimal = PyLong_Type.tp_repr(object);
 	if (decimal == NULL) {
 		PyErr_Clear();
 		value_text(self, "<int>");

@@ -65,6 +65,13 @@ on_output(void *context, uint64_t session, uint64_t ticket, const char *job, int
 }
 
 static void
+on_trace(void *context, uint64_t session, uint64_t ticket, const char *job, const void *lines,
+	 size_t size)
+{
+	fail_msg("no job here is traced");
+}
+
+static void
 on_ready(void *context)
 {
 	((struct fixture *)context)->ready++;
@@ -100,7 +107,7 @@ make_fixture(void)
 static void
 start(struct fixture *fixture)
 {
-	struct engine_callbacks callbacks = { on_result,  on_output, on_ready,
+	struct engine_callbacks callbacks = { on_result,  on_output, on_trace, on_ready,
 					      on_drained, on_fatal,  fixture };
 	int link = fixture->fake.link;
 	fixture->fake.link = -1;
