@@ -102,7 +102,6 @@ client_trace_event(struct client_trace *trace, const json_t *event, FILE *out)
 
 	client_trace_place(trace, event, out);
 	client_trace_line(event, out);
-	(void)fputs("  ", out);
 	if (strcmp(kind, "opcode") == 0)
 		client_trace_opcode(event, out);
 	else if (json_object_get(event, "depth") != NULL)

@@ -46,6 +46,9 @@ event_begin(const struct trace_place *place, const char *event, struct trace_tex
 	PyCodeObject *code = place->frame->f_frame->f_code;
 	int line = place->frame->f_lineno;
 
+	/* A module begins at no line. */
+	if (line <= 0 && trace_event_at(place->frame, &(uint32_t){0}) == RESUME)
+		line = code->co_firstlineno;
 	trace_text_init(text);
 	trace_text_put(text, "{\"event\":\"");
 	trace_text_put(text, event);
