@@ -21,12 +21,13 @@
 struct engine;
 
 struct engine_callbacks {
-	/* The job ended; *result is the callee's to deinit. Called exactly once per accepted job. */
-	void (*result)(void *context, uint64_t session, uint64_t ticket, struct run_result *result);
-	/* New output of a streaming job; stream is 1 or 2; bytes are borrowed for the call. The rest
-	 * of the output comes before the result. */
-	void (*output)(void *context, uint64_t session, uint64_t ticket, const char *job, int stream,
-		       const void *bytes, size_t size);
+	/* The job ended; *result is the callee's to deinit. Exactly once per accepted job. */
+	void (*result)(void *context, uint64_t session, uint64_t ticket,
+		       struct run_result *result);
+	/* New output of a streaming job; stream is 1 or 2; bytes are borrowed for the call. The
+	 * rest of the output comes before the result. */
+	void (*output)(void *context, uint64_t session, uint64_t ticket, const char *job,
+		       int stream, const void *bytes, size_t size);
 	/* First worker is ready: the daemon can say it serves. Once. */
 	void (*ready)(void *context);
 	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */
