@@ -7,9 +7,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum watchdog_reason { WATCHDOG_NONE, WATCHDOG_CPU, WATCHDOG_WALL, WATCHDOG_CANCEL, WATCHDOG_OPCODES };
+enum watchdog_reason {
+	WATCHDOG_NONE,
+	WATCHDOG_CPU,
+	WATCHDOG_WALL,
+	WATCHDOG_CANCEL,
+	WATCHDOG_OPCODES
+};
 
-#define WATCHDOG_LOOK_MIN_NS 1000000u /* looks at one worker are at least that far apart */
+#define WATCHDOG_LOOK_MIN_NS 1000000u  /* looks at one worker are at least that far apart */
 #define WATCHDOG_METER_NS    50000000u /* looks at a worker with a budget, at most */
 
 struct watchdog_facts {

@@ -40,13 +40,14 @@ an_empty_result(void **state)
 	assert_non_null(result);
 	result->exit_code = -1;
 	result->status = STATUS_CANCELLED;
-	assert_written(result, "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
-			       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
-			       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
-			       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
-			       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
-			       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
-			       "\"stdout_bytes\":0,\"stderr_bytes\":0,\"opcodes\":0},\"meter_id\":\"\"}");
+	assert_written(result,
+		       "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
+		       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
+		       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
+		       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
+		       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
+		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
+		       "\"stdout_bytes\":0,\"stderr_bytes\":0,\"opcodes\":0},\"meter_id\":\"\"}");
 	run_result_deinit(result);
 	free(result);
 }
