@@ -113,6 +113,8 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	    .wall_limit_ns = limits->wall_ms * NS_PER_MS,
 	    .started_ns = job->started_ns,
 	    .parallel = threads < engine->cores ? threads : engine->cores,
+	    .opcodes = limits->opcodes,
+	    .page = worker->page,
 	};
 	watchdog_arm(engine->watchdog, worker->slot, &spec);
 }

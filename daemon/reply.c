@@ -130,6 +130,21 @@ reply_queued(struct outbox *outbox, const struct inwork_request *request)
 	end_notification(outbox, request, &params);
 }
 
+void
+reply_progress(struct reply *reply, uint64_t ticket, const struct engine_job_status *status)
+{
+	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	struct text_buffer text;
+	if (request == NULL || !request->stream)
+		return;
+	struct json_members params = begin_notification(&text, "job.progress", request);
+	json_members_text(&params, "state", status->state);
+	json_members_u64(&params, "wall_us", status->wall_us);
+	json_members_u64(&params, "cpu_us", status->cpu_us);
+	json_members_u64(&params, "opcodes", status->opcodes);
+	end_notification(reply->outbox, request, &params);
+}
+
 static void
 put_piece(struct reply *reply, const struct inwork_request *request, int stream, const void *bytes,
 	  size_t size)

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#define STREAM_PROGRESS_NS    500000000ull
 #define STREAM_EVERY_MS       10u
 #define STREAM_LOOK_BYTES_MAX 65536u /* of one stream in one look */
 
@@ -44,7 +45,7 @@ stream_look(struct engine *engine, struct job *job, int stream)
 static void
 stream_tell_trace(struct engine *engine, const struct job *job, const struct bytes *lines)
 {
-	if (!job->forgotten && !engine->closing && lines->size > 0)
+	if (engine->callbacks.trace && !job->forgotten && !engine->closing && lines->size > 0)
 		engine->callbacks.trace(engine->callbacks.context, job->session, job->ticket,
 					job->id, lines->data, lines->size);
 }
@@ -62,6 +63,20 @@ stream_look_trace(struct engine *engine, struct job *job)
 	else
 		stream_tell_trace(engine, job, &lines);
 	free(lines.data);
+}
+
+/* Not of a job that ends before anybody could read it. */
+static void
+stream_progress(struct engine *engine, struct job *job)
+{
+	uint64_t now_ns = engine_now_ns();
+	uint64_t last_ns = job->progress_ns > 0 ? job->progress_ns : job->started_ns;
+	struct engine_job_status status = {0};
+	if (engine->callbacks.progress == NULL || now_ns < last_ns + STREAM_PROGRESS_NS)
+		return;
+	job->progress_ns = now_ns;
+	engine_report_running(job, now_ns, &status);
+	engine->callbacks.progress(engine->callbacks.context, job->session, job->ticket, &status);
 }
 
 void
@@ -89,6 +104,7 @@ stream_on_alarm(void *context)
 		stream_look(engine, job, 2);
 		if (job->request.trace != TRACE_NONE)
 			stream_look_trace(engine, job);
+		stream_progress(engine, job);
 	}
 	stream_wake(engine);
 }

@@ -138,6 +138,7 @@ result_usage(struct text_buffer *buffer, const struct run_usage *usage)
 	result_number(buffer, "memory_baseline_bytes", usage->memory_baseline_bytes);
 	result_number(buffer, "stdout_bytes", usage->stdout_bytes);
 	result_number(buffer, "stderr_bytes", usage->stderr_bytes);
+	result_number(buffer, "opcodes", usage->opcodes);
 	text_buffer_put(buffer, "}", 1);
 }
 
@@ -169,6 +170,7 @@ result_json_write(const struct run_result *result, struct text_buffer *buffer)
 	result_warnings(buffer, result);
 	result_trace(buffer, result);
 	result_usage(buffer, &result->usage);
+	result_word(buffer, "meter_id", result->meter_id);
 	text_buffer_put(buffer, "}", 1);
 }
 

@@ -26,6 +26,7 @@ struct run_usage {
 	uint64_t cpu_us, wall_us, queue_us;
 	uint64_t memory_peak_bytes, memory_baseline_bytes;
 	uint64_t stdout_bytes, stderr_bytes; /* as returned */
+	uint64_t opcodes;
 };
 
 struct run_result {
@@ -48,6 +49,7 @@ struct run_result {
 	struct bytes warnings[WARNINGS_MAX];
 	size_t warning_count;
 	struct run_usage usage;
+	char meter_id[32]; /* what `opcodes` depends on besides the job; empty: none yet */
 };
 
 void run_result_deinit(struct run_result *result);

@@ -6,19 +6,20 @@
  *   1. stintd sends MESSAGE_FORK with the worker's end of the channel, its stdin (a fresh open of
  *      /dev/null), stdout and stderr (empty O_APPEND memfds) and the page (a sealed memfd of
  *      PAGE_FILE_BYTES).
- *   2. The worker confines itself and sends a struct worker_hello; the kernel's SCM_CREDENTIALS on it
- *      tell stintd its host pid. Phase READY. No tenant byte has reached it.
+ *   2. The worker confines itself and sends a struct worker_hello; the kernel's SCM_CREDENTIALS on
+ *      it tell stintd its host pid. Phase READY. No tenant byte has reached it.
  *   3. stintd writes the leaf's limits, then sends one struct worker_terms (the limits record, no
  *      tenant bytes) with up to two descriptors (see flags): stdin, blob.
  *   4. The worker lowers its rlimits, installs the second filter and only then reads the job blob:
  *      the next datagram (blob_bytes of it), or the blob descriptor.
  *   5. It runs the job, writes the result blob into the page file at PAGE_RESULT_OFFSET, release-
- *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the hello:
- *      a datagram there is proof of foreign code. The worker closes its end as soon as it has the
- *      blob, and the page's descriptor before: the end of the channel says nothing.
+ *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the
+ *      hello: a datagram there is proof of foreign code. The worker closes its end as soon as it
+ *      has the blob, and the page's descriptor before: the end of the channel says nothing.
  *
  * Everything in the page and in the output files after step 4 is hostile input: stintd reads each
- * field once, into its own memory, checks it against the caps, and never writes through a value read.
+ * field once, into its own memory, checks it against the caps, and never writes through a value
+ * read.
  */
 #ifndef STINT_PROTOCOL_WORKER_ABI_H
 #define STINT_PROTOCOL_WORKER_ABI_H

@@ -148,14 +148,18 @@ count_throttle(void)
 	Py_END_ALLOW_THREADS
 }
 
+/* How much to grant: to the next look, or to the end of the budget. */
 static int64_t
 count_slice(void)
 {
-	uint64_t hundredth = count_terms.per_second / 100;
+	uint64_t slice = COUNT_SLICE, hundredth = count_terms.per_second / 100;
+	uint64_t rest = count_terms.budget - meter_count_now();
 
-	if (count_terms.per_second == 0 || hundredth >= COUNT_SLICE)
-		return COUNT_SLICE;
-	return hundredth > 0 ? (int64_t)hundredth : 1;
+	if (count_terms.per_second != 0 && hundredth < slice)
+		slice = hundredth > 0 ? hundredth : 1;
+	if (count_terms.budget != METER_BUDGET_NONE && rest < slice)
+		slice = rest;
+	return (int64_t)slice;
 }
 
 /* The charge that was one too many was not used: it is given back before the end. */
@@ -166,6 +170,16 @@ count_stop(const struct count_constant *paying, bool asked)
 	count_terms.stopped(meter_count_now(), asked);
 }
 
+/* Returns when the job may go on. */
+static void
+count_check(const struct count_constant *paying)
+{
+	if (count_terms.stop != NULL && *count_terms.stop != 0)
+		count_stop(paying, true);
+	if (count_terms.budget != METER_BUDGET_NONE && meter_count_now() > count_terms.budget)
+		count_stop(paying, false);
+}
+
 static void
 count_slow(struct count_constant *paying)
 {
@@ -173,18 +187,12 @@ count_slow(struct count_constant *paying)
 		count_idle = (struct page_meter){INT64_MAX, INT64_MAX};
 		return;
 	}
-	uint64_t charged = meter_count_now();
-	if (count_terms.stop != NULL && *count_terms.stop != 0)
-		count_stop(paying, true);
-	if (count_terms.budget != METER_BUDGET_NONE && charged > count_terms.budget)
-		count_stop(paying, false);
-	if (count_terms.per_second != 0)
+	count_check(paying);
+	if (count_terms.per_second != 0) {
 		count_throttle();
-	int64_t slice = count_slice();
-	if (count_terms.budget != METER_BUDGET_NONE &&
-	    count_terms.budget - charged < (uint64_t)slice)
-		slice = (int64_t)(count_terms.budget - charged);
-	count_grant(slice);
+		count_check(paying); /* other threads have run meanwhile */
+	}
+	count_grant(count_slice());
 }
 
 void
@@ -194,8 +202,5 @@ meter_count_begin(const struct meter_terms *terms)
 	count_counter = terms->counter;
 	(void)clock_gettime(CLOCK_MONOTONIC, &count_began);
 	*count_counter = (struct page_meter){0, 0};
-	int64_t slice = count_slice();
-	if (terms->budget != METER_BUDGET_NONE && terms->budget < (uint64_t)slice)
-		slice = (int64_t)terms->budget;
-	count_grant(slice);
+	count_grant(count_slice());
 }

@@ -192,16 +192,14 @@ rewrite_finish(PyCodeObject *code, const struct meter_code *parts,
 	return made;
 }
 
-PyObject *
-meter_rewrite(PyCodeObject *code)
+static PyObject *
+rewrite_take(PyCodeObject *code)
 {
 	struct meter_code parts;
 	struct meter_blocks blocks;
 	struct error err = ERROR_INIT;
 	PyObject *made = NULL;
 
-	if (meter_registered(code))
-		return Py_NewRef(code);
 	if (Py_EnterRecursiveCall(" while code is metered"))
 		return NULL;
 	PyObject *text = PyCode_GetCode(code);
@@ -227,5 +225,22 @@ meter_rewrite(PyCodeObject *code)
 			     "code object %R cannot be metered: %s", code->co_name, err.text);
 	Py_DECREF(text);
 	Py_LeaveRecursiveCall();
+	return made;
+}
+
+/*
+ * The collector rests meanwhile: what is made for a moment here must not bring a collection forward
+ * that the program would have seen later, by the order of its finalisers.
+ */
+PyObject *
+meter_rewrite(PyCodeObject *code)
+{
+	if (meter_registered(code))
+		return Py_NewRef(code);
+	int collected = PyGC_Disable();
+	PyObject *made = rewrite_take(code);
+
+	if (collected)
+		(void)PyGC_Enable();
 	return made;
 }

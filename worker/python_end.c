@@ -11,6 +11,8 @@
 
 #include "worker/python_output.h"
 
+#include <stdbool.h>
+
 /* Forced by CPython: set in the zygote, read in the worker. Owned. */
 static PyObject *end_warm_modules; /* dict: what the zygote has imported */
 static PyObject *end_run_exitfuncs;
@@ -98,6 +100,31 @@ end_sys(void)
 	}
 }
 
+/* Also when the program has switched the collector off. */
+static void
+end_collect(void)
+{
+	(void)PyGC_Enable();
+	(void)PyGC_Collect();
+}
+
+/* Names in sys.modules that the warm-up did not put there: new list, NULL for lack of memory. Looks
+ * at the others without touching their reference counts, which would copy their pages. */
+static PyObject *
+end_job_names(PyObject *modules)
+{
+	PyObject *names = PyList_New(0), *name, *module;
+	Py_ssize_t at = 0;
+
+	while (names != NULL && PyDict_Next(modules, &at, &name, &module))
+		if (PyUnicode_CheckExact(name) && module != Py_None &&
+		    PyDict_GetItemWithError(end_warm_modules, name) != module &&
+		    PyList_Append(names, name) < 0)
+			Py_CLEAR(names);
+	PyErr_Clear();
+	return names;
+}
+
 /*
  * Take the job's modules out of sys.modules. Returns a list of weak references to them in the order
  * of their import, __main__ first; NULL for lack of memory.
@@ -105,16 +132,18 @@ end_sys(void)
 static PyObject *
 end_take_modules(void)
 {
-	PyObject *modules = PyImport_GetModuleDict(), *names = PyDict_Keys(modules);
+	PyObject *modules = PyImport_GetModuleDict(), *names = end_job_names(modules);
 	PyObject *weak = PyList_New(0);
 
+	/* CPython does this with every module. It is seen in io: the traceback printer then shows a
+	 * finaliser's error without its source line. */
+	if (PyDict_SetItemString(modules, "io", Py_None) < 0)
+		PyErr_Clear();
 	for (Py_ssize_t i = 0; names && weak && i < PyList_GET_SIZE(names); i++) {
 		PyObject *name = PyList_GET_ITEM(names, i), *reference;
-		PyObject *module = PyDict_GetItemWithError(modules, name);
+		PyObject *module = PyDict_GetItemWithError(modules, name); /* borrowed */
 
-		if (module == NULL || PyDict_GetItemWithError(end_warm_modules, name) == module)
-			continue;
-		if (PyModule_Check(module)) {
+		if (module != NULL && PyModule_Check(module)) {
 			reference = PyWeakref_NewRef(module, NULL);
 			if (reference == NULL || PyList_Append(weak, reference) < 0)
 				PyErr_Clear();
@@ -122,20 +151,22 @@ end_take_modules(void)
 		}
 		if (PyDict_SetItem(modules, name, Py_None) < 0)
 			PyErr_Clear();
+		/* In CPython's collection the main program's objects come before its modules'. */
+		if (i == 0 && PyList_GET_SIZE(names) > 1)
+			end_collect();
 	}
-	/* CPython does this with every module. It is seen in io: the traceback printer then shows a
-	 * finaliser's error without its source line. */
-	if (PyDict_SetItemString(modules, "io", Py_None) < 0)
-		PyErr_Clear();
 	Py_XDECREF(names);
 	PyErr_Clear();
 	return weak;
 }
 
-/* Modules that something still holds are emptied, the last imported first. */
-static void
+/* Modules that something still holds are emptied, the last imported first. true: there were some.
+ */
+static bool
 end_clear_modules(PyObject *weak)
 {
+	bool cleared = false;
+
 	for (Py_ssize_t i = weak ? PyList_GET_SIZE(weak) - 1 : -1; i >= 0; i--) {
 		PyObject *module = PyWeakref_GetObject(PyList_GET_ITEM(weak, i)); /* borrowed */
 
@@ -144,7 +175,9 @@ end_clear_modules(PyObject *weak)
 		Py_INCREF(module);
 		_PyModule_Clear(module);
 		Py_DECREF(module);
+		cleared = true;
 	}
+	return cleared;
 }
 
 int
@@ -159,13 +192,11 @@ python_end(void)
 	(void)PyGC_Collect();
 	end_sys();
 	weak = end_take_modules();
-	(void)PyGC_Enable();
-	(void)PyGC_Collect();
-	end_clear_modules(weak);
-	(void)PyGC_Collect();
+	end_collect();
+	if (end_clear_modules(weak))
+		end_collect();
 	Py_XDECREF(weak);
 	PyErr_Clear();
-	if (python_output_finish() < 0)
-		code = -1;
+	python_output_settle();
 	return code;
 }

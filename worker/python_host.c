@@ -17,6 +17,7 @@
 #include "worker/python_finder.h"
 #include "worker/python_meter.h"
 #include "worker/python_output.h"
+#include "worker/python_refuse.h"
 #include "worker/python_rehearse.h"
 #include "worker/python_source.h"
 #include "worker/trace_run.h"
@@ -158,6 +159,8 @@ python_host_start(const struct python_host_options *options, struct error *err)
 		code = python_output_prepare(err);
 	if (code == 0)
 		code = python_ceiling_prepare(err);
+	if (code == 0)
+		code = python_refuse_prepare(err);
 	if (code == 0)
 		code = python_source_prepare(options->stdlib, err);
 	if (code == 0)

@@ -2,13 +2,13 @@
  * The embedded interpreter, as the zygote and its workers see it. Single thread: every function is
  * called from the process's main thread.
  *
- * Order in the zygote: python_host_start() once, while the host's file system and every system call are
- * still there; then for each worker python_host_before_fork(), the fork, python_host_after_fork_parent().
- * Order in a worker: python_host_after_fork() when it is confined (ids, rlimits, first filter), then
- * python_host_run() once, under both filters.
+ * Order in the zygote: python_host_start() once, while the host's file system and every system call
+ * are still there; then for each worker python_host_before_fork(), the fork,
+ * python_host_after_fork_parent(). Order in a worker: python_host_after_fork() when it is confined
+ * (ids, rlimits, first filter), then python_host_run() once, under both filters.
  *
- * Signals: all but the synchronous ones are blocked in the zygote, from before python_host_start(). A
- * worker has an empty mask; its dispositions are those that python_host_start() left.
+ * Signals: all but the synchronous ones are blocked in the zygote, from before python_host_start().
+ * A worker has an empty mask; its dispositions are those that python_host_start() left.
  */
 #ifndef STINT_WORKER_PYTHON_HOST_H
 #define STINT_WORKER_PYTHON_HOST_H
@@ -20,13 +20,16 @@
 #include <stdint.h>
 
 struct python_host_options {
-	const char *stdlib;  /* borrowed: path of the standard library, the same before and after the
-				root changes */
+	const char *stdlib;  /* borrowed: path of the standard library, the same before and after
+				the root changes */
 	const char *preload; /* borrowed: module names separated by blanks; may be empty */
 	uint64_t hash_seed;  /* 0 .. 4294967295 */
 };
 
-/* Start CPython, import what is preloaded and every extension module that jobs may use, freeze. */
+/*
+ * Start CPython, import what is preloaded, load every extension module that jobs may use, freeze.
+ * Empties the process's environment; the time zone becomes UTC.
+ */
 int python_host_start(const struct python_host_options *options, struct error *err);
 /* Version text, static: "3.11.2". */
 const char *python_host_version(void);
@@ -36,11 +39,14 @@ const char *python_host_meter_id(void);
 /* In the zygote, around the fork. */
 void python_host_before_fork(void);
 void python_host_after_fork_parent(void);
-/* In the worker: PyOS_AfterFork_Child, new random seeds. No tenant byte has been read. */
+/*
+ * In the worker: PyOS_AfterFork_Child, new random seeds, and a rehearsal that takes the page faults
+ * of a job's start (it opens streams on fd 0 without reading). No tenant byte has been read.
+ */
 void python_host_after_fork(void);
 
 /*
- * Run the job to its end, with the end-of-job semantics of CPython, and return the code for _exit().
+ * Run the job to its end, as CPython ends a program, and return the code for _exit().
  * fd 0, 1 and 2 are the job's; no other descriptor is open. Writing is bound by RLIMIT_FSIZE: the
  * result goes into the page by memory, not by pwrite.
  *   terms      borrowed, checked

@@ -183,6 +183,11 @@ spawner_monitor_read(struct spawner *spawner)
 
 	if (rc == ERROR_BUSY)
 		return;
+	if (rc == ERROR_CLOSED && daemon->state == SPAWNER_DAEMON_DRAINING) {
+		/* It is on its way out; its end shows on its pidfd, or patience ends. */
+		base_close(&daemon->link_fd);
+		return;
+	}
 	index = rc < 0 ? rc : spawner_monitor_check(&view, &message, size, &err);
 	if (index < 0) {
 		spawner_daemon_condemn(spawner, err.text);

@@ -25,14 +25,14 @@
 #endif
 
 /*
- * Left out: what reaches around the interpreter (_ctypes, _posixshmem, _multiprocessing, resource),
+ * Left out: what reaches around the interpreter (_ctypes, _posixshmem, _multiprocessing),
  * terminals and databases of the machine, _ssl (there is no network) and the test modules.
  */
 static const char *const EXTENSION_NAMES[] = {
     "_asyncio",   "_bz2",       "_codecs_cn",      "_codecs_hk", "_codecs_iso2022", "_codecs_jp",
     "_codecs_kr", "_codecs_tw", "_contextvars",    "_decimal",   "_hashlib",        "_json",
     "_lsprof",    "_lzma",      "_multibytecodec", "_queue",     "_sqlite3",        "_typing",
-    "_uuid",      "_zoneinfo",  "audioop",         "mmap",
+    "_uuid",      "_zoneinfo",  "audioop",         "mmap",       "resource",
 };
 #define EXTENSION_COUNT (sizeof(EXTENSION_NAMES) / sizeof(EXTENSION_NAMES[0]))
 

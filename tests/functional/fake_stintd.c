@@ -3,6 +3,7 @@
  * and answers one line each. It knows the spawner link and nothing else. Only tests run it.
  *
  *   ready | start N | end N | next | zygote N TEXT | leaf N NAME | rmleaf N NAME | id | exit N
+ *   hangup                                (closes the spawner link and lives on)
  *   short | unknown | withfd | dirty      (breaches of the protocol)
  * A start that finds FAKE_STINTD_FAIL set by `--set hash_seed=4000000000` ends at once with
  * status 3.
@@ -188,6 +189,8 @@ fake_command(struct fake *fake, char *line)
 		fake_leaf(fake, number, text, *word == 'l');
 	else if (strcmp(word, "id") == 0)
 		fake_id(fake);
+	else if (strcmp(word, "hangup") == 0)
+		(void)close(fake->spawner_fd);
 	else if (strcmp(word, "exit") == 0)
 		_exit((int)number);
 	else

@@ -350,11 +350,11 @@ class DaemonCase(unittest.TestCase):
         self.assertEqual(result["status"], status, result)
         return result
 
-    def assert_refused(self, code=None, reason=None, text=None, method="job.run", **params):
+    def assert_refused(self, rpc_code=None, reason=None, text=None, method="job.run", **params):
         with self.assertRaises(RpcError) as caught:
             self.client.call(method, params)
-        if code is not None:
-            self.assertEqual(caught.exception.code, code, caught.exception.message)
+        if rpc_code is not None:
+            self.assertEqual(caught.exception.code, rpc_code, caught.exception.message)
         if reason is not None:
             self.assertEqual(caught.exception.reason, reason, caught.exception.message)
         if text is not None:

@@ -65,8 +65,6 @@ class Running(Case):
 
     def test_eval_entry_inputs_outputs_modules(self):
         self.assert_run(["--eval", "-c", "10**30"], b"1" + b"0" * 30 + b"\n")
-        self.assert_run(["-c", "cost = price * 2", "--input", "price=1e30", "--input", 'name="é"', "--output", "cost", "--output", "name"],
-                        '{"cost":2e+30,"name":"é"}\n'.encode(), stderr=None) if False else None
         done = self.stint("run", "-c", "cost = price + 1", "--input", f"price={10**30}", "--input", 'name="é"', "--output", "cost", "--output=name")
         self.assertEqual(json.loads(done.stdout), {"cost": 10**30 + 1, "name": "é"})
         done = self.stint("run", "-c", "def f(a, b=0): return [a, b]", "--entry", "f", "--entry-args", "[1]", "--entry-kwargs", '{"b": 2}')

@@ -12,6 +12,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import python_driver  # noqa: E402
+import python_jobs  # noqa: E402
 import python_programs  # noqa: E402
 
 PROGRAM = os.path.join(os.environ.get("STINT_TEST_BUILD", os.getcwd()), "unit", "python_runner")
@@ -70,6 +71,9 @@ def main():
                 failed += bool(text)
                 if text:
                     print("not ok - %s.%s\n%s" % (group, name, text))
+    if not chosen:
+        more = python_jobs.main(PROGRAM)
+        passed, failed = passed + more[0], failed + more[1]
     print("%d passed, %d failed" % (passed, failed))
     return failed > 0
 

@@ -4,6 +4,7 @@
 The stand-ins (fake_stintd.c, fake_zygote.c) do what a test tells them over the client socket, so each
 request, breach and death comes at a chosen moment. Needs root.
 """
+import errno
 import glob
 import os
 import signal
@@ -142,7 +143,7 @@ class Service:
             self.child.kill()
             self.child.wait()
         self.log.close()
-        subprocess.run(["rm", "-r", self.dir], check=True)
+        subprocess.run(["rm", "-rf", self.dir], check=True)
 
 
 def breach(service, *lines):
@@ -289,7 +290,7 @@ class TestSpawner(unittest.TestCase):
         assert service.child.poll() is None
 
     def test_breaches(self):
-        for lines in (["short"], ["unknown"], ["withfd"], ["dirty"], ["ready"], ["start 1"],
+        for lines in (["short"], ["hangup"], ["unknown"], ["withfd"], ["dirty"], ["ready"], ["start 1"],
                       ["end 5"], ["start 2", "next", "start 3"]):
             service = Service()
             try:
@@ -335,6 +336,43 @@ class TestSpawner(unittest.TestCase):
         assert not groups(service.pid) and not os.path.lexists(service.path)
         assert not alive(guardian)
         service.nothing_left()
+
+    def test_hangup_while_draining(self):
+        service = self.service()
+        service.ask("ready")
+        service.child.terminate()
+        assert "drain" in service.asked("next")["type"].lower()
+        assert service.ask("hangup") == "ok"
+        assert alive(int(service.asked("id")["pid"]))
+        service.client.sendall(b"exit 0\n")
+        assert service.child.wait(PATIENCE_S) == 0
+        assert "ending stintd" not in service.text(), service.text()
+
+    def test_sighup(self):
+        service = self.service()
+        service.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: "SIGHUP" in service.text(), "a log line")
+        assert service.start(1)["error"] == "0"
+
+    def test_unusable_programs(self):
+        with tempfile.TemporaryDirectory() as directory:
+            broken = directory + "/broken"
+            with open(broken, "wb") as program:
+                program.write(b"\x7fNOT")
+            os.chmod(broken, 0o755)
+            service = self.service("--zygote", broken)
+            for number in (1, 2, 3):
+                answer = service.start(number)
+                assert answer["error"] == str(errno.ENOEXEC) and answer["fds"] == "0", answer
+            assert not [g for g in groups(service.pid) if glob.glob(g + "/gen-*")]
+            service.end()
+            service = Service("--stintd", broken, expect=False)
+            try:
+                assert service.child.wait(PATIENCE_S) == 1
+                assert service.text().count('step "exec"') == 5, service.text()
+                service.nothing_left()
+            finally:
+                service.end()
 
     def test_second_term(self):
         service = self.service()

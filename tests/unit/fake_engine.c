@@ -144,7 +144,7 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	engine->breaks = breaks;
 	require(uv_check_init(loop, &engine->check) == 0);
 	require(uv_idle_init(loop, &engine->idle) == 0);
-	engine->check.data = engine;
+	engine->check.data = engine->idle.data = engine;
 	require(uv_check_start(&engine->check, on_check) == 0);
 	uv_unref((uv_handle_t *)&engine->check);
 	last_engine = engine;
@@ -156,6 +156,8 @@ static void
 on_closed(uv_handle_t *handle)
 {
 	struct engine *engine = handle->data;
+	if (++engine->handles_closed < 2)
+		return;
 	for (size_t i = 0; i < engine->count; i++)
 		run_request_deinit(&engine->jobs[i].request);
 	free(engine);
@@ -166,7 +168,7 @@ engine_close(struct engine **engine)
 {
 	if (*engine == NULL)
 		return;
-	uv_close((uv_handle_t *)&(*engine)->idle, NULL);
+	uv_close((uv_handle_t *)&(*engine)->idle, on_closed);
 	uv_close((uv_handle_t *)&(*engine)->check, on_closed);
 	*engine = NULL;
 	last_engine = NULL;

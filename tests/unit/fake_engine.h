@@ -26,7 +26,7 @@ struct engine {
 	struct fake_job jobs[FAKE_JOBS_MAX];
 	size_t count; /* submitted so far */
 	size_t live;
-	unsigned last_id;
+	unsigned last_id, handles_closed;
 	bool auto_finish; /* each job ends in the turn after it came; stdout is its source */
 	bool full;        /* refuse with ERROR_LIMIT */
 	bool draining, drained;

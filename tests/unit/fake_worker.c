@@ -1,6 +1,6 @@
 /*
- * Plays one job of the engine's tests (fake_zygote.h has the commands). Runs in a process of its own
- * and ends it.
+ * Plays one job of the engine's tests (fake_zygote.h has the commands). Runs in a process of its
+ * own and ends it.
  */
 #include "config.h"
 
@@ -37,6 +37,7 @@ fake_leave_result(struct fake_stage *stage, const char *json, bool whole)
 	__atomic_store_n(&stage->page->result_bytes, size, __ATOMIC_RELEASE);
 	if (whole)
 		__atomic_store_n(&stage->page->phase, PHASE_ENDED, __ATOMIC_RELEASE);
+	pack_deinit(&pack);
 }
 
 static void
@@ -112,7 +113,7 @@ fake_read_job(struct fake_stage *stage, int blob_fd)
 static int
 fake_read_terms(struct fake_shared *shared, struct fake_stage *stage)
 {
-	int fds[2] = { -1, -1 }, blob_fd = -1;
+	int fds[2] = {-1, -1}, blob_fd = -1;
 	size_t size, fd_count = 0, next = 0;
 	if (base_recv_fds(stage->channel, &stage->terms, sizeof(stage->terms), &size, fds, 2,
 			  &fd_count, NULL, 0, NULL) < 0)
@@ -137,14 +138,13 @@ fake_read_terms(struct fake_shared *shared, struct fake_stage *stage)
 void
 fake_worker_main(struct fake_shared *shared, uint64_t serial, const int *fds)
 {
-	struct worker_hello hello = { WORKER_HELLO_MAGIC, WORKER_ABI_VERSION, serial };
-	struct fake_stage stage = { .channel = fds[FORK_FD_CHANNEL],
-				    .page_fd = fds[FORK_FD_PAGE] };
+	struct worker_hello hello = {WORKER_HELLO_MAGIC, WORKER_ABI_VERSION, serial};
+	struct fake_stage stage = {.channel = fds[FORK_FD_CHANNEL], .page_fd = fds[FORK_FD_PAGE]};
 	require(dup2(fds[FORK_FD_STDIN], 0) == 0);
 	require(dup2(fds[FORK_FD_STDOUT], 1) == 1);
 	require(dup2(fds[FORK_FD_STDERR], 2) == 2);
-	void *page = mmap(NULL, PAGE_MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			  stage.page_fd, 0);
+	void *page =
+	    mmap(NULL, PAGE_MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, stage.page_fd, 0);
 	require(page != MAP_FAILED);
 	stage.page = page;
 	if (shared->mute_workers > 0) {

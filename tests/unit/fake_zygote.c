@@ -1,6 +1,6 @@
 /*
- * The fake spawner and zygote (fake_zygote.h). Test code: any surprise ends the process. Every process
- * dies with its parent, so a failed test leaves none behind.
+ * The fake spawner and zygote (fake_zygote.h). Test code: any surprise ends the process. Every
+ * process dies with its parent, so a failed test leaves none behind.
  */
 #include "config.h"
 
@@ -14,6 +14,7 @@
 #include "protocol/worker_abi.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -24,7 +25,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,8 +58,8 @@ fake_send(int link, const struct message *message, const int *fds, size_t count)
 static bool
 fake_wait(int link, int signals, struct message *message, int *fds, size_t *fd_count)
 {
-	struct pollfd polled[2] = { { .fd = link, .events = POLLIN },
-				    { .fd = signals, .events = POLLIN } };
+	struct pollfd polled[2] = {{.fd = link, .events = POLLIN},
+				   {.fd = signals, .events = POLLIN}};
 	struct signalfd_siginfo info;
 	size_t size;
 	while (poll(polled, 2, -1) < 0)
@@ -76,8 +76,8 @@ fake_wait(int link, int signals, struct message *message, int *fds, size_t *fd_c
 }
 
 static void
-fake_fork_worker(struct fake_shared *shared, int link, int signals,
-		 const struct message *request, int *fds, struct fake_child *children)
+fake_fork_worker(struct fake_shared *shared, int link, int signals, const struct message *request,
+		 int *fds, struct fake_child *children)
 {
 	struct message answer;
 	message_init(&answer, MESSAGE_FORKED);
@@ -88,6 +88,9 @@ fake_fork_worker(struct fake_shared *shared, int link, int signals,
 		fake_send(link, &answer, NULL, 0);
 		return;
 	}
+	/* Stands for the pidfd, which valgrind does not know: its end hangs up with the worker. */
+	int life[2];
+	require(pipe2(life, O_CLOEXEC) == 0);
 	pid_t pid = fork();
 	require(pid >= 0);
 	if (pid == 0) {
@@ -97,20 +100,20 @@ fake_fork_worker(struct fake_shared *shared, int link, int signals,
 		require(sigprocmask(SIG_SETMASK, &none, NULL) == 0);
 		base_close(&link);
 		base_close(&signals);
+		base_close(&life[0]);
 		fake_worker_main(shared, request->body.fork.serial, fds);
 	}
 	shared->forks++;
 	for (size_t i = 0; i < FAKE_WORKERS_MAX; i++) {
 		if (children[i].pid != 0)
 			continue;
-		children[i] = (struct fake_child){ request->body.fork.serial, pid };
+		children[i] = (struct fake_child){request->body.fork.serial, pid};
 		break;
 	}
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	require(pidfd >= 0);
 	answer.body.forked.pid = (uint32_t)pid;
-	fake_send(link, &answer, &pidfd, 1);
-	base_close(&pidfd);
+	base_close(&life[1]);
+	fake_send(link, &answer, &life[0], 1);
+	base_close(&life[0]);
 }
 
 static void
@@ -139,8 +142,7 @@ fake_reap(int link, struct fake_child *children)
 	}
 }
 
-static void __attribute__((noreturn))
-fake_zygote_main(struct fake_shared *shared, int link)
+static void __attribute__((noreturn)) fake_zygote_main(struct fake_shared *shared, int link)
 {
 	static struct fake_child children[FAKE_WORKERS_MAX];
 	struct message message;
@@ -208,8 +210,7 @@ fake_start_generation(struct fake_shared *shared, int link, uint64_t number)
 	base_close(&ends[0]);
 }
 
-static void __attribute__((noreturn))
-fake_spawner_main(struct fake_shared *shared, int link)
+static void __attribute__((noreturn)) fake_spawner_main(struct fake_shared *shared, int link)
 {
 	struct message message;
 	int signals = fake_child_signals(), fds[FDS_PER_MESSAGE_MAX], status;

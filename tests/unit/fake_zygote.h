@@ -13,13 +13,13 @@ struct fake_shared {
 	pid_t zygote;		      /* of the running generation */
 	unsigned generations;	      /* started so far */
 	unsigned forks;		      /* workers forked so far */
-	unsigned daemon_ready;	      /* MESSAGE_DAEMON_READY seen */
+	volatile unsigned daemon_ready;       /* MESSAGE_DAEMON_READY seen */
 	unsigned fail_starts;	      /* generations that shall fail to start */
 	unsigned fail_forks;	      /* forks that shall be refused */
 	unsigned mute_workers;	      /* workers that shall die before their hello */
 	unsigned breaking_workers;    /* workers that shall die with the job unread */
 	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */
-	unsigned lying_zygote;	      /* the zygote shall send rubbish when it is asked for a fork */
+	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
 };
 
 struct fake {

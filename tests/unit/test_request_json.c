@@ -138,8 +138,6 @@ parameters_of_later_versions_are_named(void **state)
 			       NAMES[i]);
 		assert_request_refused(text, ERROR_INVALID, reason);
 	}
-	assert_request_refused("{\"source\":\"\",\"limits\":{\"opcodes\":5}}", ERROR_INVALID,
-			       "limits.opcodes is not available in this version");
 	assert_request_refused("{\"source\":\"\",\"limits\":{\"scratch_bytes\":0}}", ERROR_INVALID,
 			       "limits.scratch_bytes is not available");
 }
@@ -189,6 +187,28 @@ limits_are_checked_never_lowered(void **state)
 }
 
 static void
+opcodes_are_none_or_the_maximum(void **state)
+{
+	static const char TEXT[] = "{\"source\":\"\",\"limits\":{\"opcodes\":0}}";
+	struct run_request request;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(request_read(TEXT, &request, &err), 0);
+	assert_int_equal(request.limits.opcodes, 0);
+	assert_int_equal(request.limits.opcodes_per_second, 0);
+	run_request_deinit(&request);
+	assert_int_equal(config_set(&config, "max_opcodes=5000", &err), 0);
+	assert_int_equal(config_set(&config, "max_opcodes_per_second=70", &err), 0);
+	assert_int_equal(request_read(TEXT, &request, &err), 0);
+	assert_int_equal(request.limits.opcodes, 5000);
+	assert_int_equal(request.limits.opcodes_per_second, 70);
+	run_request_deinit(&request);
+	assert_request_refused("{\"source\":\"\",\"limits\":{\"opcodes\":5001}}", ERROR_LIMIT,
+			       "limits.opcodes: 5001 is above the maximum of 5000 opcodes");
+	config_init(&config);
+}
+
+static void
 labels_have_lengths(void **state)
 {
 	struct run_request request;
@@ -226,6 +246,7 @@ main(void)
 	    cmocka_unit_test(wrong_parameters_are_named),
 	    cmocka_unit_test(parameters_of_later_versions_are_named),
 	    cmocka_unit_test(limits_are_checked_never_lowered),
+	    cmocka_unit_test(opcodes_are_none_or_the_maximum),
 	    cmocka_unit_test(labels_have_lengths),
 	    cmocka_unit_test(no_parameters_at_all),
 	};

@@ -40,13 +40,14 @@ an_empty_result(void **state)
 	assert_non_null(result);
 	result->exit_code = -1;
 	result->status = STATUS_CANCELLED;
-	assert_written(result, "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
-			       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
-			       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
-			       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
-			       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
-			       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
-			       "\"stdout_bytes\":0,\"stderr_bytes\":0}}");
+	assert_written(result,
+		       "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
+		       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
+		       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
+		       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
+		       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
+		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
+		       "\"stdout_bytes\":0,\"stderr_bytes\":0,\"opcodes\":0},\"meter_id\":\"\"}");
 	run_result_deinit(result);
 	free(result);
 }
@@ -78,6 +79,8 @@ a_full_result(void **state)
 	result->usage.cpu_us = UINT64_MAX;
 	result->usage.queue_us = 3;
 	result->usage.stderr_bytes = 1;
+	result->usage.opcodes = 423;
+	memcpy(result->meter_id, "0123456789abcdef", 17);
 	assert_written(result,
 		       "{\"job\":\"0123456789abcdef0123456789abcdef\",\"status\":\"runtime_error\","
 		       "\"verdict\":\"RTE\",\"exit_code\":0,\"signal\":9,"
@@ -91,7 +94,8 @@ a_full_result(void **state)
 		       "\"warnings\":[\"w\\u0001\",\"\"],"
 		       "\"usage\":{\"cpu_us\":18446744073709551615,\"wall_us\":0,\"queue_us\":3,"
 		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
-		       "\"stdout_bytes\":0,\"stderr_bytes\":1}}");
+		       "\"stdout_bytes\":0,\"stderr_bytes\":1,\"opcodes\":423},"
+		       "\"meter_id\":\"0123456789abcdef\"}");
 	run_result_deinit(result);
 	free(result);
 }

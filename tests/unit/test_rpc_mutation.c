@@ -12,16 +12,16 @@
 #define LINE_MAX_SIZE 2048u
 
 static const char *const SEEDS[] = {
-    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.run\",\"params\":{\"source\":\"print(1)\","
-    "\"args\":[\"a\",\"\\u00e9\"],\"stdin\":{\"base64\":\"AAEC\"},\"inputs\":{\"n\":-12.5e3,"
-    "\"big\":123456789012345678901234567890,\"l\":[null,true,false,{}]},\"outputs\":[\"n\"],"
-    "\"limits\":{\"cpu_ms\":100,\"memory_bytes\":67108864},\"stream\":true,\"tag\":\"t\"}}",
-    "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"job.run\",\"params\":{\"source\":\"f\","
-    "\"entry\":{\"function\":\"f\",\"args\":[1],\"kwargs\":{\"a\":2}},\"name\":\"n.py\","
-    "\"modules\":{\"m\":\"x=1\",\"p.q\":\"\"},\"mode\":\"exec\"}}",
+    ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.run\",\"params\":{\"source\":\"print(1)\","
+     "\"args\":[\"a\",\"\\u00e9\"],\"stdin\":{\"base64\":\"AAEC\"},\"inputs\":{\"n\":-12.5e3,"
+     "\"big\":123456789012345678901234567890,\"l\":[null,true,false,{}]},\"outputs\":[\"n\"],"
+     "\"limits\":{\"cpu_ms\":100,\"memory_bytes\":67108864},\"stream\":true,\"tag\":\"t\"}}"),
+    ("{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"job.run\",\"params\":{\"source\":\"f\","
+     "\"entry\":{\"function\":\"f\",\"args\":[1],\"kwargs\":{\"a\":2}},\"name\":\"n.py\","
+     "\"modules\":{\"m\":\"x=1\",\"p.q\":\"\"},\"mode\":\"exec\"}}"),
     "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"job.cancel\",\"params\":{\"id\":1}}",
-    "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"job.status\",\"params\":{\"job\":"
-    "\"0000000000000000000000000000000a\"}}",
+    ("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"job.status\",\"params\":{\"job\":"
+     "\"0000000000000000000000000000000a\"}}"),
     "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"daemon.info\",\"params\":{}}",
     "{\"jsonrpc\":\"2.0\",\"method\":\"daemon.health\"}",
 };
@@ -47,8 +47,7 @@ static const char *const WORDS[] = {"\"",
 				    "\xf0\x9f",
 				    "99999999999999999999",
 				    "\"id\":1,",
-				    "\x00"
-				    "1"};
+				    "\x01"};
 
 static uint64_t
 next_random(uint64_t *state)

@@ -1,0 +1,182 @@
+/*
+ * What the engine makes of the death and the lies of everybody around it: zygote, spawner, workers;
+ * and how it ends itself.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+
+#include "engine_fixture.h"
+
+static void
+test_zygote_dies(void **state)
+{
+	struct fixture *fixture = *state;
+	submit(fixture, "out before;pause", 1, 0);
+	submit(fixture, "pause", 1, 1);
+	submit(fixture, "out after", 1, 2);
+	RUN_UNTIL(info(fixture).jobs_running == 2);
+	assert_int_equal(kill(fixture->fake.shared->zygote, SIGKILL), 0);
+	RUN_UNTIL(fixture->results_count == 3);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(fixture->results[i].status, STATUS_INTERNAL_ERROR);
+		assert_text(&fixture->results[i].error_type, "WorkerLost");
+	}
+	assert_int_equal(fixture->results[2].status, STATUS_OK); /* it waited */
+	assert_text(&fixture->results[2].out, "after");
+	assert_int_equal(info(fixture).generation, 2);
+	assert_int_equal(fixture->fatal, 0);
+	assert_int_equal(fixture->ready, 1);
+}
+
+static void
+test_zygote_lies(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->lying_zygote = 1;
+	engine_fixture_start(fixture);
+	const struct run_result *result = run(fixture, "out fine");
+	assert_int_equal(result->status, STATUS_OK);
+	assert_int_equal(info(fixture).generation, 2);
+	assert_int_equal(fixture->fatal, 0);
+}
+
+static void
+test_generation_fails_to_start(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->fail_starts = 2;
+	engine_fixture_start(fixture);
+	const struct run_result *result = run(fixture, "out fine");
+	assert_int_equal(result->status, STATUS_OK);
+	assert_int_equal(info(fixture).generation, 3);
+}
+
+static void
+test_forks_fail(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->fail_forks = 2;
+	engine_fixture_start(fixture);
+	const struct run_result *result = run(fixture, "out fine");
+	assert_int_equal(result->status, STATUS_OK);
+	assert_int_equal(info(fixture).workers_failed, 2);
+	assert_int_equal(info(fixture).generation, 1);
+}
+
+static void
+test_workers_die_before_hello(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->mute_workers = 2;
+	engine_fixture_start(fixture);
+	const struct run_result *result = run(fixture, "out fine");
+	assert_int_equal(result->status, STATUS_OK);
+	assert_int_equal(info(fixture).workers_failed, 2);
+}
+
+static void
+test_worker_breaks_before_it_took_the_job(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->breaking_workers = 2;
+	engine_fixture_start(fixture);
+	const struct run_result *result = run(fixture, "out fine");
+	assert_int_equal(result->status, STATUS_OK);
+	assert_text(&result->out, "fine");
+}
+
+static void
+test_workers_break_for_good(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->breaking_workers = 3;
+	engine_fixture_start(fixture);
+	const struct run_result *result = run(fixture, "out fine");
+	assert_int_equal(result->status, STATUS_INTERNAL_ERROR);
+	assert_text(&result->error_type, "WorkerSetup");
+	assert_non_null(strstr((char *)result->error_message.data, "fake step"));
+}
+
+static void
+test_drain(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_request request;
+	char id[JOB_ID_CHARS + 1];
+	submit(fixture, "out a", 1, 0);
+	submit(fixture, "out b", 1, 1);
+	engine_drain(fixture->engine);
+	engine_drain(fixture->engine);
+	assert_int_equal(fixture->drained, 0);
+	make_request(&request, "out c");
+	assert_int_equal(engine_submit(fixture->engine, &request, 1, 2, id, NULL), ERROR_CLOSED);
+	run_request_deinit(&request);
+	RUN_UNTIL(fixture->drained);
+	assert_int_equal(fixture->results_count, 2);
+	assert_int_equal(fixture->drained, 1);
+	assert_true(info(fixture).draining);
+}
+
+static void
+test_drain_asked_by_the_spawner(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->send_drain = 1;
+	engine_fixture_start(fixture);
+	RUN_UNTIL(fixture->drained);
+	assert_int_equal(fixture->results_count, 0);
+}
+
+static void
+test_spawner_dies(void **state)
+{
+	struct fixture *fixture = *state;
+	RUN_UNTIL(fixture->ready);
+	assert_int_equal(kill(fixture->fake.spawner, SIGKILL), 0);
+	RUN_UNTIL(fixture->fatal);
+	assert_int_equal(fixture->fatal, 1);
+}
+
+static void
+test_close_with_jobs_in_all_states(void **state)
+{
+	struct fixture *fixture = *state;
+	for (unsigned i = 0; i < 10; i++)
+		submit(fixture, "pause", 1, i);
+	RUN_UNTIL(info(fixture).jobs_running == 2);
+	/* teardown closes; no callback may come then */
+	engine_close(&fixture->engine);
+	assert_int_equal(uv_run(&fixture->loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(fixture->results_count, 0);
+}
+
+int
+main(void)
+{
+#define NEW(name)                                                                                  \
+	cmocka_unit_test_setup_teardown(name, engine_fixture_setup, engine_fixture_teardown)
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, engine_fixture_setup_started, engine_fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_zygote_dies),
+		NEW(test_zygote_lies),
+		NEW(test_generation_fails_to_start),
+		NEW(test_forks_fail),
+		NEW(test_workers_die_before_hello),
+		NEW(test_worker_breaks_before_it_took_the_job),
+		NEW(test_workers_break_for_good),
+		TEST(test_drain),
+		NEW(test_drain_asked_by_the_spawner),
+		TEST(test_spawner_dies),
+		TEST(test_close_with_jobs_in_all_states),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
