@@ -81,6 +81,18 @@ class Trace(harness.DaemonCase):
             return [words.get(event["event"], event["event"]), event["function"]]
         self.compare("calls", {**trace_programs.QUIET, **trace_programs.RAISING}, of_event)
 
+    def test_as_many_opcodes_as_are_counted(self):
+        self.assertGreaterEqual(len(trace_programs.QUIET), 40)
+        for name, source in trace_programs.QUIET.items():
+            with self.subTest(name):
+                traced = self.run_ok(source, trace="opcodes", limits={"trace_events": MANY})
+                self.assertEqual(len(traced["trace"]), traced["usage"]["opcodes"])
+                self.assertEqual(self.run_ok(source)["usage"]["opcodes"], traced["usage"]["opcodes"])
+        for name, source in trace_programs.RAISING.items():
+            with self.subTest(name):
+                traced = self.client.run(source, trace="opcodes", limits={"trace_events": MANY})
+                self.assertLessEqual(len(traced["trace"]), traced["usage"]["opcodes"])
+
     def test_calls(self):
         events = self.trace("calls", FIB)
         fib = [e for e in events if e["function"] == "fib"]
@@ -310,7 +322,7 @@ class Text(harness.DaemonCase):
     def test_words(self):
         for arguments in ("--trace", "calls"), ("--trace=calls",):
             done = self.stint("run", *arguments, "-c", FIB)
-            self.assertIn("L. 2       return fib 2", done.stderr.decode().splitlines())
+            self.assertIn("L. 2     return fib 2", done.stderr.decode().splitlines())
         done = self.stint("run", "--trace", "lines", "-c", "a = 1\nb = 2")
         self.assertEqual(done.stderr.decode().splitlines()[1:], ["L. 1   line", "L. 2   line"])
 

@@ -35,9 +35,8 @@ def trace(kind, source):
         exec(code, space)
     except BaseException:
         pass
-    finally:
-        sys.settrace(None)
-    # The last instructions are this function's own, none of the program's.
+    space.clear()
+    sys.settrace(None)
     return events
 
 
