@@ -159,7 +159,8 @@ client_run_answers(const struct client_options *options, struct client_connectio
 		}
 		if (client_json_is(client_json_member(answer, "method"), "\"job.trace\"")) {
 			client_trace_events(
-			    &trace, client_json_member(client_json_member(answer, "params"), "events"));
+			    &trace,
+			    client_json_member(client_json_member(answer, "params"), "events"));
 			continue;
 		}
 		result = client_json_member(answer, "result");

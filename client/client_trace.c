@@ -1,8 +1,9 @@
 /*
  * Prints trace events for people. Where the file, function or thread changes a line says so first.
  *
- * Called by client_run.c for each job.trace notification. The events' texts are a tenant's: controls
- * become '?' so that they cannot steer the terminal. A member that is missing prints as nothing.
+ * Called by client_run.c for each job.trace notification. The events' texts are a tenant's:
+ * controls become '?' so that they cannot steer the terminal. A member that is missing prints as
+ * nothing.
  */
 #define _GNU_SOURCE
 #include "client/client_trace.h"
@@ -65,8 +66,8 @@ client_trace_opcode(const json_t *event, FILE *out)
 	const char *arg = client_trace_text(event, "arg");
 	size_t index;
 
-	(void)fprintf(out, "@%3lld: ",
-		      (long long)json_integer_value(json_object_get(event, "offset")));
+	(void)fprintf(out,
+		      "@%3lld: ", (long long)json_integer_value(json_object_get(event, "offset")));
 	client_trace_put(out, client_trace_text(event, "opname"));
 	json_array_foreach(values, index, value)
 	{

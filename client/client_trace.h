@@ -12,9 +12,13 @@
 #define CLIENT_TRACE_PLACE_BYTES 512
 
 struct client_trace {
-	char place[CLIENT_TRACE_PLACE_BYTES]; /* file, function and thread that the last event was in */
+	char place[CLIENT_TRACE_PLACE_BYTES]; /* file, function and thread that the last event was
+						 in */
 };
-#define CLIENT_TRACE_INIT { "" }
+#define CLIENT_TRACE_INIT                                                                          \
+	{                                                                                          \
+		""                                                                                 \
+	}
 
 /* Print all events of a JSON array. */
 void client_trace_events(struct client_trace *trace, struct client_json events);

@@ -55,9 +55,9 @@ stream_look_trace(struct engine *engine, struct job *job)
 {
 	struct error err = ERROR_INIT;
 	struct bytes lines = {NULL, 0};
-	int code = trace_read(job->worker->page_fd, job->worker->page,
-			      job->request.limits.trace_events, STREAM_LOOK_BYTES_MAX, &job->trace,
-			      &lines, &err);
+	int code =
+	    trace_read(job->worker->page_fd, job->worker->page, job->request.limits.trace_events,
+		       STREAM_LOOK_BYTES_MAX, &job->trace, &lines, &err);
 	if (code < 0)
 		log_limited(LOG_LEVEL_WARNING, "stream", 10, "job %s: %s", job->id, err.text);
 	else

@@ -72,8 +72,8 @@ trace_read(int page_fd, const struct worker_page *page, uint64_t events_max, uin
 	int code = base_pread_full(page_fd, lines.data, size,
 				   (off_t)(PAGE_TRACE_OFFSET + cursor->bytes), err);
 	if (code == 0)
-		lines.size = read_check((const char *)lines.data, size, size == left, events_max,
-					cursor);
+		lines.size =
+		    read_check((const char *)lines.data, size, size == left, events_max, cursor);
 	cursor->bytes += lines.size;
 	if (lines.size == 0) {
 		free(lines.data);

@@ -1,8 +1,8 @@
 /*
  * struct run_result to JSON text.
  *
- * Takes every byte field for hostile; only value, vars and trace are trusted to be JSON, since json_scan
- * has accepted them. Fails through the buffer's `failed` alone.
+ * Takes every byte field for hostile; only value, vars and trace are trusted to be JSON, since
+ * json_scan has accepted them. Fails through the buffer's `failed` alone.
  */
 #include "protocol/result_json.h"
 

@@ -1,6 +1,7 @@
 /*
  * A job's result on its way to the client. All byte fields are owned; texts may hold any byte and
- * are made valid JSON by the writer. `value`, `vars` and `trace` are JSON texts that json_scan has accepted.
+ * are made valid JSON by the writer. `value`, `vars` and `trace` are JSON texts that json_scan has
+ * accepted.
  */
 #ifndef STINT_PROTOCOL_RUN_RESULT_H
 #define STINT_PROTOCOL_RUN_RESULT_H

@@ -88,8 +88,9 @@ struct worker_page {
 /* Largest result blob: value_bytes at its maximum, error texts, frames, warnings. Sparse. */
 #define RESULT_BYTES_MAX (80u << 20)
 /*
- * Events of a traced job: one JSON object in UTF-8 and a line end each, at most TRACE_EVENT_BYTES_MAX
- * with it. Sparse; counts as the job's memory, and the leaf grants that much more to a traced job.
+ * Events of a traced job: one JSON object in UTF-8 and a line end each, at most
+ * TRACE_EVENT_BYTES_MAX with it. Sparse; counts as the job's memory, and the leaf grants that much
+ * more to a traced job.
  */
 #define PAGE_TRACE_OFFSET     (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
 #define TRACE_BYTES_MAX	      (16u << 20)

@@ -152,7 +152,8 @@ event_step(const _PyInterpreterFrame *frame, struct trace_step *ret_step)
 	PyCodeObject *code = frame->f_code;
 
 	trace_map_step((const uint8_t *)code->co_code_adaptive, (uint32_t)Py_SIZE(code),
-		       (uint32_t)(frame->prev_instr - (const _Py_CODEUNIT *)code->co_code_adaptive), ret_step);
+		       (uint32_t)(frame->prev_instr - (const _Py_CODEUNIT *)code->co_code_adaptive),
+		       ret_step);
 }
 
 bool

@@ -53,8 +53,7 @@ map_is_charge(const uint8_t *code, uint32_t units, PyObject *constants,
 	return step->opcode == LOAD_CONST && step->arg < (uint32_t)PyTuple_GET_SIZE(constants) &&
 	       step->next < units &&
 	       _PyOpcode_Deopt[code[2 * step->next]] == POP_JUMP_FORWARD_IF_FALSE &&
-	       code[2 * step->next + 1] == 0 &&
-	       is_charge(PyTuple_GET_ITEM(constants, step->arg));
+	       code[2 * step->next + 1] == 0 && is_charge(PyTuple_GET_ITEM(constants, step->arg));
 }
 
 /* All instructions that stay, in order; the units of the others are marked as hidden. */
@@ -110,8 +109,7 @@ map_grow(const struct trace_map *map, struct map_item *items, uint32_t count)
 		if (!item->jumps || item->target >= map->units)
 			continue;
 		uint32_t to = trace_map_target(map, item->target) / 2;
-		uint32_t next =
-		    item->at + item->prefixes + 1 + _PyOpcode_Caches[item->step.opcode];
+		uint32_t next = item->at + item->prefixes + 1 + _PyOpcode_Caches[item->step.opcode];
 		uint32_t need = map_prefixes(to > next ? to - next : next - to);
 		if (need > item->prefixes) {
 			item->prefixes = need;

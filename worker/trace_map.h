@@ -33,6 +33,7 @@ struct trace_step {
 	uint8_t opcode;
 };
 /* Decode what begins at `unit`, in code that may be quickened. */
-void trace_map_step(const uint8_t *code, uint32_t units, uint32_t unit, struct trace_step *ret_step);
+void trace_map_step(const uint8_t *code, uint32_t units, uint32_t unit,
+		    struct trace_step *ret_step);
 
 #endif

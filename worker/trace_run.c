@@ -34,7 +34,7 @@ static struct {
 	uint64_t used, events_left;
 	struct run_thread threads[RUN_THREADS_MAX];
 	uint32_t thread_count;
-	uint64_t newest; /* highest thread id seen */
+	uint64_t newest;                    /* highest thread id seen */
 	PyCFunction settrace, start_thread; /* CPython's own */
 	struct trace_text text;
 } run;
@@ -186,8 +186,8 @@ run_event(PyObject *self, PyFrameObject *frame, int what, PyObject *value)
 	else if (run.kind == TRACE_LINES && what == PyTrace_LINE) {
 		trace_event_line(&place, &run.text);
 		run_emit();
-	} else if (run.kind == TRACE_CALLS && (what == PyTrace_CALL || what == PyTrace_RETURN ||
-					       what == PyTrace_EXCEPTION))
+	} else if (run.kind == TRACE_CALLS &&
+		   (what == PyTrace_CALL || what == PyTrace_RETURN || what == PyTrace_EXCEPTION))
 		run_call(&place, what, value);
 	if (run.kind == TRACE_NONE)
 		run_install(state, NULL);

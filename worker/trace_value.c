@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VALUE_DEPTH_MAX  2  /* containers in containers */
-#define VALUE_DIGITS_MAX 12 /* of an int, of 30 bits: quadratic beyond, and not readable */
+#define VALUE_DEPTH_MAX  2 /* containers in containers */
+#define VALUE_DIGITS_MAX 8 /* of an int, of 30 bits: quadratic beyond, and not readable */
 #define VALUE_LOOK_MAX   TRACE_VALUE_BYTES /* characters of a str or bytes looked at */
 
 static void value_put(struct trace_value *self, PyObject *object, int depth);
@@ -272,8 +272,8 @@ value_range(struct trace_value *self, PyObject *object)
 	value_text(self, "range(");
 	for (int i = 0; i < 3; i++) {
 		PyObject *part = PyObject_GetAttrString(object, NAMES[i]);
-		bool plain = i == 2 && part != NULL && PyLong_CheckExact(part) &&
-			     PyLong_AsLong(part) == 1;
+		bool plain =
+		    i == 2 && part != NULL && PyLong_CheckExact(part) && PyLong_AsLong(part) == 1;
 		if (part == NULL || PyErr_Occurred())
 			PyErr_Clear();
 		if (part != NULL && !plain) {
