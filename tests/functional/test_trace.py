@@ -2,10 +2,12 @@
 """Traces: opcodes, lines and calls, in the result, streamed and as text."""
 import json
 import os
+import re
 import subprocess
 import unittest
 
 import harness
+import python_programs
 import trace_programs
 
 REFERENCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trace_reference.py")
@@ -13,6 +15,7 @@ POWER = "x, y = 2, 3; x **= y"
 CONDITIONAL = "x = 6 if __name__ != '__main__' else 10"
 FIB = "def fib(n):\n  return n if n < 2 else fib(n - 1) + fib(n - 2)\nfib(3)\n"
 MANY = 1000000
+ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 
 def reference(kind, sources):
@@ -91,6 +94,22 @@ class Trace(harness.DaemonCase):
         for name, source in trace_programs.RAISING.items():
             with self.subTest(name):
                 traced = self.client.run(source, trace="opcodes", limits={"trace_events": MANY})
+                self.assertLessEqual(len(traced["trace"]), traced["usage"]["opcodes"])
+
+    def test_a_trace_changes_nothing(self):
+        groups = (python_programs.LANGUAGE, python_programs.EXITS, python_programs.ENDS, python_programs.TRACEBACKS)
+        for name, program in [item for group in groups for item in group.items()]:
+            params = {"source": program} if isinstance(program, str) else dict(program)
+            if "source" not in params or isinstance(params.get("stdin"), bytes):
+                continue
+            params.pop("flags", None)
+            params["limits"] = {"cpu_ms": 20000, "trace_events": MANY}
+            plain, traced = self.client.run(**params), self.client.run(trace="opcodes", **params)
+            with self.subTest(name):
+                for member in "status", "exit_code", "signal", "stdout", "stderr", "error":
+                    texts = [ADDRESS.sub("0x", json.dumps(result[member])) for result in (plain, traced)]
+                    self.assertEqual(texts[0], texts[1], member)
+                self.assertEqual(traced["usage"]["opcodes"], plain["usage"]["opcodes"])
                 self.assertLessEqual(len(traced["trace"]), traced["usage"]["opcodes"])
 
     def test_calls(self):
