@@ -263,8 +263,6 @@ meter_birth_prepare(struct error *err)
 	if (code == 0)
 		code = meter_alive_convert(err);
 	if (code == 0)
-		code = meter_alive_check(err);
-	if (code == 0)
 		meter_proof_install();
 	return code;
 }

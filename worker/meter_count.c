@@ -14,6 +14,7 @@
 
 #include "worker/meter_count.h"
 
+#include <errno.h>
 #include <time.h>
 
 #define COUNT_SLICE   65536 /* instructions between two looks at the stop flag */
@@ -144,8 +145,11 @@ count_throttle(void)
 	if (now.tv_sec > until.tv_sec ||
 	    (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec))
 		return;
-	Py_BEGIN_ALLOW_THREADS(void) clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-	Py_END_ALLOW_THREADS
+	PyThreadState *thread = PyEval_SaveThread();
+	/* A program can have itself interrupted as often as it likes. */
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
+	PyEval_RestoreThread(thread);
 }
 
 /* How much to grant: to the next look, or to the end of the budget. */

@@ -23,8 +23,7 @@
 struct place_class {
 	uint32_t value;   /* PLACE_UNKNOWN until reached */
 	uint32_t leavers; /* first block whose exit is in this class, or PLACE_NOTHING */
-	bool zero;
-	bool settled;
+	bool zero, reached, settled;
 };
 
 struct place_offer { /* in the heap: class by its root node, and a value for it */
@@ -37,7 +36,7 @@ struct place {
 	uint32_t *parent;            /* owned: disjoint sets of 2 * count nodes */
 	uint32_t *next_leaver;       /* owned: of each block, in its exit's class */
 	struct place_class *classes; /* owned: by root node */
-	struct place_offer *heap;    /* owned: at most 3 * count offers */
+	struct place_offer *heap;    /* owned: at most 3 * count offers at a time */
 	size_t heap_count;
 };
 
@@ -118,10 +117,54 @@ place_join(struct place *place)
 	}
 }
 
-/* Settle all that can be reached from what is in the heap. */
+/* Mark all from which `root`, a class of value 0, can be reached; each class is entered once. */
 static void
-place_settle(struct place *place)
+place_reach(struct place *place, uint32_t root)
 {
+	if (place->classes[root].reached)
+		return;
+	place->classes[root].reached = true;
+	place->heap[place->heap_count++].root = root;
+	while (place->heap_count > 0) {
+		root = place->heap[--place->heap_count].root;
+		for (uint32_t b = place->classes[root].leavers; b != PLACE_NOTHING;
+		     b = place->next_leaver[b]) {
+			uint32_t entry = place_entry(place, b);
+
+			if (place->classes[entry].reached)
+				continue;
+			place->classes[entry].reached = true;
+			place->heap[place->heap_count++].root = entry;
+		}
+	}
+}
+
+/* A loop without a way out reaches no class of value 0: its first block becomes one, before any
+ * value is found, since it is on the shortest way for all that lead into it. */
+static void
+place_sources(struct place *place)
+{
+	for (uint32_t node = 0; node < 2 * place->count; node++)
+		if (place->classes[node].zero)
+			place_reach(place, node);
+	for (size_t b = 0; b < place->count; b++) {
+		uint32_t root = place_entry(place, b);
+
+		if (place->classes[root].reached)
+			continue;
+		place->classes[root].zero = true;
+		place_reach(place, root);
+	}
+}
+
+static void
+place_values(struct place *place)
+{
+	for (uint32_t node = 0; node < 2 * place->count; node++)
+		if (place->classes[node].zero) {
+			place->classes[node].value = 0;
+			place_push(place, node, 0);
+		}
 	while (place->heap_count > 0) {
 		struct place_offer offer = place_pop(place);
 		struct place_class *class = &place->classes[offer.root];
@@ -137,24 +180,6 @@ place_settle(struct place *place)
 				continue;
 			entry->value = value;
 			place_push(place, root, value);
-		}
-	}
-}
-
-static void
-place_values(struct place *place)
-{
-	for (size_t node = 0; node < 2 * place->count; node++)
-		if (place->classes[node].zero) {
-			place->classes[node].value = 0;
-			place_push(place, (uint32_t)node, 0);
-		}
-	place_settle(place);
-	for (size_t b = 0; b < place->count; b++) {
-		uint32_t root = place_entry(place, b);
-		if (!place->classes[root].settled) {
-			place_push(place, root, 0);
-			place_settle(place);
 		}
 	}
 }
@@ -177,6 +202,7 @@ meter_place(struct meter_block *blocks, size_t count)
 	for (size_t node = 0; node < 2 * count; node++)
 		place.parent[node] = (uint32_t)node;
 	place_join(&place);
+	place_sources(&place);
 	place_values(&place);
 	for (size_t b = 0; b < count; b++) {
 		blocks[b].pre = place.classes[place_entry(&place, b)].value;

@@ -244,3 +244,21 @@ EQUAL = [
     "match (1, 2, 3):\n    case (1, x, y): r = x + y\n    case _: r = 0\n"
     "match {'a': 1}:\n    case {'b': x}: r = 1\n    case {'a': x}: r = 2\n",
 ]
+
+# Python frames raise in these, and catch.
+RAISING = [
+    "def f(): raise ValueError\nfor i in range(10):\n    try: f()\n    except ValueError: x = i\n",
+    "d = {}\nfor i in range(10):\n    try: d[i]\n    except KeyError: d[i] = 1\n    finally: x = i\n",
+    "def f(n):\n    if n: f(n - 1)\n    else: 1 / 0\ntry: f(20)\nexcept ZeroDivisionError as e: x = str(e)\n",
+    "class A:\n    def __iter__(self): return self\n    n = 0\n    def __next__(self):\n"
+    "        self.n += 1\n        if self.n > 9: raise StopIteration\n        return self.n\nx = list(A())\n",
+    "def g():\n    try: yield 1\n    except ValueError: yield 2\n    finally: x = 3\n"
+    "i = g()\nnext(i)\ni.throw(ValueError)\ni.close()\n",
+    "import contextlib\nwith contextlib.suppress(KeyError):\n    {}[1]\n    x = 2\n",
+    "for i in range(5):\n    try:\n        for j in range(5):\n            if j == 3: raise IndexError\n"
+    "    except IndexError: continue\n    else: break\n",
+    "try:\n    try: a\n    except NameError as e: raise ValueError from e\nexcept ValueError: pass\n",
+    "def f():\n    for i in range(3):\n        try: return i\n        finally: continue\nx = f()\n",
+    "try:\n    raise ExceptionGroup('g', [ValueError(1), TypeError(2)])\n"
+    "except* ValueError: x = 1\nexcept* TypeError: y = 2\n",
+]
