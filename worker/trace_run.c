@@ -219,7 +219,9 @@ run_settrace(PyObject *module, PyObject *function)
 	PyThreadState *state = PyThreadState_Get();
 
 	if (run.kind != TRACE_NONE && function != Py_None && state->c_tracefunc == run_event) {
+		uint32_t depth = run_thread_of(state)->depth;
 		struct trace_place place = {.frame = PyEval_GetFrame(),
+					    .depth = depth > 0 ? depth - 1 : 0,
 					    .thread =
 						(uint32_t)(run_thread_of(state) - run.threads)};
 		if (place.frame != NULL) {

@@ -162,7 +162,7 @@ class Trace(harness.DaemonCase):
     def test_a_million_events_are_bounded_in_bytes(self):
         source = "x = 'ä' * 500\nfor i in range(400000): y = x, x, x, x, x, x\nprint('end')"
         result = self.run_ok(source, trace="opcodes", limits={"trace_events": MANY, "cpu_ms": 30000,
-                                                              "wall_ms": 60000})
+                                                              "wall_ms": 60000, "memory_bytes": 1 << 23})
         self.assertTrue(result["trace_truncated"])
         self.assertEqual(result["stdout"], "end\n")
         self.assertGreater(len(result["trace"]), 10000)
@@ -295,6 +295,36 @@ class Hostile(harness.DaemonCase):
                   "    sys._getframe(1).f_trace_opcodes = False\n    del sys._getframe().f_trace\nf()\nx = 1\n")
         result = self.client.run(source, trace="opcodes")
         self.assertIn(result["status"], ("ok", "runtime_error"))
+
+    def test_many_threads(self):
+        source = ("import threading\ndef work():\n    for i in range(200): x = [i] * 3\n"
+                  "for n in range(20):\n    t = [threading.Thread(target=work) for i in range(7)]\n"
+                  "    for x in t: x.start()\n    for x in t: x.join()\nprint('end')\n")
+        for events in 5000, MANY:
+            result = self.run_ok(source, trace="opcodes", limits={"threads": 8, "trace_events": events,
+                                                                  "cpu_ms": 20000})
+            self.assertEqual(result["stdout"], "end\n")
+            self.assertLessEqual(len(result["trace"]), events)
+            self.assertTrue(result["trace_truncated"])
+
+    def test_settrace_in_many_ways(self):
+        source = ("import sys, threading, types\nsettrace = sys.settrace\n"
+                  "def f(*a): return f\n"
+                  "def deep(n):\n    settrace(f if n % 2 else None)\n    return deep(n - 1) if n else 0\n"
+                  "for i in range(5): deep(9)\n"
+                  "def g():\n    yield settrace(f)\n    yield settrace(None)\n    yield 3\nlist(g())\n"
+                  "threading.settrace(f)\nt = threading.Thread(target=deep, args=(5,)); t.start(); t.join()\n"
+                  "m = types.ModuleType('m', '>>> 1 + 1\\n2\\n')\n"
+                  "sys.call_tracing(deep, (3,))\n"
+                  "class A:\n    def __del__(self): settrace(f); settrace(None)\nA()\n"
+                  "settrace(None)\nlast = 1\n")
+        # The opcodes of doctest's import alone are more than a trace holds.
+        for kind, more in ("opcodes", ""), ("lines", ""), ("calls", "import doctest\nprint(doctest.testmod(m).failed)\n"):
+            result = self.run_ok(source + more, trace=kind, limits={"trace_events": MANY, "threads": 2})
+            self.assertEqual(result["stdout"], "0\n" if more else "")
+            self.assertFalse(result["trace_truncated"])
+            self.assertGreater([e["event"] for e in result["trace"]].count("settrace"), 20)
+        self.assertEqual(result["trace"][-1]["event"], "return")
 
     def test_deep_recursion(self):
         source = "def f(n): return f(n + 1)\ntry: f(0)\nexcept RecursionError: print('deep')\n"
