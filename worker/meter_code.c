@@ -235,6 +235,22 @@ meter_code_take(const uint8_t *code, size_t code_bytes, const uint8_t *regions, 
 }
 
 void
+meter_code_drop_charges(struct meter_code *code)
+{
+	for (size_t i = 0; i + 2 < code->count; i++) {
+		struct meter_instruction *load = &code->instructions[i], *iterate = load + 1;
+
+		if (load->opcode != LOAD_CONST || iterate->opcode != FOR_ITER ||
+		    iterate->target != i + 2)
+			continue;
+		load->opcode = iterate->opcode = NOP;
+		load->arg = iterate->arg = 0;
+		iterate->target = METER_NO_TARGET;
+		iterate->flow = METER_FLOW_NEXT;
+	}
+}
+
+void
 meter_code_deinit(struct meter_code *code)
 {
 	free(code->instructions);

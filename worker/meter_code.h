@@ -54,7 +54,9 @@ struct meter_code {
 	size_t location_bytes;
 };
 
-/* What is put in before an instruction: a LOAD_CONST and a POP_JUMP_FORWARD_IF_FALSE to the next.
+/*
+ * What is put in before an instruction, a charge: the constant is loaded and iterated, which ends
+ * at once: LOAD_CONST, and a FOR_ITER that goes on with the next instruction.
  */
 struct meter_insert {
 	uint32_t constant; /* index in co_consts */
@@ -75,6 +77,12 @@ int meter_code_take(const uint8_t *code, size_t code_bytes, const uint8_t *regio
 		    size_t region_bytes, const uint8_t *locations, size_t location_bytes,
 		    struct meter_code *ret_code, struct error *err);
 void meter_code_deinit(struct meter_code *code);
+
+/*
+ * Make NOPs of all that looks like a charge: somebody has copied it from metered code, perhaps with
+ * other constants, which are no iterators. No compiler makes such a pair.
+ */
+void meter_code_drop_charges(struct meter_code *code);
 
 /* Put together with inserts[i] before instruction i; count entries. */
 int meter_code_make(const struct meter_code *code, const struct meter_insert *inserts,
