@@ -70,6 +70,23 @@ meter_code_is_resume(uint8_t opcode)
 	return opcode == RESUME;
 }
 
+enum meter_setup
+meter_code_setup(uint8_t opcode)
+{
+	switch (opcode) {
+	case COPY_FREE_VARS:
+		return METER_SETUP_FREE;
+	case MAKE_CELL:
+		return METER_SETUP_CELL;
+	case RETURN_GENERATOR:
+		return METER_SETUP_GENERATOR;
+	case POP_TOP:
+		return METER_SETUP_POP;
+	default:
+		return METER_SETUP_NONE;
+	}
+}
+
 bool
 meter_code_is_push_exc(uint8_t opcode)
 {

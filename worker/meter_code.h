@@ -94,5 +94,14 @@ bool meter_code_is_resume(uint8_t opcode);
 bool meter_code_is_push_exc(uint8_t opcode);
 bool meter_code_is_send(uint8_t opcode);
 bool meter_code_is_yield(uint8_t opcode);
+/* Kinds of instructions that set a frame up, in the order in which they stand. */
+enum meter_setup {
+	METER_SETUP_NONE,
+	METER_SETUP_FREE,      /* COPY_FREE_VARS */
+	METER_SETUP_CELL,      /* MAKE_CELL: several, with rising arguments */
+	METER_SETUP_GENERATOR, /* RETURN_GENERATOR */
+	METER_SETUP_POP,       /* POP_TOP */
+};
+enum meter_setup meter_code_setup(uint8_t opcode);
 
 #endif
