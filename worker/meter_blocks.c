@@ -11,17 +11,25 @@
 
 #include <stdlib.h>
 
-/* Instructions that only set the frame up: those up to the first RESUME, when nothing jumps there.
+/*
+ * Instructions that only set the frame up: those up to the first RESUME, when nothing jumps there.
+ * They count nothing, so they are taken for that only in the one form in which compilers write
+ * them.
  */
 static uint32_t
 blocks_prefix(const struct meter_code *code)
 {
 	uint32_t prefix = 0;
+	enum meter_setup last = METER_SETUP_NONE;
 
 	while (prefix < code->count && !meter_code_is_resume(code->instructions[prefix].opcode)) {
-		uint8_t flow = code->instructions[prefix].flow;
-		if (flow != METER_FLOW_NEXT && flow != METER_FLOW_SUSPEND)
+		const struct meter_instruction *in = &code->instructions[prefix];
+		enum meter_setup setup = meter_code_setup(in->opcode);
+		bool next_cell = setup == METER_SETUP_CELL && last == setup && in->arg > in[-1].arg;
+
+		if (setup == METER_SETUP_NONE || (setup <= last && !next_cell))
 			return 0;
+		last = setup;
 		prefix++;
 	}
 	if (prefix == code->count)
@@ -80,6 +88,14 @@ blocks_site(const struct meter_code *code, const uint8_t *marks, uint32_t first,
 	return 0;
 }
 
+/* The RESUME behind a suspension counts nothing; any other is as good as a NOP. */
+static bool
+blocks_is_free(const struct meter_code *code, uint32_t i)
+{
+	return meter_code_is_resume(code->instructions[i].opcode) && i > 0 &&
+	       meter_code_is_yield(code->instructions[i - 1].opcode);
+}
+
 /* One block per leader: cost, site, successors (as instructions for now). */
 static int
 blocks_cut(const struct meter_code *code, const uint8_t *marks, struct meter_blocks *self,
@@ -91,7 +107,7 @@ blocks_cut(const struct meter_code *code, const uint8_t *marks, struct meter_blo
 
 		end = first;
 		do
-			cost += !meter_code_is_resume(code->instructions[end++].opcode);
+			cost += !blocks_is_free(code, end++);
 		while (end < code->count && !(marks[end] & MARK_LEADER));
 		const struct meter_instruction *last = &code->instructions[end - 1];
 		bool falls = last->flow == METER_FLOW_NEXT || last->flow == METER_FLOW_BRANCH;

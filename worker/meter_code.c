@@ -70,6 +70,23 @@ meter_code_is_resume(uint8_t opcode)
 	return opcode == RESUME;
 }
 
+enum meter_setup
+meter_code_setup(uint8_t opcode)
+{
+	switch (opcode) {
+	case COPY_FREE_VARS:
+		return METER_SETUP_FREE;
+	case MAKE_CELL:
+		return METER_SETUP_CELL;
+	case RETURN_GENERATOR:
+		return METER_SETUP_GENERATOR;
+	case POP_TOP:
+		return METER_SETUP_POP;
+	default:
+		return METER_SETUP_NONE;
+	}
+}
+
 bool
 meter_code_is_push_exc(uint8_t opcode)
 {
@@ -232,6 +249,22 @@ meter_code_take(const uint8_t *code, size_t code_bytes, const uint8_t *regions, 
 	}
 	*ret_code = self;
 	return 0;
+}
+
+void
+meter_code_drop_charges(struct meter_code *code)
+{
+	for (size_t i = 0; i + 2 < code->count; i++) {
+		struct meter_instruction *load = &code->instructions[i], *iterate = load + 1;
+
+		if (load->opcode != LOAD_CONST || iterate->opcode != FOR_ITER ||
+		    iterate->target != i + 2)
+			continue;
+		load->opcode = iterate->opcode = NOP;
+		load->arg = iterate->arg = 0;
+		iterate->target = METER_NO_TARGET;
+		iterate->flow = METER_FLOW_NEXT;
+	}
 }
 
 void

@@ -54,7 +54,9 @@ struct meter_code {
 	size_t location_bytes;
 };
 
-/* What is put in before an instruction: a LOAD_CONST and a POP_JUMP_FORWARD_IF_FALSE to the next.
+/*
+ * What is put in before an instruction, a charge: the constant is loaded and iterated, which ends
+ * at once: LOAD_CONST, and a FOR_ITER that goes on with the next instruction.
  */
 struct meter_insert {
 	uint32_t constant; /* index in co_consts */
@@ -76,6 +78,12 @@ int meter_code_take(const uint8_t *code, size_t code_bytes, const uint8_t *regio
 		    struct meter_code *ret_code, struct error *err);
 void meter_code_deinit(struct meter_code *code);
 
+/*
+ * Make NOPs of all that looks like a charge: somebody has copied it from metered code, perhaps with
+ * other constants, which are no iterators. No compiler makes such a pair.
+ */
+void meter_code_drop_charges(struct meter_code *code);
+
 /* Put together with inserts[i] before instruction i; count entries. */
 int meter_code_make(const struct meter_code *code, const struct meter_insert *inserts,
 		    struct meter_bytes *ret_bytes, struct error *err);
@@ -86,5 +94,14 @@ bool meter_code_is_resume(uint8_t opcode);
 bool meter_code_is_push_exc(uint8_t opcode);
 bool meter_code_is_send(uint8_t opcode);
 bool meter_code_is_yield(uint8_t opcode);
+/* Kinds of instructions that set a frame up, in the order in which they stand. */
+enum meter_setup {
+	METER_SETUP_NONE,
+	METER_SETUP_FREE,      /* COPY_FREE_VARS */
+	METER_SETUP_CELL,      /* MAKE_CELL: several, with rising arguments */
+	METER_SETUP_GENERATOR, /* RETURN_GENERATOR */
+	METER_SETUP_POP,       /* POP_TOP */
+};
+enum meter_setup meter_code_setup(uint8_t opcode);
 
 #endif

@@ -1,13 +1,13 @@
 /*
  * The counter and the constants that charge it: see the header.
  *
- * A charge constant is an object whose truth value has the effect of paying its charge. A script
- * can get hold of one through co_consts: calling bool() on it charges the script, and there is no
- * constant that gives anything back. Since charges are paid ahead and never negative, the sum only
- * rises: a budget is spent when the next charge would bring the sum above it, and a job that needs
- * exactly N passes with N and not with N - 1.
+ * A charge constant is an iterator that ends at once, with the effect of paying its charge. A
+ * script can get hold of one through co_consts: calling next() on it charges the script, and there
+ * is no constant that gives anything back. Since charges are paid ahead and never negative, the sum
+ * only rises: a budget is spent when the next charge would bring the sum above it, and a job that
+ * needs exactly N passes with N and not with N - 1.
  *
- * State is static because nb_bool has no other way to it; the GIL serialises all access.
+ * State is static because tp_iternext has no other way to it; the GIL serialises all access.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -32,16 +32,18 @@ static struct timespec count_began;
 static PyObject *count_common[COUNT_COMMON];
 static PyObject *count_rare; /* dict: charge -> constant */
 
-static void count_slow(struct count_constant *paying);
+static PyObject *count_slow(struct count_constant *paying);
 
-static int
-count_bool(PyObject *object)
+/* tp_iternext: NULL without an exception is the end of an iteration, so FOR_ITER drops the constant
+ * and goes on with the next instruction. */
+static PyObject *
+count_pay(PyObject *object)
 {
 	struct count_constant *self = (struct count_constant *)object;
 
 	if (__builtin_expect((count_counter->left -= self->charge) < 0, 0))
-		count_slow(self);
-	return 1;
+		return count_slow(self);
+	return NULL;
 }
 
 static PyObject *
@@ -51,12 +53,11 @@ count_repr(PyObject *object)
 				    (unsigned)((struct count_constant *)object)->charge);
 }
 
-static PyNumberMethods count_number = {.nb_bool = count_bool};
 static PyTypeObject count_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "charge",
     .tp_basicsize = sizeof(struct count_constant),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_as_number = &count_number,
+    .tp_iternext = count_pay,
     .tp_repr = count_repr,
 };
 
@@ -184,12 +185,13 @@ count_check(const struct count_constant *paying)
 		count_stop(paying, false);
 }
 
-static void
+/* Apart from the fast path, which needs no stack frame without it. Returns NULL. */
+static __attribute__((noinline, cold)) PyObject *
 count_slow(struct count_constant *paying)
 {
 	if (count_counter == &count_idle) {
 		count_idle = (struct page_meter){INT64_MAX, INT64_MAX};
-		return;
+		return NULL;
 	}
 	count_check(paying);
 	if (count_terms.per_second != 0) {
@@ -197,6 +199,7 @@ count_slow(struct count_constant *paying)
 		count_check(paying); /* other threads have run meanwhile */
 	}
 	count_grant(count_slice());
+	return NULL;
 }
 
 void

@@ -1,8 +1,8 @@
 /*
  * The counter: what the charges in metered code take from, what happens when it runs out.
  *
- * The fast path is the nb_bool slot of a charge constant: one subtraction and one compare. When the
- * grant is used up the slow path (which publishes nothing: the counter lies in the shared page)
+ * The fast path is the tp_iternext slot of a charge constant: one subtraction and one compare. When
+ * the grant is used up the slow path (which publishes nothing: the counter lies in the shared page)
  * looks at the stop flag, sleeps for a throttle, and decides whether the budget is spent: then it
  * calls the stop function, which does not return.
  */

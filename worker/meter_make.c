@@ -113,7 +113,7 @@ make_code(struct make *make)
 		if (make->inserts[i].present) {
 			uint32_t constant = make->inserts[i].constant;
 			to = make_emit(to, LOAD_CONST, constant, make_prefixes_for(constant));
-			to = make_emit(to, POP_JUMP_FORWARD_IF_FALSE, 0, 0);
+			to = make_emit(to, FOR_ITER, 0, 0);
 		}
 		make->out.starts[i] = make_start(make, i);
 		to = make_emit(to, in->opcode, make_arg(make, i), make->prefixes[i]);

@@ -48,6 +48,16 @@ meter_register(PyCodeObject *code)
 	return _PyCode_SetExtra((PyObject *)code, rewrite_extra, &rewrite_extra);
 }
 
+static void
+rewrite_refuse(PyCodeObject *code, int rc, const struct error *err)
+{
+	if (rc == ERROR_SYSTEM)
+		(void)PyErr_NoMemory();
+	else
+		PyErr_Format(PyExc_ValueError, "code object %R cannot be metered: %s",
+			     code->co_name, err->text);
+}
+
 /* The constants of the metered code: the given ones, nested code metered, then one per charge. */
 static PyObject *
 rewrite_constants(PyObject *given, const struct meter_blocks *blocks, struct meter_insert *inserts)
@@ -112,7 +122,7 @@ rewrite_build(PyCodeObject *code, PyObject *text, PyObject *lines, PyObject *reg
 }
 
 static PyObject *
-rewrite_bytes(PyCodeObject *code, const struct meter_bytes *bytes, PyObject *constants)
+rewrite_bytes(PyCodeObject *code, const struct meter_bytes *bytes, PyObject *constants, int extra)
 {
 	PyObject *text =
 	    PyBytes_FromStringAndSize((char *)bytes->code, (Py_ssize_t)bytes->code_bytes);
@@ -120,7 +130,7 @@ rewrite_bytes(PyCodeObject *code, const struct meter_bytes *bytes, PyObject *con
 	    PyBytes_FromStringAndSize((char *)bytes->locations, (Py_ssize_t)bytes->location_bytes);
 	PyObject *regions =
 	    PyBytes_FromStringAndSize((char *)bytes->regions, (Py_ssize_t)bytes->region_bytes);
-	PyObject *made = rewrite_build(code, text, lines, regions, constants, 1);
+	PyObject *made = rewrite_build(code, text, lines, regions, constants, extra);
 
 	Py_XDECREF(text);
 	Py_XDECREF(lines);
@@ -138,30 +148,73 @@ rewrite_plain_constant(PyObject *item)
 	return Py_NewRef(item);
 }
 
+/* Take `code` apart, without what looks like charges. False with an exception. */
+static bool
+rewrite_parts(PyCodeObject *code, PyObject **ret_text, struct meter_code *ret_parts)
+{
+	struct error err = ERROR_INIT;
+	PyObject *text = PyCode_GetCode(code);
+	if (text == NULL)
+		return false;
+	int rc = meter_code_take((uint8_t *)PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text),
+				 (uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable),
+				 (size_t)PyBytes_GET_SIZE(code->co_exceptiontable),
+				 (uint8_t *)PyBytes_AS_STRING(code->co_linetable),
+				 (size_t)PyBytes_GET_SIZE(code->co_linetable), ret_parts, &err);
+	if (rc < 0) {
+		rewrite_refuse(code, rc, &err);
+		Py_DECREF(text);
+		return false;
+	}
+	meter_code_drop_charges(ret_parts);
+	*ret_text = text;
+	return true;
+}
+
+static PyObject *
+rewrite_plain_constants(PyCodeObject *code)
+{
+	Py_ssize_t count = PyTuple_GET_SIZE(code->co_consts);
+	PyObject *constants = PyTuple_New(count);
+
+	for (Py_ssize_t i = 0; constants != NULL && i < count; i++) {
+		PyObject *item = rewrite_plain_constant(PyTuple_GET_ITEM(code->co_consts, i));
+
+		if (item == NULL)
+			Py_CLEAR(constants);
+		else
+			PyTuple_SET_ITEM(constants, i, item);
+	}
+	return constants;
+}
+
 PyObject *
 meter_plain(PyCodeObject *code)
 {
-	Py_ssize_t count = PyTuple_GET_SIZE(code->co_consts);
-	PyObject *constants = PyTuple_New(count), *text = PyCode_GetCode(code), *made = NULL;
-	bool whole = constants != NULL && text != NULL;
+	PyObject *constants, *made = NULL, *text;
+	struct error err = ERROR_INIT;
+	struct meter_bytes bytes;
+	struct meter_code parts;
 
 	if (Py_EnterRecursiveCall(" while code is copied"))
-		whole = false;
-	else {
-		for (Py_ssize_t i = 0; whole && i < count; i++) {
-			PyObject *item =
-			    rewrite_plain_constant(PyTuple_GET_ITEM(code->co_consts, i));
+		return NULL;
+	constants = rewrite_plain_constants(code);
+	Py_LeaveRecursiveCall();
+	if (constants != NULL && rewrite_parts(code, &text, &parts)) {
+		struct meter_insert *none = PyMem_Calloc(parts.count, sizeof *none);
+		int rc = none == NULL ? ERROR_SYSTEM : meter_code_make(&parts, none, &bytes, &err);
 
-			whole = item != NULL;
-			PyTuple_SET_ITEM(constants, i, item);
+		if (rc < 0) {
+			rewrite_refuse(code, rc, &err);
+		} else {
+			made = rewrite_bytes(code, &bytes, constants, 0);
+			meter_bytes_deinit(&bytes);
 		}
-		Py_LeaveRecursiveCall();
+		PyMem_Free(none);
+		meter_code_deinit(&parts);
+		Py_DECREF(text);
 	}
-	if (whole)
-		made = rewrite_build(code, text, code->co_linetable, code->co_exceptiontable,
-				     constants, 0);
 	Py_XDECREF(constants);
-	Py_XDECREF(text);
 	return made;
 }
 
@@ -182,7 +235,7 @@ rewrite_finish(PyCodeObject *code, const struct meter_code *parts,
 		if (meter_code_make(parts, inserts, &bytes, &err) < 0)
 			PyErr_SetString(PyExc_ValueError, err.text);
 		else
-			made = rewrite_bytes(code, &bytes, constants);
+			made = rewrite_bytes(code, &bytes, constants, 1);
 	}
 	if (made != NULL && meter_register((PyCodeObject *)made) < 0)
 		Py_CLEAR(made);
@@ -195,35 +248,25 @@ rewrite_finish(PyCodeObject *code, const struct meter_code *parts,
 static PyObject *
 rewrite_take(PyCodeObject *code)
 {
-	struct meter_code parts;
-	struct meter_blocks blocks;
 	struct error err = ERROR_INIT;
-	PyObject *made = NULL;
+	struct meter_blocks blocks;
+	struct meter_code parts;
+	PyObject *made = NULL, *text;
 
 	if (Py_EnterRecursiveCall(" while code is metered"))
 		return NULL;
-	PyObject *text = PyCode_GetCode(code);
-	if (text == NULL) {
-		Py_LeaveRecursiveCall();
-		return NULL;
-	}
-	int rc = meter_code_take((uint8_t *)PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text),
-				 (uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable),
-				 (size_t)PyBytes_GET_SIZE(code->co_exceptiontable),
-				 (uint8_t *)PyBytes_AS_STRING(code->co_linetable),
-				 (size_t)PyBytes_GET_SIZE(code->co_linetable), &parts, &err);
-	if (rc == 0) {
-		rc = meter_blocks_find(&parts, &blocks, &err);
-		if (rc == 0) {
+	if (rewrite_parts(code, &text, &parts)) {
+		int rc = meter_blocks_find(&parts, &blocks, &err);
+
+		if (rc < 0) {
+			rewrite_refuse(code, rc, &err);
+		} else {
 			made = rewrite_finish(code, &parts, &blocks);
 			meter_blocks_deinit(&blocks);
 		}
 		meter_code_deinit(&parts);
+		Py_DECREF(text);
 	}
-	if (rc < 0)
-		PyErr_Format(rc == ERROR_SYSTEM ? PyExc_MemoryError : PyExc_ValueError,
-			     "code object %R cannot be metered: %s", code->co_name, err.text);
-	Py_DECREF(text);
 	Py_LeaveRecursiveCall();
 	return made;
 }

@@ -18,8 +18,9 @@ int meter_rewrite_prepare(void);
  */
 PyObject *meter_rewrite(PyCodeObject *code);
 /*
- * New reference to `code` with None in the place of charge constants, nested code too: the form
- * that marshal can write. Not registered: nobody may get to evaluate it.
+ * New reference to `code` without charges, nested code too: NOPs in their place, so that every
+ * position stays; None for the constants. The form that marshal can write. Not registered: nobody
+ * may get to evaluate it.
  */
 PyObject *meter_plain(PyCodeObject *code);
 /* Whether `code` was made by meter_rewrite. */

@@ -176,6 +176,13 @@ EVASIONS = {
                      "def m(): pass\n"
                      "m.__code__ = m.__code__.replace(co_code=b, co_consts=(loop.__code__,), co_stacksize=5)\n"
                      "m()()",
+    "work before RESUME": "import types, dis\no = dis.opmap\ndef m(): pass\n"
+                          "b = bytes([o['LOAD_CONST'], 0, o['POP_TOP'], 0] * 20000 +\n"
+                          " [o['RESUME'], 0, o['LOAD_CONST'], 0, o['RETURN_VALUE'], 0])\n"
+                          "m.__code__ = m.__code__.replace(co_code=b)\nfor i in range(100): m()",
+    "many RESUMEs": "import types, dis\no = dis.opmap\ndef m(): pass\n"
+                    "b = bytes([o['RESUME'], 0] * 20000 + [o['LOAD_CONST'], 0, o['RETURN_VALUE'], 0])\n"
+                    "m.__code__ = m.__code__.replace(co_code=b)\nfor i in range(100): m()",
     "unmetered in a tuple": "import types\ndef f():\n while True: pass\n"
                             "def g(): return None\n"
                             "g.__code__ = g.__code__.replace(co_consts=((f.__code__,),))\n"
