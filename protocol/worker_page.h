@@ -67,12 +67,9 @@ struct worker_page {
 	uint32_t detail;      /* OUTPUT_LIMIT: 1 stdout, 2 stderr */
 	uint32_t setup_step;  /* 1 + index of the set-up step that failed, 0 when none */
 	uint32_t setup_errno;
-	uint32_t pad;
+	uint32_t trace_truncated; /* not 0: events were left out of the trace */
 	uint64_t result_bytes; /* release-stored when the result blob is complete */
-	/* Trace: release-stored when an event is whole; flag: events were left out. */
-	uint64_t trace_bytes;
-	uint32_t trace_truncated;
-	uint32_t trace_pad;
+	uint64_t trace_bytes;  /* release-stored when an event is whole */
 	struct page_meter meter;
 	struct page_stage stages[PAGE_STREAM_COUNT];
 	char setup_name[32]; /* of the step that failed */

@@ -1,5 +1,5 @@
 /*
- * Finds what metering put into a code object (a LOAD_CONST of a charge and the jump over nothing
+ * Finds what metering put into a code object (a LOAD_CONST of a charge and its FOR_ITER to what is
  * behind it) and where each remaining instruction would stand without it. Jumps get shorter by
  * that, so their EXTENDED_ARG prefixes are counted anew: the fewest that the distance needs, as the
  * compiler makes them. Called by trace_run.c once for each code object that a traced job runs.
@@ -45,14 +45,13 @@ map_prefixes(uint32_t arg)
 	return arg > 0xffffff ? 3 : arg > 0xffff ? 2 : arg > 0xff ? 1 : 0;
 }
 
-/* Whether the instruction is a charge; its jump follows. */
+/* Whether the instruction loads a charge; its FOR_ITER follows. */
 static bool
 map_is_charge(const uint8_t *code, uint32_t units, PyObject *constants,
 	      const struct trace_step *step, bool (*is_charge)(PyObject *))
 {
 	return step->opcode == LOAD_CONST && step->arg < (uint32_t)PyTuple_GET_SIZE(constants) &&
-	       step->next < units &&
-	       _PyOpcode_Deopt[code[2 * step->next]] == POP_JUMP_FORWARD_IF_FALSE &&
+	       step->next < units && _PyOpcode_Deopt[code[2 * step->next]] == FOR_ITER &&
 	       code[2 * step->next + 1] == 0 && is_charge(PyTuple_GET_ITEM(constants, step->arg));
 }
 
