@@ -203,11 +203,11 @@ class Daemon:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self.pid = self.process.pid
-        self.others = []
         try:
             self.wait_serving()
         except BaseException:
             self.kill()
+            self.remove()
             raise
 
     def log(self):
@@ -229,8 +229,8 @@ class Daemon:
         except (OSError, RpcError):
             return False
 
-    def wait_serving(self, seconds=START_SECONDS):
-        end = time.monotonic() + seconds
+    def wait_serving(self, seconds=None):
+        end = time.monotonic() + (seconds or START_SECONDS)
         while not self.serving():
             if time.monotonic() > end:
                 raise AssertionError(f"the daemon does not serve:\n{self.log()}")

@@ -187,10 +187,20 @@ def test_late_imports(run):
                "import importlib\nimportlib.invalidate_caches()\nimport _lzma\n"), "none", 0)
 
 
+def sanitized(program):
+    """Whether AddressSanitizer is in it: its run time ends in a deadlock when memory is refused."""
+    listing = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    return "libasan" in listing
+
+
 def main(program):
-    """Runs every test here; the number of failures."""
-    failed = 0
+    """Runs every test here; returns how many passed, failed and were skipped."""
+    failed, skipped = 0, []
     tests = [(n, f) for n, f in sorted(globals().items()) if n.startswith("test_")]
+    if sanitized(program):
+        skipped = ["test_memory"]
+        tests = [(n, f) for n, f in tests if n not in skipped]
+        print("skipped - jobs.test_memory: RLIMIT_DATA and AddressSanitizer do not go together")
     with python_driver.Runner(program) as runner:
         for name, test in tests:
             try:
@@ -199,4 +209,4 @@ def main(program):
                 failed += 1
                 print("not ok - jobs.%s\n  line %d: %s" % (
                     name, sys.exc_info()[2].tb_next.tb_lineno, error))
-    return len(tests) - failed, failed
+    return len(tests) - failed, failed, len(skipped)

@@ -60,7 +60,7 @@ def differences(runner, directory, item):
 
 
 def main():
-    chosen, failed, passed = sys.argv[1:], 0, 0
+    chosen, failed, passed, skipped = sys.argv[1:], 0, 0, 0
     with tempfile.TemporaryDirectory() as directory, python_driver.Runner(PROGRAM) as runner:
         for group, programs in python_programs.ALL.items():
             for name, item in programs.items():
@@ -73,8 +73,8 @@ def main():
                     print("not ok - %s.%s\n%s" % (group, name, text))
     if not chosen:
         more = python_jobs.main(PROGRAM)
-        passed, failed = passed + more[0], failed + more[1]
-    print("%d passed, %d failed" % (passed, failed))
+        passed, failed, skipped = passed + more[0], failed + more[1], more[2]
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
     return failed > 0
 
 

@@ -123,8 +123,9 @@ class Service:
                             continue
                     pid = int(path.split("/")[2])
                     with open("/proc/%d/stat" % pid) as stat:
-                        if int(stat.read().rsplit(")", 1)[1].split()[1]) == self.pid:
-                            return pid
+                        state, parent = stat.read().rsplit(")", 1)[1].split()[:2]
+                    if int(parent) == self.pid and state not in "ZX":
+                        return pid
                 except OSError:
                     pass
             return None
