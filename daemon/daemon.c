@@ -30,6 +30,9 @@
 #define DAEMON_LINGER_MS 5000u
 /* Answers that wait to be read, of all clients, in multiples of connection_output_max. */
 #define DAEMON_OUTPUT_SHARES 4u
+/* But never so few that a client which does read could not be sent a result that is at all of its
+ * caps: two outputs of 64 MiB at 2.5 bytes each, and value, vars and error. */
+#define DAEMON_OUTPUT_TOTAL_MIN ((size_t)448 << 20)
 /* Reading from a client pauses when this part of connection_output_max waits to be read by it. */
 #define DAEMON_BACKLOG_DIVISOR 4u
 
@@ -156,8 +159,11 @@ start_stages(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
 	size_t output_max = config_number(config, connection_output_max);
+	size_t output_total = output_max * DAEMON_OUTPUT_SHARES;
+	if (output_total < DAEMON_OUTPUT_TOTAL_MIN)
+		output_total = DAEMON_OUTPUT_TOTAL_MIN;
 	inwork_init(&daemon->inwork);
-	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_max * DAEMON_OUTPUT_SHARES);
+	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_total);
 	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
 	struct connection_host *host = &daemon->host;
 	host->loop = &daemon->loop;

@@ -96,7 +96,7 @@ finish_log(const struct finish *finish, const struct job *job, const struct verd
 	const struct verdict_facts *facts = &finish->facts;
 	if (finish->found.failed)
 		log_error("finish", "job %s: %s", job->id, finish->found.err.text);
-	else if (facts->unread || verdict->status == STATUS_INTERNAL_ERROR)
+	else if (verdict->status == STATUS_INTERNAL_ERROR)
 		log_error("finish", "job %s: worker %llu: %s, signal %d, code %d, set-up: %s",
 			  job->id, (unsigned long long)finish->worker->serial, verdict->why,
 			  facts->signal, facts->exit_code, setup);

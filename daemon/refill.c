@@ -35,13 +35,20 @@ refill_after_dispatch(struct engine *engine)
 		alarm_set(engine->refill_alarm, REFILL_DELAY_MS);
 }
 
+/* Wake up when the back-off is over. */
+static void
+refill_wait(struct engine *engine, uint64_t now_ns)
+{
+	alarm_set(engine->refill_alarm,
+		  (engine->pool.not_before_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
 static void
 refill_note_failure(struct engine *engine)
 {
 	uint64_t now_ns = engine_now_ns();
 	pool_note_failure(&engine->pool, now_ns);
-	alarm_set(engine->refill_alarm,
-		  (engine->pool.not_before_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+	refill_wait(engine, now_ns);
 }
 
 /* Free the dead that nobody reads any more. */
@@ -88,7 +95,12 @@ refill_run(struct engine *engine)
 	engine->refill_due = false;
 	if (generation_state(engine->generation) != GENERATION_SERVING)
 		return;
-	unsigned wanted = pool_wanted(&engine->pool, engine_now_ns());
+	uint64_t now_ns = engine_now_ns();
+	unsigned wanted = pool_wanted(&engine->pool, now_ns);
+	/* The loop's clock stands still during a turn, so the alarm can ring before its time; with
+	 * an empty pool nothing else would ever come back here. */
+	if (now_ns < engine->pool.not_before_ns)
+		refill_wait(engine, now_ns);
 	for (unsigned i = 0; i < wanted && i < POOL_STARTS_PER_TURN; i++) {
 		if (!refill_start_one(engine))
 			return;

@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define TEXT_FIRST_BYTES 512u
+/* Up to here escapes may make a string longer as they like: six times at most. */
+#define TEXT_ESCAPES_FREE_BYTES (1u << 20)
 
 void
 text_buffer_init(struct text_buffer *ret_buffer, size_t max)
@@ -182,6 +184,24 @@ text_put_escaped(struct text_buffer *buffer, const unsigned char *bytes, size_t 
 	text_buffer_put(buffer, bytes + start, size - start);
 }
 
+/*
+ * Whether escapes more than double the bytes: control characters that a program printed to make the
+ * one who has to write them pay for it.
+ */
+static bool
+text_is_bloated(const unsigned char *bytes, size_t size)
+{
+	size_t controls = 0;
+
+	if (size <= TEXT_ESCAPES_FREE_BYTES)
+		return false;
+	for (size_t at = 0; at < size; at++)
+		controls +=
+		    bytes[at] < 0x20 && bytes[at] != '\n' && bytes[at] != '\r' && bytes[at] != '\t';
+	/* Six bytes for each of them, at most two for any other. */
+	return controls > size / 8;
+}
+
 void
 text_buffer_json_string(struct text_buffer *buffer, const void *bytes, size_t size)
 {
@@ -219,7 +239,7 @@ text_buffer_json_bytes(struct text_buffer *buffer, const void *bytes, size_t siz
 {
 	char *to;
 
-	if (base_utf8_valid(bytes, size)) {
+	if (base_utf8_valid(bytes, size) && !text_is_bloated(bytes, size)) {
 		text_buffer_put(buffer, "\"", 1);
 		if (size > 0)
 			text_put_escaped(buffer, bytes, size);

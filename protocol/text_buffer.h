@@ -32,7 +32,10 @@ void text_buffer_put_i64(struct text_buffer *buffer, int64_t value);
 void text_buffer_json_string(struct text_buffer *buffer, const void *bytes, size_t size);
 /* The same; each byte that is not part of UTF-8 becomes U+FFFD. */
 void text_buffer_json_lossy(struct text_buffer *buffer, const void *bytes, size_t size);
-/* A JSON string, or {"base64":"..."} when the bytes are not UTF-8. */
+/*
+ * A JSON string, or {"base64":"..."} when the bytes are not UTF-8, or are more than 1 MiB with more
+ * than an eighth of control characters. Above 1 MiB no text more than about doubles (x 2.5).
+ */
 void text_buffer_json_bytes(struct text_buffer *buffer, const void *bytes, size_t size);
 /* Room for `size` more bytes, to be written by the caller, or NULL; they count at once. */
 char *text_buffer_extend(struct text_buffer *buffer, size_t size);

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,7 +43,8 @@ enum target {
 	TO_KILL,
 	TO_OPENAT,
 	TO_PRLIMIT,
-	TO_OWN_PID,
+	TO_OWN_KILL,
+	TO_OWN_TGKILL,
 	TO_OWN_PID_OR_0,
 	TO_COUNT,
 };
@@ -56,8 +58,8 @@ struct row {
 static const struct row ROWS[] = {
     {SYS_seccomp, TO_KILL},
     {SYS_openat, TO_OPENAT},
-    {SYS_kill, TO_OWN_PID},
-    {SYS_tgkill, TO_OWN_PID},
+    {SYS_kill, TO_OWN_KILL},
+    {SYS_tgkill, TO_OWN_TGKILL},
     {SYS_sched_getaffinity, TO_OWN_PID_OR_0},
     {SYS_prlimit64, TO_PRLIMIT},
     {SYS_clone3, TO_ENOSYS},
@@ -159,6 +161,19 @@ put_head(struct assembly *assembly, unsigned grants)
 	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 }
 
+/*
+ * To itself, and not SIGSYS: a death by it then proves a call of the kill list. Falls through when
+ * it is for another process.
+ */
+static void
+put_own_signal(struct assembly *assembly, pid_t own_pid, unsigned signal_argument)
+{
+	put_load(assembly, LOW_HALF(signal_argument));
+	put_jump(assembly, BPF_JEQ, SIGSYS, TO_EPERM);
+	put_load(assembly, LOW_HALF(0));
+	put_jump(assembly, BPF_JEQ, (uint32_t)own_pid, TO_ALLOW);
+}
+
 static void
 put_blocks(struct assembly *assembly, pid_t own_pid)
 {
@@ -177,9 +192,13 @@ put_blocks(struct assembly *assembly, pid_t own_pid)
 	place(assembly, TO_OWN_PID_OR_0);
 	put_load(assembly, LOW_HALF(0));
 	put_jump(assembly, BPF_JEQ, 0, TO_ALLOW);
-	place(assembly, TO_OWN_PID);
-	put_load(assembly, LOW_HALF(0));
 	put_jump(assembly, BPF_JEQ, (uint32_t)own_pid, TO_ALLOW);
+	put(assembly, BPF_RET | BPF_K, REFUSED(EPERM));
+	place(assembly, TO_OWN_TGKILL);
+	put_own_signal(assembly, own_pid, 2);
+	put(assembly, BPF_RET | BPF_K, REFUSED(EPERM));
+	place(assembly, TO_OWN_KILL);
+	put_own_signal(assembly, own_pid, 1);
 
 	put_return(assembly, TO_EPERM, REFUSED(EPERM));
 	put_return(assembly, TO_ENOSYS, REFUSED(ENOSYS));

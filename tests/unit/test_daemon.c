@@ -131,6 +131,8 @@ client_stop_at_once(const struct place *place)
 {
 	int fd = dial(place);
 	say(fd, RUN("1"));
+	say(fd, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"daemon.health\"}\n");
+	client_require(hears(fd, "\"running\":1")); /* or there is nothing to drain */
 	client_require(kill(getppid(), SIGTERM) == 0);
 	while (dial(place) != -1)
 		;

@@ -67,7 +67,7 @@ test_forks_fail(void **state)
 	engine_fixture_start(fixture);
 	const struct run_result *result = run(fixture, "out fine");
 	assert_int_equal(result->status, STATUS_OK);
-	assert_int_equal(info(fixture).workers_failed, 2);
+	RUN_UNTIL(info(fixture).workers_failed == 2);
 	assert_int_equal(info(fixture).generation, 1);
 }
 
@@ -79,7 +79,8 @@ test_workers_die_before_hello(void **state)
 	engine_fixture_start(fixture);
 	const struct run_result *result = run(fixture, "out fine");
 	assert_int_equal(result->status, STATUS_OK);
-	assert_int_equal(info(fixture).workers_failed, 2);
+	/* The job may have run in the worker that lives before the second death was told. */
+	RUN_UNTIL(info(fixture).workers_failed == 2);
 }
 
 static void

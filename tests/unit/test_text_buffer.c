@@ -113,6 +113,35 @@ every_byte_makes_valid_json(void **state)
 	text_buffer_deinit(&buffer);
 }
 
+/* Six bytes for one are not for the asking: above 1 MiB control characters go as base64. */
+static void
+control_characters_do_not_bloat(void **state)
+{
+	const size_t size = 2u << 20;
+	struct text_buffer buffer;
+	char *text = malloc(size);
+
+	assert_non_null(text);
+	memset(text, '\n', size);
+	memset(text, 1, size / 8);
+	text_buffer_init(&buffer, 3 * size);
+	text_buffer_json_bytes(&buffer, text, size);
+	assert_false(buffer.failed);
+	assert_int_equal(buffer.bytes[0], '"');
+	assert_int_equal(buffer.size, 2 + size / 8 * 6 + size / 8 * 7 * 2);
+	text_buffer_clear(&buffer);
+	text[size - 1] = 2;
+	text_buffer_json_bytes(&buffer, text, size);
+	assert_false(buffer.failed);
+	assert_int_equal(buffer.bytes[0], '{');
+	text_buffer_clear(&buffer);
+	memset(text, 0, size / 4);
+	text_buffer_json_bytes(&buffer, text, size / 4);
+	assert_int_equal(buffer.bytes[0], '"');
+	text_buffer_deinit(&buffer);
+	free(text);
+}
+
 static void
 bytes_that_are_no_text(void **state)
 {
@@ -140,6 +169,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(appends_and_grows),      cmocka_unit_test(maximum_fails_until_cleared),
 	    cmocka_unit_test(strings_are_escaped),    cmocka_unit_test(every_byte_makes_valid_json),
+	    cmocka_unit_test(control_characters_do_not_bloat),
 	    cmocka_unit_test(bytes_that_are_no_text),
 	};
 
