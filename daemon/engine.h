@@ -32,6 +32,10 @@ struct engine_callbacks {
 	/* How far a streaming job is, now and then while it runs. May be NULL. */
 	void (*progress)(void *context, uint64_t session, uint64_t ticket,
 			 const struct engine_job_status *status);
+	/* New events of a streaming job's trace: JSON objects, a line end after each, borrowed for
+	 * the call. The rest of them comes before the result. May be NULL. */
+	void (*trace)(void *context, uint64_t session, uint64_t ticket, const char *job,
+		      const void *lines, size_t size);
 	/* First worker is ready: the daemon can say it serves. Once. */
 	void (*ready)(void *context);
 	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */

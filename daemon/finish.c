@@ -131,6 +131,7 @@ finish_decide(struct finish *finish)
 		return;
 	}
 	memcpy(result->job, job->id, sizeof(job->id));
+	result->has_trace = result->traced && !job->request.stream;
 	result->status = verdict.status;
 	result->exit_code = facts->signal != 0 || facts->lost ? -1 : facts->exit_code;
 	result->signal = facts->signal;
@@ -239,7 +240,9 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 					       .err_fd = worker->err_fd,
 					       .page_fd = worker->page_fd,
 					       .page = worker->page,
-					       .limits = worker->job->request.limits};
+					       .limits = worker->job->request.limits,
+					       .traced = worker->job->request.trace != TRACE_NONE,
+					       .trace = worker->job->trace};
 	finish_measure(finish, about);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 	return finish;

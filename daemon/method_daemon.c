@@ -25,9 +25,10 @@ struct feature {
 
 /* What a client can ask for today; grows with the daemon. */
 static const struct feature FEATURES[] = {
-    {"stream", true},    {"inputs", true}, {"outputs", true}, {"entry", true},    {"modules", true},
-    {"eval", true},      {"code", true},   {"cancel", true},  {"opcodes", true}, {"submit", false},
-    {"sessions", false}, {"judge", false}, {"files", false},  {"tenants", false},
+    {"stream", true},  {"inputs", true}, {"outputs", true},  {"entry", true},
+    {"modules", true}, {"eval", true},   {"code", true},     {"cancel", true},
+    {"opcodes", true}, {"trace", true},  {"submit", false},  {"sessions", false},
+    {"judge", false},  {"files", false}, {"tenants", false},
 };
 
 static const char *const LAYERS[] = {

@@ -73,9 +73,7 @@ request_read_trace(struct request_reader *reader, json_t *value)
 	int r = request_word(reader, "trace", value, WORDS, 4,
 			     "\"none\", \"opcodes\", \"lines\" or \"calls\"", &index);
 
-	if (r == 0 && index > 0)
-		r = error_set(reader->err, ERROR_INVALID,
-			      "trace: \"%s\" is not available in this version", WORDS[index]);
+	reader->request.trace = (uint8_t)index; /* the words are in the order of enum trace_kind */
 	return r;
 }
 
@@ -306,6 +304,8 @@ request_complete(struct request_reader *reader)
 			 LIMIT_opcodes_per_second);
 	if (reader->has_eval)
 		pack_put(&reader->pack, JOB_MODE_EVAL, NULL, 0);
+	if (reader->request.trace != TRACE_NONE)
+		pack_put(&reader->pack, JOB_TRACE, &reader->request.trace, 1);
 	if (!reader->has_name)
 		pack_put(&reader->pack, JOB_NAME, REQUEST_DEFAULT_NAME,
 			 strlen(REQUEST_DEFAULT_NAME));

@@ -1,6 +1,7 @@
 /*
  * A job's result on its way to the client. All byte fields are owned; texts may hold any byte and
- * are made valid JSON by the writer. `value` and `vars` are JSON texts that json_scan has accepted.
+ * are made valid JSON by the writer. `value`, `vars` and `trace` are JSON texts that json_scan has
+ * accepted.
  */
 #ifndef STINT_PROTOCOL_RUN_RESULT_H
 #define STINT_PROTOCOL_RUN_RESULT_H
@@ -38,6 +39,10 @@ struct run_result {
 	bool out_truncated, err_truncated;
 	struct bytes value; /* JSON text; empty: null */
 	struct bytes vars;  /* JSON object text; empty: {} */
+	bool traced;	    /* there was a trace: trace_truncated says whether all of it */
+	bool has_trace;	    /* and it is part of the result */
+	bool trace_truncated;
+	struct bytes trace; /* its events: JSON objects, a line end after each */
 	bool has_error;	    /* else `error` is null */
 	struct bytes error_type, error_message;
 	struct run_frame frames[TRACEBACK_FRAMES_MAX];

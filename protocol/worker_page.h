@@ -67,8 +67,9 @@ struct worker_page {
 	uint32_t detail;      /* OUTPUT_LIMIT: 1 stdout, 2 stderr */
 	uint32_t setup_step;  /* 1 + index of the set-up step that failed, 0 when none */
 	uint32_t setup_errno;
-	uint32_t pad;
+	uint32_t trace_truncated; /* not 0: events were left out of the trace */
 	uint64_t result_bytes; /* release-stored when the result blob is complete */
+	uint64_t trace_bytes;  /* release-stored when an event is whole */
 	struct page_meter meter;
 	struct page_stage stages[PAGE_STREAM_COUNT];
 	char setup_name[32]; /* of the step that failed */
@@ -83,7 +84,15 @@ struct worker_page {
 #define PAGE_RESULT_OFFSET 65536u
 /* Largest result blob: value_bytes at its maximum, error texts, frames, warnings. Sparse. */
 #define RESULT_BYTES_MAX (80u << 20)
-#define PAGE_FILE_BYTES	 (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
+/*
+ * Events of a traced job: one JSON object in UTF-8 and a line end each, at most
+ * TRACE_EVENT_BYTES_MAX with it. Sparse; counts as the job's memory, and the leaf grants that much
+ * more to a traced job.
+ */
+#define PAGE_TRACE_OFFSET     (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
+#define TRACE_BYTES_MAX	      (16u << 20)
+#define TRACE_EVENT_BYTES_MAX 8192u
+#define PAGE_FILE_BYTES	      (PAGE_TRACE_OFFSET + TRACE_BYTES_MAX)
 _Static_assert(sizeof(struct worker_page) <= PAGE_HEADER_BYTES, "the header fits its page");
 _Static_assert(PAGE_MAPPED_BYTES <= PAGE_RESULT_OFFSET, "the result lies behind the stages");
 

@@ -20,6 +20,7 @@
 #include "worker/python_refuse.h"
 #include "worker/python_rehearse.h"
 #include "worker/python_source.h"
+#include "worker/trace_run.h"
 #include "worker/zygote_warm.h"
 
 #include <locale.h>
@@ -172,6 +173,8 @@ python_host_start(const struct python_host_options *options, struct error *err)
 		code = python_end_prepare(err);
 	if (code == 0)
 		code = python_meter_prepare(options->hash_seed, err);
+	if (code == 0 && trace_run_prepare() < 0)
+		code = error_set(err, ERROR_SYSTEM, "CPython has no room for traces");
 	if (code == 0)
 		code = zygote_warm_freeze(err);
 	return code;

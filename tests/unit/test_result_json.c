@@ -101,6 +101,37 @@ a_full_result(void **state)
 }
 
 static void
+a_trace_is_part_of_it_only_where_it_is_asked_for(void **state)
+{
+	struct run_result *result = calloc(1, sizeof(*result));
+	struct text_buffer buffer;
+
+	assert_non_null(result);
+	result->traced = result->has_trace = true;
+	result->trace = bytes_of("{\"line\":1}\n{\"line\":2}\n", 22);
+	text_buffer_init(&buffer, 1 << 20);
+	result_json_write(result, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_int_equal(json_scan_splice(buffer.bytes, buffer.size - 1, 1 << 20, NULL), 0);
+	assert_non_null(strstr(buffer.bytes, ",\"trace\":[{\"line\":1},{\"line\":2}],"
+					     "\"trace_truncated\":false,\"usage\":"));
+	result->has_trace = false; /* it was streamed */
+	result->trace_truncated = true;
+	text_buffer_clear(&buffer);
+	result_json_write(result, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_null(strstr(buffer.bytes, "\"trace\""));
+	assert_non_null(strstr(buffer.bytes, ",\"trace_truncated\":true,"));
+	text_buffer_clear(&buffer);
+	result_json_write_events(NULL, 0, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_string_equal(buffer.bytes, "[]");
+	text_buffer_deinit(&buffer);
+	run_result_deinit(result);
+	free(result);
+}
+
+static void
 output_notifications(void **state)
 {
 	struct text_buffer buffer;
@@ -124,6 +155,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_empty_result),
 	    cmocka_unit_test(a_full_result),
+	    cmocka_unit_test(a_trace_is_part_of_it_only_where_it_is_asked_for),
 	    cmocka_unit_test(output_notifications),
 	};
 
