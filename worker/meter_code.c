@@ -267,6 +267,20 @@ meter_code_drop_charges(struct meter_code *code)
 	}
 }
 
+size_t
+meter_code_constants(const struct meter_code *code)
+{
+	size_t needed = 0;
+
+	for (size_t i = 0; i < code->count; i++) {
+		const struct meter_instruction *in = &code->instructions[i];
+
+		if ((in->opcode == LOAD_CONST || in->opcode == KW_NAMES) && in->arg >= needed)
+			needed = (size_t)in->arg + 1;
+	}
+	return needed;
+}
+
 void
 meter_code_deinit(struct meter_code *code)
 {

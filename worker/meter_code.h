@@ -84,6 +84,9 @@ void meter_code_deinit(struct meter_code *code);
  */
 void meter_code_drop_charges(struct meter_code *code);
 
+/* How many constants the code needs: 1 + the largest index it uses, or 0. */
+size_t meter_code_constants(const struct meter_code *code);
+
 /* Put together with inserts[i] before instruction i; count entries. */
 int meter_code_make(const struct meter_code *code, const struct meter_insert *inserts,
 		    struct meter_bytes *ret_bytes, struct error *err);

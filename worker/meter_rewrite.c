@@ -161,12 +161,19 @@ rewrite_parts(PyCodeObject *code, PyObject **ret_text, struct meter_code *ret_pa
 				 (size_t)PyBytes_GET_SIZE(code->co_exceptiontable),
 				 (uint8_t *)PyBytes_AS_STRING(code->co_linetable),
 				 (size_t)PyBytes_GET_SIZE(code->co_linetable), ret_parts, &err);
+	if (rc == 0)
+		meter_code_drop_charges(ret_parts);
+	/* It would reach ours, which come behind. */
+	if (rc == 0 &&
+	    meter_code_constants(ret_parts) > (size_t)PyTuple_GET_SIZE(code->co_consts)) {
+		meter_code_deinit(ret_parts);
+		rc = error_set(&err, ERROR_INVALID, "a constant that it has not got");
+	}
 	if (rc < 0) {
 		rewrite_refuse(code, rc, &err);
 		Py_DECREF(text);
 		return false;
 	}
-	meter_code_drop_charges(ret_parts);
 	*ret_text = text;
 	return true;
 }

@@ -97,7 +97,7 @@ class Running(Case):
         done = self.stint("run", "--json", "--usage", "-c", "print(1); x = 10**40", "--output", "x")
         result = json.loads(done.stdout)
         self.assertEqual((result["status"], result["stdout"], result["vars"]), ("ok", "1\n", {"x": 10**40}))
-        self.assertRegex(done.stderr.decode(), r"^stint: ok: cpu [\d.]+ (us|ms|s), wall .*, memory .*, stdout 2 B, stderr 0 B\n$")
+        self.assertRegex(done.stderr.decode(), r"^stint: ok: cpu [\d.]+ (us|ms|s), wall .*, memory .*, stdout 2 B, stderr 0 B, opcodes \d+\n$")
 
     def test_streaming_is_immediate(self):
         process = subprocess.Popen(
