@@ -38,6 +38,8 @@ static const char RUN[] =
     "  --stdin FILE          the program's standard input; default: ours, read to its end,\n"
     "                        unless it is a terminal\n"
     "  --no-stdin            run it with an empty standard input\n"
+    "  --trace [WHAT]        print on standard error what is executed: opcodes (default), lines,\n"
+    "                        calls\n"
     "  --json                print the whole result as JSON instead of the output\n"
     "  --usage               one line on standard error: what the job has used\n"
     "  --socket PATH         the daemon's socket\n"

@@ -17,6 +17,7 @@ enum option_id {
 	OPTION_JSON,
 	OPTION_USAGE,
 	OPTION_EVAL,
+	OPTION_TRACE,
 	OPTION_NO_STDIN,
 	OPTION_STDIN,
 	OPTION_NAME,
@@ -44,6 +45,7 @@ static const struct option OPTIONS[] = {
     {"--json", OPTION_JSON, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS, NULL},
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN, NULL},
     {"--eval", OPTION_EVAL, CLIENT_COMMAND_RUN, NULL},
+    {"--trace", OPTION_TRACE, CLIENT_COMMAND_RUN, NULL},
     {"--no-stdin", OPTION_NO_STDIN, CLIENT_COMMAND_RUN, NULL},
     {"--stdin", OPTION_STDIN, CLIENT_COMMAND_RUN, "a file"},
     {"--name", OPTION_NAME, CLIENT_COMMAND_RUN, "a file name for tracebacks"},
@@ -145,6 +147,9 @@ client_options_apply(struct client_options *options, const struct option *option
 	case OPTION_EVAL:
 		options->eval = true;
 		return 0;
+	case OPTION_TRACE:
+		options->trace = value != NULL ? value : "opcodes";
+		return 0;
 	case OPTION_NO_STDIN:
 		options->no_stdin = true;
 		return 0;
@@ -199,6 +204,14 @@ client_options_apply_limit(struct client_options *options, enum limit_id id, con
 	return 0;
 }
 
+/* --trace may be followed by one of these words; without it is "opcodes". */
+static bool
+client_options_is_trace(const char *word)
+{
+	return strcmp(word, "opcodes") == 0 || strcmp(word, "lines") == 0 ||
+	       strcmp(word, "calls") == 0;
+}
+
 /* One option at argv[*index]; leaves *index at the last word it used. */
 static int
 client_options_one(struct client_options *options, int argc, char *const *argv, int *index,
@@ -220,8 +233,11 @@ client_options_one(struct client_options *options, int argc, char *const *argv, 
 				 command == CLIENT_COMMAND_RUN
 				     ? ", or put -- before the program's own arguments"
 				     : "");
-	if (takes == NULL && value != NULL)
+	if (takes == NULL && value != NULL && option->id != OPTION_TRACE)
 		return error_set(err, ERROR_INVALID, "%s takes no value", option->name);
+	if (option != NULL && option->id == OPTION_TRACE && value == NULL && *index + 1 < argc &&
+	    client_options_is_trace(argv[*index + 1]))
+		value = argv[++*index];
 	if (takes != NULL && value == NULL) {
 		if (*index + 1 >= argc)
 			return error_set(err, ERROR_INVALID, "%s needs %s", word, takes);

@@ -37,6 +37,7 @@ enum client_command {
 struct client_options {
 	const char *socket;
 	bool json, usage, eval, no_stdin;
+	const char *trace; /* opcodes, lines or calls, or NULL */
 	enum client_source kind;
 	const char *source;
 	const char *stdin_path, *name, *entry, *entry_args, *entry_kwargs;

@@ -11,6 +11,7 @@
 #include "client/client_units.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,14 +68,16 @@ client_print_usage(const char *status, struct client_json usage)
 	char out[CLIENT_UNITS_BYTES], err[CLIENT_UNITS_BYTES];
 
 	client_print_error(
-	    "%s: cpu %s, wall %s, queue %s, memory %s (interpreter %s), stdout %s, stderr %s",
+	    "%s: cpu %s, wall %s, queue %s, memory %s (interpreter %s), stdout %s, stderr %s, "
+	    "opcodes %" PRIu64,
 	    status, client_units_time(client_print_number(usage, "cpu_us"), cpu),
 	    client_units_time(client_print_number(usage, "wall_us"), wall),
 	    client_units_time(client_print_number(usage, "queue_us"), queue),
 	    client_units_size(client_print_number(usage, "memory_peak_bytes"), peak),
 	    client_units_size(client_print_number(usage, "memory_baseline_bytes"), base),
 	    client_units_size(client_print_number(usage, "stdout_bytes"), out),
-	    client_units_size(client_print_number(usage, "stderr_bytes"), err));
+	    client_units_size(client_print_number(usage, "stderr_bytes"), err),
+	    client_print_number(usage, "opcodes"));
 }
 
 /* Tenant's text on a terminal: controls become '?', a line stays a line. */

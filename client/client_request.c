@@ -345,6 +345,11 @@ client_request_params(FILE *out, const struct client_options *options, struct er
 	if (code < 0)
 		return code;
 	client_request_limits(out, options);
+	if (options->trace != NULL) {
+		code = client_request_text(out, "trace", options->trace, err);
+		if (code < 0)
+			return code;
+	}
 	(void)fputs(options->eval ? ",\"mode\":\"eval\"" : "", out);
 	(void)fputs(options->json ? "" : ",\"stream\":true", out);
 	return 0;

@@ -12,6 +12,7 @@
 #include "client/client_json.h"
 #include "client/client_print.h"
 #include "client/client_request.h"
+#include "client/client_trace.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -127,6 +128,8 @@ client_run_result(const struct client_options *options, struct client_json resul
 		client_run_rest(result, "stderr", STDERR_FILENO, seen);
 		if (strcmp(status, "ok") == 0)
 			client_run_values(options, result);
+		if (client_json_is(client_json_member(result, "trace_truncated"), "true"))
+			client_print_error("the trace is not complete: see --trace-events");
 		client_print_reason(status, signal, client_json_member(result, "error"));
 	}
 	if (options->usage)
@@ -139,6 +142,7 @@ client_run_answers(const struct client_options *options, struct client_connectio
 		   struct error *err)
 {
 	struct client_run_seen seen = {{0}};
+	struct client_trace trace = CLIENT_TRACE_INIT;
 
 	for (;;) {
 		struct client_json answer, result;
@@ -151,6 +155,12 @@ client_run_answers(const struct client_options *options, struct client_connectio
 		answer = (struct client_json){line, size};
 		if (client_json_is(client_json_member(answer, "method"), "\"job.output\"")) {
 			client_run_output(client_json_member(answer, "params"), &seen);
+			continue;
+		}
+		if (client_json_is(client_json_member(answer, "method"), "\"job.trace\"")) {
+			client_trace_events(
+			    &trace,
+			    client_json_member(client_json_member(answer, "params"), "events"));
 			continue;
 		}
 		result = client_json_member(answer, "result");

@@ -222,6 +222,18 @@ collect_output(const struct collect_input *input, enum page_stream stream, struc
 		facts->output_over = true;
 }
 
+static void
+collect_trace(const struct collect_input *input, struct run_result *result,
+	      struct collect_facts *facts)
+{
+	struct trace_cursor cursor = input->trace;
+	if (trace_read(input->page_fd, input->page, input->limits.trace_events, TRACE_BYTES_MAX,
+		       &cursor, &result->trace, &facts->err) < 0)
+		facts->failed = true;
+	result->traced = true;
+	result->trace_truncated = trace_read_truncated(input->page, &cursor);
+}
+
 uint64_t
 collect_size(const struct collect_input *input)
 {
@@ -232,6 +244,8 @@ collect_size(const struct collect_input *input)
 		size += (uint64_t)status.st_size;
 	if (fstat(input->err_fd, &status) == 0)
 		size += (uint64_t)status.st_size;
+	if (input->traced)
+		size += trace_read_size(input->page, &input->trace);
 	return size;
 }
 
@@ -246,6 +260,8 @@ collect_run(const struct collect_input *input, struct run_result *result,
 	collect_output(input, PAGE_STREAM_STDOUT, &result->out, &result->out_truncated, ret_facts);
 	collect_output(input, PAGE_STREAM_STDERR, &result->err, &result->err_truncated, ret_facts);
 	collect_page_blob(input, result, ret_facts);
+	if (input->traced)
+		collect_trace(input, result, ret_facts);
 	result->usage.stdout_bytes = result->out.size;
 	result->usage.stderr_bytes = result->err.size;
 }

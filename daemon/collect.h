@@ -4,6 +4,7 @@
 #ifndef STINT_DAEMON_COLLECT_H
 #define STINT_DAEMON_COLLECT_H
 
+#include "daemon/trace_read.h"
 #include "daemon/verdict.h"
 #include "protocol/error.h"
 #include "protocol/limits.h"
@@ -20,6 +21,8 @@ struct collect_input {
 	int out_fd, err_fd, page_fd;    /* borrowed */
 	const struct worker_page *page; /* borrowed: PAGE_MAPPED_BYTES of the mapping */
 	struct limits limits;
+	bool traced;
+	struct trace_cursor trace; /* what was read of it before */
 };
 
 struct collect_facts {
@@ -34,8 +37,9 @@ struct collect_facts {
 /* How many bytes there are to read: more than a little of it belongs off the loop. Never fails. */
 uint64_t collect_size(const struct collect_input *input);
 /*
- * Fill the output, value, vars, error, frames and warnings of *result, which is zeroed before, and
- * *ret_facts. Uses nothing but its arguments: may run on another thread than the loop's.
+ * Fill the output, value, vars, error, frames, warnings and trace of *result, which is zeroed
+ * before, and *ret_facts. Uses nothing but its arguments: may run on another thread than the
+ * loop's.
  */
 void collect_run(const struct collect_input *input, struct run_result *result,
 		 struct collect_facts *ret_facts);

@@ -129,6 +129,25 @@ on_output(void *context, uint64_t session, uint64_t ticket, const char *job, int
 }
 
 static void
+on_trace(void *context, uint64_t session, uint64_t ticket, const char *job, const void *lines,
+	 size_t size)
+{
+	struct daemon *daemon = context;
+	(void)session;
+	(void)job;
+	reply_trace(&daemon->reply, ticket, lines, size);
+}
+
+static void
+on_progress(void *context, uint64_t session, uint64_t ticket,
+	    const struct engine_job_status *status)
+{
+	struct daemon *daemon = context;
+	(void)session;
+	reply_progress(&daemon->reply, ticket, status);
+}
+
+static void
 on_ready(void *context)
 {
 	struct daemon *daemon = context;
@@ -184,6 +203,8 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 {
 	struct engine_callbacks callbacks = {.result = on_result,
 					     .output = on_output,
+					     .trace = on_trace,
+					     .progress = on_progress,
 					     .ready = on_ready,
 					     .drained = on_drained,
 					     .fatal = on_fatal,

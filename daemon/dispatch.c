@@ -113,6 +113,8 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	    .wall_limit_ns = limits->wall_ms * NS_PER_MS,
 	    .started_ns = job->started_ns,
 	    .parallel = threads < engine->cores ? threads : engine->cores,
+	    .opcodes = limits->opcodes,
+	    .page = worker->page,
 	};
 	watchdog_arm(engine->watchdog, worker->slot, &spec);
 }
@@ -124,7 +126,9 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 {
 	const struct limits *limits = &job->request.limits;
 	struct watchdog_report report;
-	int code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits), limits->threads, err);
+	uint64_t trace_bytes = job->request.trace != TRACE_NONE ? TRACE_BYTES_MAX : 0;
+	int code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits) + trace_bytes,
+			      limits->threads, err);
 	if (code < 0)
 		return code;
 	if (!watchdog_cpu_ns(worker->cpu_clock, &worker->cpu_start_ns))

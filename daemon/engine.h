@@ -19,6 +19,7 @@
 #include <uv.h>
 
 struct engine;
+struct engine_job_status;
 
 struct engine_callbacks {
 	/* The job ended; *result is the callee's to deinit. Exactly once per accepted job. */
@@ -28,6 +29,13 @@ struct engine_callbacks {
 	 * rest of the output comes before the result. */
 	void (*output)(void *context, uint64_t session, uint64_t ticket, const char *job,
 		       int stream, const void *bytes, size_t size);
+	/* How far a streaming job is, now and then while it runs. May be NULL. */
+	void (*progress)(void *context, uint64_t session, uint64_t ticket,
+			 const struct engine_job_status *status);
+	/* New events of a streaming job's trace: JSON objects, a line end after each, borrowed for
+	 * the call. The rest of them comes before the result. May be NULL. */
+	void (*trace)(void *context, uint64_t session, uint64_t ticket, const char *job,
+		      const void *lines, size_t size);
 	/* First worker is ready: the daemon can say it serves. Once. */
 	void (*ready)(void *context);
 	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */
@@ -62,6 +70,7 @@ struct engine_job_status {
 	uint64_t wall_us;  /* run so far */
 	uint64_t cpu_us;   /* used so far, from the kernel */
 	uint64_t stdout_bytes, stderr_bytes; /* so far */
+	uint64_t opcodes;		     /* so far */
 	uint64_t position; /* in the queue, 1 is next; 0 when running */
 };
 /* State of a waiting or running job; ERROR_NOT_FOUND otherwise. */
@@ -79,6 +88,7 @@ struct engine_info {
 	bool cgroup_v2;
 	char python[64];
 	uint64_t hash_seed;
+	char meter_id[32];
 };
 void engine_info(const struct engine *engine, struct engine_info *ret_info);
 

@@ -6,6 +6,7 @@
 #include "daemon/engine.h"
 
 #include "daemon/engine_state.h"
+#include "daemon/meter_read.h"
 #include "protocol/base_clock.h"
 
 #include <string.h>
@@ -20,7 +21,7 @@ engine_report_file_bytes(int fd, uint64_t cap)
 	return (uint64_t)status.st_size < cap ? (uint64_t)status.st_size : cap;
 }
 
-static void
+void
 engine_report_running(const struct job *job, uint64_t now_ns, struct engine_job_status *status)
 {
 	const struct worker *worker = job->worker;
@@ -31,6 +32,9 @@ engine_report_running(const struct job *job, uint64_t now_ns, struct engine_job_
 	status->wall_us = (now_ns - job->started_ns) / NS_PER_US;
 	if (watchdog_cpu_ns(worker->cpu_clock, &cpu_ns) && cpu_ns > worker->cpu_start_ns)
 		status->cpu_us = (cpu_ns - worker->cpu_start_ns) / NS_PER_US;
+	status->opcodes = meter_read(worker->page);
+	if (limits->opcodes > 0 && status->opcodes > limits->opcodes)
+		status->opcodes = limits->opcodes;
 	status->stdout_bytes = engine_report_file_bytes(worker->out_fd, limits->stdout_bytes);
 	status->stderr_bytes = engine_report_file_bytes(worker->err_fd, limits->stderr_bytes);
 }
@@ -77,4 +81,5 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 	}
 	memcpy(ret_info->python, about->python, sizeof(ret_info->python));
 	ret_info->hash_seed = about->hash_seed;
+	memcpy(ret_info->meter_id, about->meter_id, sizeof(ret_info->meter_id));
 }

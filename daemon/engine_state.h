@@ -53,5 +53,8 @@ void engine_later(struct engine *engine);
 void engine_check_closed(struct engine *engine);
 /* Monotonic. */
 uint64_t engine_now_ns(void);
+/* Fill in what is known of a running job. */
+void engine_report_running(const struct job *job, uint64_t now_ns,
+			   struct engine_job_status *ret_status);
 
 #endif

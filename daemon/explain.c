@@ -53,6 +53,21 @@ explain_output(struct run_result *result, const struct limits *limits)
 			    (unsigned long long)limits->value_bytes);
 }
 
+/* The line of the innermost frame, when the worker has stopped by itself. */
+static void
+explain_opcodes(struct run_result *result, const struct limits *limits)
+{
+	unsigned long long limit = limits->opcodes, used = result->usage.opcodes;
+
+	if (result->frame_count > 0)
+		explain_set(result, "OpcodeLimit",
+			    "more than %llu opcodes: stopped after %llu at line %u", limit, used,
+			    (unsigned)result->frames[result->frame_count - 1].line);
+	else
+		explain_set(result, "OpcodeLimit", "more than %llu opcodes: stopped after %llu",
+			    limit, used);
+}
+
 static void
 explain_runtime(struct run_result *result, const struct verdict_facts *facts)
 {
@@ -112,6 +127,9 @@ explain_result(struct run_result *result, const struct verdict_facts *facts,
 	case STATUS_WALL_LIMIT:
 		explain_set(result, "WallLimit", "ran for more than %llu ms",
 			    (unsigned long long)limits->wall_ms);
+		break;
+	case STATUS_OPCODE_LIMIT:
+		explain_opcodes(result, limits);
 		break;
 	case STATUS_MEMORY_LIMIT:
 		if (facts->oom_kills > 0 || !result->has_error)

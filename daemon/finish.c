@@ -11,6 +11,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/engine_state.h"
 #include "daemon/explain.h"
+#include "daemon/meter_read.h"
 #include "daemon/refill.h"
 #include "daemon/stream.h"
 #include "protocol/base_assert.h"
@@ -50,6 +51,8 @@ finish_tell(struct engine *engine)
 		if (!job->forgotten && !engine->closing) {
 			struct run_result result = *job->result;
 			memset(job->result, 0, sizeof(*job->result));
+			memcpy(result.meter_id, generation_about(engine->generation)->meter_id,
+			       sizeof(result.meter_id));
 			engine->callbacks.result(engine->callbacks.context, job->session,
 						 job->ticket, &result);
 		}
@@ -128,6 +131,7 @@ finish_decide(struct finish *finish)
 		return;
 	}
 	memcpy(result->job, job->id, sizeof(job->id));
+	result->has_trace = result->traced && !job->request.stream;
 	result->status = verdict.status;
 	result->exit_code = facts->signal != 0 || facts->lost ? -1 : facts->exit_code;
 	result->signal = facts->signal;
@@ -198,6 +202,7 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	facts->wall_used_us = report.wall_used_ns / NS_PER_US;
 	facts->oom_kills = leaf_oom_kills(&worker->leaf);
 	facts->wants_value = job->request.wants_value;
+	facts->opcode_limit = limits->opcodes;
 	facts->exit_code = -1;
 	uint64_t leaf_us = leaf_cpu_us(&worker->leaf);
 	uint64_t total_us = about ? about->user_us + about->system_us : leaf_us;
@@ -213,6 +218,9 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 		facts->signal = about->signal;
 	}
 	finish->usage.cpu_us = facts->cpu_used_us;
+	finish->usage.opcodes = meter_read(worker->page);
+	if (limits->opcodes > 0 && finish->usage.opcodes > limits->opcodes)
+		finish->usage.opcodes = limits->opcodes;
 	finish->usage.wall_us = (now_ns - job->started_ns) / NS_PER_US;
 	finish->usage.queue_us = (job->started_ns - job->queued_ns) / NS_PER_US;
 	finish->usage.memory_peak_bytes = leaf_memory_peak_bytes(&worker->leaf);
@@ -232,7 +240,9 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 					       .err_fd = worker->err_fd,
 					       .page_fd = worker->page_fd,
 					       .page = worker->page,
-					       .limits = worker->job->request.limits};
+					       .limits = worker->job->request.limits,
+					       .traced = worker->job->request.trace != TRACE_NONE,
+					       .trace = worker->job->trace};
 	finish_measure(finish, about);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 	return finish;

@@ -5,6 +5,7 @@
 #ifndef STINT_DAEMON_JOB_H
 #define STINT_DAEMON_JOB_H
 
+#include "daemon/trace_read.h"
 #include "protocol/base_list.h"
 #include "protocol/error.h"
 #include "protocol/request.h"
@@ -34,7 +35,9 @@ struct job {
 	unsigned broken; /* workers that broke under it before they took it */
 	uint64_t bytes;  /* what it counts for in the queue */
 	uint64_t queued_ns, started_ns;
+	uint64_t progress_ns; /* when a streaming job's client was last told how far it is */
 	uint64_t out_told, err_told; /* bytes of output a streaming job's client has got */
+	struct trace_cursor trace; /* events of its trace a streaming job's client has got */
 	struct run_request request;
 	struct run_result *result; /* owned; ENDED: never NULL */
 	struct worker *worker;    /* RUNNING: borrowed from the pool */

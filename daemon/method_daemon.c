@@ -25,9 +25,10 @@ struct feature {
 
 /* What a client can ask for today; grows with the daemon. */
 static const struct feature FEATURES[] = {
-    {"stream", true},    {"inputs", true}, {"outputs", true}, {"entry", true},    {"modules", true},
-    {"eval", true},      {"code", true},   {"cancel", true},  {"opcodes", false}, {"submit", false},
-    {"sessions", false}, {"judge", false}, {"files", false},  {"tenants", false},
+    {"stream", true},  {"inputs", true}, {"outputs", true},  {"entry", true},
+    {"modules", true}, {"eval", true},   {"code", true},     {"cancel", true},
+    {"opcodes", true}, {"trace", true},  {"submit", false},  {"sessions", false},
+    {"judge", false},  {"files", false}, {"tenants", false},
 };
 
 static const char *const LAYERS[] = {
@@ -122,6 +123,7 @@ method_daemon_info(struct rpc *rpc, struct inwork_client *client, struct rpc_cal
 	put_settings(&info, rpc->config);
 	put_layers(&info, &engine);
 	json_members_u64(&info, "hash_seed", engine.hash_seed);
+	json_members_text(&info, "meter_id", engine.meter_id);
 	json_members_end(&info);
 	return RPC_ANSWERED;
 }

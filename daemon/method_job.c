@@ -190,6 +190,7 @@ method_job_status(struct rpc *rpc, struct inwork_client *client, struct rpc_call
 	json_members_u64(&members, "cpu_us", status.cpu_us);
 	json_members_u64(&members, "stdout_bytes", status.stdout_bytes);
 	json_members_u64(&members, "stderr_bytes", status.stderr_bytes);
+	json_members_u64(&members, "opcodes", status.opcodes);
 	json_members_end(&members);
 	return RPC_ANSWERED;
 }

@@ -8,6 +8,7 @@
  * and never judges a job. Called by daemon.c for the engine, and by method_job.c. A result that
  * cannot be written (no memory) is answered with an internal error.
  */
+#define _GNU_SOURCE
 #include "daemon/reply.h"
 
 #include "daemon/json_members.h"
@@ -129,6 +130,21 @@ reply_queued(struct outbox *outbox, const struct inwork_request *request)
 	end_notification(outbox, request, &params);
 }
 
+void
+reply_progress(struct reply *reply, uint64_t ticket, const struct engine_job_status *status)
+{
+	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	struct text_buffer text;
+	if (request == NULL || !request->stream)
+		return;
+	struct json_members params = begin_notification(&text, "job.progress", request);
+	json_members_text(&params, "state", status->state);
+	json_members_u64(&params, "wall_us", status->wall_us);
+	json_members_u64(&params, "cpu_us", status->cpu_us);
+	json_members_u64(&params, "opcodes", status->opcodes);
+	end_notification(reply->outbox, request, &params);
+}
+
 static void
 put_piece(struct reply *reply, const struct inwork_request *request, int stream, const void *bytes,
 	  size_t size)
@@ -180,11 +196,33 @@ reply_output(struct reply *reply, uint64_t ticket, int stream, const void *bytes
 	free(joined);
 }
 
+void
+reply_trace(struct reply *reply, uint64_t ticket, const void *lines, size_t size)
+{
+	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	const char *at = lines;
+	if (request == NULL || !request->stream)
+		return;
+	while (size > 0) {
+		size_t part = size < REPLY_PIECE_BYTES_MAX ? size : REPLY_PIECE_BYTES_MAX;
+		const char *end = memrchr(at, '\n', part);
+		require(end != NULL);
+		part = (size_t)(end - at) + 1;
+		struct text_buffer text;
+		struct json_members params = begin_notification(&text, "job.trace", request);
+		json_members_name(&params, "events");
+		result_json_write_events(at, part, &text);
+		end_notification(reply->outbox, request, &params);
+		at += part;
+		size -= part;
+	}
+}
+
 static size_t
 bytes_to_write(const struct run_result *result)
 {
 	return result->out.size + result->err.size + result->value.size + result->vars.size +
-	       result->error_message.size;
+	       result->trace.size + result->error_message.size;
 }
 
 void

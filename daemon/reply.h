@@ -4,6 +4,7 @@
 #ifndef STINT_DAEMON_REPLY_H
 #define STINT_DAEMON_REPLY_H
 
+#include "daemon/engine.h"
 #include "daemon/inwork.h"
 #include "daemon/outbox.h"
 #include "protocol/run_result.h"
@@ -31,6 +32,10 @@ void reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork,
 void reply_result(struct reply *reply, uint64_t ticket, struct run_result *result);
 /* New output of a streaming job; stream is 1 or 2. */
 void reply_output(struct reply *reply, uint64_t ticket, int stream, const void *bytes, size_t size);
+/* New events of a streaming job's trace, a line end after each. */
+void reply_trace(struct reply *reply, uint64_t ticket, const void *lines, size_t size);
+/* How far a streaming job is. */
+void reply_progress(struct reply *reply, uint64_t ticket, const struct engine_job_status *status);
 /* Tell a streaming client the id of its job. */
 void reply_queued(struct outbox *outbox, const struct inwork_request *request);
 

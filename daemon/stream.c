@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#define STREAM_PROGRESS_NS    500000000ull
 #define STREAM_EVERY_MS       10u
 #define STREAM_LOOK_BYTES_MAX 65536u /* of one stream in one look */
 
@@ -41,6 +42,43 @@ stream_look(struct engine *engine, struct job *job, int stream)
 	free(bytes.data);
 }
 
+static void
+stream_tell_trace(struct engine *engine, const struct job *job, const struct bytes *lines)
+{
+	if (engine->callbacks.trace && !job->forgotten && !engine->closing && lines->size > 0)
+		engine->callbacks.trace(engine->callbacks.context, job->session, job->ticket,
+					job->id, lines->data, lines->size);
+}
+
+static void
+stream_look_trace(struct engine *engine, struct job *job)
+{
+	struct error err = ERROR_INIT;
+	struct bytes lines = {NULL, 0};
+	int code =
+	    trace_read(job->worker->page_fd, job->worker->page, job->request.limits.trace_events,
+		       STREAM_LOOK_BYTES_MAX, &job->trace, &lines, &err);
+	if (code < 0)
+		log_limited(LOG_LEVEL_WARNING, "stream", 10, "job %s: %s", job->id, err.text);
+	else
+		stream_tell_trace(engine, job, &lines);
+	free(lines.data);
+}
+
+/* Not of a job that ends before anybody could read it. */
+static void
+stream_progress(struct engine *engine, struct job *job)
+{
+	uint64_t now_ns = engine_now_ns();
+	uint64_t last_ns = job->progress_ns > 0 ? job->progress_ns : job->started_ns;
+	struct engine_job_status status = {0};
+	if (engine->callbacks.progress == NULL || now_ns < last_ns + STREAM_PROGRESS_NS)
+		return;
+	job->progress_ns = now_ns;
+	engine_report_running(job, now_ns, &status);
+	engine->callbacks.progress(engine->callbacks.context, job->session, job->ticket, &status);
+}
+
 void
 stream_wake(struct engine *engine)
 {
@@ -64,6 +102,9 @@ stream_on_alarm(void *context)
 			continue;
 		stream_look(engine, job, 1);
 		stream_look(engine, job, 2);
+		if (job->request.trace != TRACE_NONE)
+			stream_look_trace(engine, job);
+		stream_progress(engine, job);
 	}
 	stream_wake(engine);
 }
@@ -85,4 +126,5 @@ stream_rest(struct engine *engine, struct job *job)
 		return;
 	stream_rest_of(engine, job, 1, &job->out_told, &job->result->out);
 	stream_rest_of(engine, job, 2, &job->err_told, &job->result->err);
+	stream_tell_trace(engine, job, &job->result->trace);
 }

@@ -44,6 +44,8 @@ verdict_measured(const struct verdict_facts *facts)
 		return VERDICT(CPU_LIMIT, "cpu");
 	if (facts->kill == WATCHDOG_WALL && facts->wall_used_us >= facts->wall_limit_us)
 		return VERDICT(WALL_LIMIT, "wall");
+	if (facts->kill == WATCHDOG_OPCODES && facts->opcode_limit > 0)
+		return VERDICT(OPCODE_LIMIT, "opcodes");
 	if (facts->kill != WATCHDOG_NONE)
 		return VERDICT(INTERNAL_ERROR, "kill without cause");
 	if (facts->oom_kills > 0)
@@ -85,6 +87,10 @@ verdict_reason(const struct verdict_facts *facts)
 		return VERDICT(RECURSION_LIMIT, "RecursionError");
 	case REASON_OUTPUT_LIMIT:
 		return VERDICT(OUTPUT_LIMIT, "output stop");
+	case REASON_OPCODE_LIMIT:
+		/* Whoever says so without a budget has not stopped at one. */
+		return facts->opcode_limit > 0 ? VERDICT(OPCODE_LIMIT, "opcode stop")
+					       : VERDICT_OPEN;
 	case REASON_VALUE_LIMIT:
 		return VERDICT(OUTPUT_LIMIT, "value");
 	case REASON_VALUE_ERROR:

@@ -29,6 +29,7 @@ struct verdict_facts {
 	enum watchdog_reason kill;          /* why we killed it, if we did */
 	uint64_t cpu_used_us, cpu_limit_us; /* by the job alone */
 	uint64_t wall_used_us, wall_limit_us; /* at the kill */
+	uint64_t opcode_limit;                /* 0: none */
 	uint64_t oom_kills;                   /* in its cgroup */
 	int exit_code;                        /* -1: died by `signal` */
 	int signal;                           /* 0: exited */

@@ -9,6 +9,7 @@
  */
 #include "daemon/watchdog.h"
 
+#include "daemon/meter_read.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_sys.h"
@@ -36,6 +37,7 @@ struct watchdog_slot {
 	uint64_t next_ns; /* of the next look */
 	uint64_t killed_ns;
 	bool cancel;
+	bool over; /* the last look found its budget of opcodes passed */
 };
 
 struct watchdog {
@@ -89,6 +91,7 @@ watchdog_measure(struct watchdog_slot *slot)
 	    .wall_limit_ns = spec->wall_limit_ns,
 	    .cpu_limit_ns = spec->cpu_limit_ns,
 	    .cancel = slot->cancel,
+	    .metered = spec->opcodes > 0,
 	    .parallel = spec->parallel,
 	};
 	if (watchdog_cpu_ns(spec->cpu_clock, &cpu_ns) && watchdog_alive(spec->pidfd)) {
@@ -96,6 +99,10 @@ watchdog_measure(struct watchdog_slot *slot)
 		facts.cpu_used_ns = cpu_ns > spec->cpu_start_ns ? cpu_ns - spec->cpu_start_ns : 0;
 		slot->report.cpu_used_ns = facts.cpu_used_ns;
 	}
+	/* At two looks: a worker that is about to stop itself may have passed it for a moment. */
+	bool over = facts.metered && meter_read(spec->page) > spec->opcodes;
+	facts.over = over && slot->over;
+	slot->over = over;
 	facts.now_ns = clock_now_ns(&CLOCK_SYSTEM);
 	slot->report.wall_used_ns =
 	    facts.now_ns > spec->started_ns ? facts.now_ns - spec->started_ns : 0;
@@ -248,6 +255,7 @@ watchdog_arm(struct watchdog *watchdog, unsigned slot_number, const struct watch
 	    .wall_limit_ns = spec->wall_limit_ns,
 	    .cpu_limit_ns = spec->cpu_limit_ns,
 	    .cpu_known = true,
+	    .metered = spec->opcodes > 0,
 	    .parallel = spec->parallel,
 	});
 	pthread_mutex_lock(&watchdog->mutex);

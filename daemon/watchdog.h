@@ -16,6 +16,7 @@
 #include <time.h>
 
 struct watchdog;
+struct worker_page;
 
 struct watchdog_spec {
 	uint64_t serial;
@@ -27,6 +28,8 @@ struct watchdog_spec {
 	uint64_t cpu_limit_ns, wall_limit_ns;
 	uint64_t started_ns; /* monotonic */
 	unsigned parallel;
+	uint64_t opcodes; /* budget, or 0 */
+	const struct worker_page *page; /* borrowed; may be NULL when opcodes is 0 */
 };
 
 struct watchdog_report {

@@ -28,12 +28,18 @@ watchdog_look(const struct watchdog_facts *facts)
 		decision.reason = WATCHDOG_WALL;
 		return decision;
 	}
+	if (facts->metered && facts->over) {
+		decision.reason = WATCHDOG_OPCODES;
+		return decision;
+	}
 	uint64_t wait_ns = WATCHDOG_RETRY_NS;
 	if (facts->cpu_known)
 		wait_ns = (facts->cpu_limit_ns - facts->cpu_used_ns) /
 			  (facts->parallel > 0 ? facts->parallel : 1);
 	if (wait_ns < WATCHDOG_LOOK_MIN_NS)
 		wait_ns = WATCHDOG_LOOK_MIN_NS;
+	if (facts->metered && wait_ns > WATCHDOG_METER_NS)
+		wait_ns = WATCHDOG_METER_NS;
 	decision.next_ns = facts->now_ns + wait_ns;
 	if (decision.next_ns > deadline_ns)
 		decision.next_ns = deadline_ns;

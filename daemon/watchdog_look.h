@@ -7,9 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum watchdog_reason { WATCHDOG_NONE, WATCHDOG_CPU, WATCHDOG_WALL, WATCHDOG_CANCEL };
+enum watchdog_reason {
+	WATCHDOG_NONE,
+	WATCHDOG_CPU,
+	WATCHDOG_WALL,
+	WATCHDOG_CANCEL,
+	WATCHDOG_OPCODES
+};
 
-#define WATCHDOG_LOOK_MIN_NS 1000000u /* looks at one worker are at least that far apart */
+#define WATCHDOG_LOOK_MIN_NS 1000000u  /* looks at one worker are at least that far apart */
+#define WATCHDOG_METER_NS    50000000u /* looks at a worker with a budget, at most */
 
 struct watchdog_facts {
 	uint64_t now_ns;     /* monotonic */
@@ -18,6 +25,8 @@ struct watchdog_facts {
 	uint64_t cpu_limit_ns;
 	uint64_t cpu_used_ns; /* by the job so far, all its threads */
 	bool cpu_known;       /* false: the clock could not be read; cpu_used_ns is not looked at */
+	bool metered;         /* it has a budget of opcodes */
+	bool over;            /* and does not stop although it has used more */
 	bool cancel;          /* somebody wants the job gone */
 	unsigned parallel; /* threads that can run at one time: min(threads, cores), at least 1 */
 };

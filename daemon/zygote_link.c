@@ -25,7 +25,8 @@ zygote_link_on_ready(struct zygote_link *link, const struct message_zygote *abou
 {
 	if (link->ready)
 		return error_set(err, ERROR_INVALID, "the zygote says twice that it is ready");
-	if (!memchr(about->python, 0, sizeof(about->python)))
+	if (!memchr(about->python, 0, sizeof(about->python)) ||
+	    !memchr(about->meter_id, 0, sizeof(about->meter_id)))
 		return error_set(err, ERROR_INVALID, "the zygote's version text has no end");
 	link->ready = true;
 	link->callbacks.ready(link->callbacks.context, about);

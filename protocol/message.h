@@ -98,6 +98,7 @@ struct message_zygote {
 	uint64_t baseline_rss_bytes;  /* resident memory of the warm interpreter */
 	uint64_t hash_seed;
 	char python[64];	      /* version text, NUL terminated */
+	char meter_id[32];	      /* of opcode counts: 16 hex digits, NUL terminated */
 };
 
 struct message {

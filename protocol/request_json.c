@@ -73,9 +73,7 @@ request_read_trace(struct request_reader *reader, json_t *value)
 	int r = request_word(reader, "trace", value, WORDS, 4,
 			     "\"none\", \"opcodes\", \"lines\" or \"calls\"", &index);
 
-	if (r == 0 && index > 0)
-		r = error_set(reader->err, ERROR_INVALID,
-			      "trace: \"%s\" is not available in this version", WORDS[index]);
+	reader->request.trace = (uint8_t)index; /* the words are in the order of enum trace_kind */
 	return r;
 }
 
@@ -206,8 +204,7 @@ request_read_limit(struct request_reader *reader, const struct limit_info *info,
 static int
 request_read_limits(struct request_reader *reader, json_t *value)
 {
-	static const char *const LATER[] = {"opcodes", "opcodes_per_second", "scratch_bytes",
-					    "scratch_files"};
+	static const char *const LATER[] = {"scratch_bytes", "scratch_files"};
 	char quoted[REQUEST_QUOTE_BYTES];
 	int r = 0;
 
@@ -278,6 +275,14 @@ request_read_parameter(struct request_reader *reader, const char *name, json_t *
 			 base_log_quote(name, strlen(name), quoted, sizeof(quoted)));
 }
 
+/* 0 is none: where the operator has set a maximum, that is what none means. */
+static void
+request_cap_none(struct limits *limits, const struct limits *maxima, enum limit_id id)
+{
+	if (limits_get(limits, id) == 0 && limits_get(maxima, id) < LIMITS[id].max)
+		limits_set(limits, id, limits_get(maxima, id));
+}
+
 /* The rules between parameters, and what follows from them. */
 static int
 request_complete(struct request_reader *reader)
@@ -294,8 +299,13 @@ request_complete(struct request_reader *reader)
 	if (reader->has_eval && reader->has_code)
 		return error_set(reader->err, ERROR_INVALID,
 				 "code: does not go with mode \"eval\"");
+	request_cap_none(&reader->request.limits, &reader->config->limits_max, LIMIT_opcodes);
+	request_cap_none(&reader->request.limits, &reader->config->limits_max,
+			 LIMIT_opcodes_per_second);
 	if (reader->has_eval)
 		pack_put(&reader->pack, JOB_MODE_EVAL, NULL, 0);
+	if (reader->request.trace != TRACE_NONE)
+		pack_put(&reader->pack, JOB_TRACE, &reader->request.trace, 1);
 	if (!reader->has_name)
 		pack_put(&reader->pack, JOB_NAME, REQUEST_DEFAULT_NAME,
 			 strlen(REQUEST_DEFAULT_NAME));

@@ -1,8 +1,8 @@
 /*
  * struct run_result to JSON text.
  *
- * Takes every byte field for hostile; only value and vars are trusted to be JSON, since json_scan
- * has accepted them. Fails through the buffer's `failed` alone.
+ * Takes every byte field for hostile; only value, vars and trace are trusted to be JSON, since
+ * json_scan has accepted them. Fails through the buffer's `failed` alone.
  */
 #include "protocol/result_json.h"
 
@@ -100,6 +100,32 @@ result_warnings(struct text_buffer *buffer, const struct run_result *result)
 	text_buffer_put(buffer, "]", 1);
 }
 
+void
+result_json_write_events(const void *lines, size_t size, struct text_buffer *buffer)
+{
+	text_buffer_put(buffer, "[", 1);
+	size = size > 0 ? size - 1 : 0; /* without the last line end */
+	char *to = text_buffer_extend(buffer, size);
+	if (to != NULL && size > 0) {
+		memcpy(to, lines, size);
+		for (char *end = to; (end = memchr(end, '\n', size - (size_t)(end - to))) != NULL;)
+			*end = ',';
+	}
+	text_buffer_put(buffer, "]", 1);
+}
+
+/* Absent from the result of a job that nobody traced. */
+static void
+result_trace(struct text_buffer *buffer, const struct run_result *result)
+{
+	if (result->has_trace) {
+		result_field(buffer, "trace");
+		result_json_write_events(result->trace.data, result->trace.size, buffer);
+	}
+	if (result->traced)
+		result_flag(buffer, "trace_truncated", result->trace_truncated);
+}
+
 static void
 result_usage(struct text_buffer *buffer, const struct run_usage *usage)
 {
@@ -112,6 +138,7 @@ result_usage(struct text_buffer *buffer, const struct run_usage *usage)
 	result_number(buffer, "memory_baseline_bytes", usage->memory_baseline_bytes);
 	result_number(buffer, "stdout_bytes", usage->stdout_bytes);
 	result_number(buffer, "stderr_bytes", usage->stderr_bytes);
+	result_number(buffer, "opcodes", usage->opcodes);
 	text_buffer_put(buffer, "}", 1);
 }
 
@@ -141,7 +168,9 @@ result_json_write(const struct run_result *result, struct text_buffer *buffer)
 	result_raw(buffer, "vars", &result->vars, "{}");
 	result_error(buffer, result);
 	result_warnings(buffer, result);
+	result_trace(buffer, result);
 	result_usage(buffer, &result->usage);
+	result_word(buffer, "meter_id", result->meter_id);
 	text_buffer_put(buffer, "}", 1);
 }
 

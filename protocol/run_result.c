@@ -15,6 +15,7 @@ run_result_deinit(struct run_result *result)
 	free(result->err.data);
 	free(result->value.data);
 	free(result->vars.data);
+	free(result->trace.data);
 	free(result->error_type.data);
 	free(result->error_message.data);
 	for (size_t i = 0; i < TRACEBACK_FRAMES_MAX; i++) {

@@ -1,6 +1,7 @@
 /*
  * A job's result on its way to the client. All byte fields are owned; texts may hold any byte and
- * are made valid JSON by the writer. `value` and `vars` are JSON texts that json_scan has accepted.
+ * are made valid JSON by the writer. `value`, `vars` and `trace` are JSON texts that json_scan has
+ * accepted.
  */
 #ifndef STINT_PROTOCOL_RUN_RESULT_H
 #define STINT_PROTOCOL_RUN_RESULT_H
@@ -26,6 +27,7 @@ struct run_usage {
 	uint64_t cpu_us, wall_us, queue_us;
 	uint64_t memory_peak_bytes, memory_baseline_bytes;
 	uint64_t stdout_bytes, stderr_bytes; /* as returned */
+	uint64_t opcodes;
 };
 
 struct run_result {
@@ -37,6 +39,10 @@ struct run_result {
 	bool out_truncated, err_truncated;
 	struct bytes value; /* JSON text; empty: null */
 	struct bytes vars;  /* JSON object text; empty: {} */
+	bool traced;	    /* there was a trace: trace_truncated says whether all of it */
+	bool has_trace;	    /* and it is part of the result */
+	bool trace_truncated;
+	struct bytes trace; /* its events: JSON objects, a line end after each */
 	bool has_error;	    /* else `error` is null */
 	struct bytes error_type, error_message;
 	struct run_frame frames[TRACEBACK_FRAMES_MAX];
@@ -44,6 +50,7 @@ struct run_result {
 	struct bytes warnings[WARNINGS_MAX];
 	size_t warning_count;
 	struct run_usage usage;
+	char meter_id[32]; /* what `opcodes` depends on besides the job; empty: none yet */
 };
 
 void run_result_deinit(struct run_result *result);

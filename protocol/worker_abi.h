@@ -74,6 +74,16 @@ enum job_field {
 	JOB_ENTRY_KWARGS = 10, /* JSON object */
 	JOB_MODULE_NAME = 11,	/* repeated, each followed by its JOB_MODULE_SOURCE */
 	JOB_MODULE_SOURCE = 12,
+	JOB_TRACE = 13, /* one byte, enum trace_kind; absent when there is nothing to trace */
+};
+
+/* What of a job's run is written down; the events are in worker_page.h's trace area. */
+enum trace_kind {
+	TRACE_NONE,
+	TRACE_OPCODES, /* each instruction that counts */
+	TRACE_LINES,   /* each line */
+	TRACE_CALLS,   /* calls, returns, yields, exceptions of Python functions */
+	TRACE_KIND_COUNT
 };
 
 /* Fields of the result blob. */

@@ -28,6 +28,7 @@ enum worker_reason {
 	REASON_OUTPUT_LIMIT,   /* stdout or stderr cap: detail says which */
 	REASON_VALUE_LIMIT,    /* value and vars larger than value_bytes */
 	REASON_VALUE_ERROR,    /* value or variable that JSON cannot hold, or is missing */
+	REASON_OPCODE_LIMIT,   /* opcode budget used up */
 	REASON_COUNT
 };
 
@@ -50,6 +51,14 @@ struct page_stage {
 #define STAGE_TEXT_OF(levels)	   ((uint32_t)((levels) >> 32))
 enum page_stream { PAGE_STREAM_STDOUT, PAGE_STREAM_STDERR, PAGE_STREAM_COUNT };
 
+/*
+ * What a job was charged is granted - left, in opcodes. The worker takes charges from `left`. When
+ * it grants more it stores `left` before `granted`: who reads `granted` first never reads too much.
+ */
+struct page_meter {
+	int64_t granted, left;
+};
+
 /* First page of the page file: mapped by both sides. Each field has one writer. */
 struct worker_page {
 	/* written by the worker */
@@ -58,9 +67,10 @@ struct worker_page {
 	uint32_t detail;      /* OUTPUT_LIMIT: 1 stdout, 2 stderr */
 	uint32_t setup_step;  /* 1 + index of the set-up step that failed, 0 when none */
 	uint32_t setup_errno;
-	uint32_t pad;
+	uint32_t trace_truncated; /* not 0: events were left out of the trace */
 	uint64_t result_bytes; /* release-stored when the result blob is complete */
-	uint64_t opcodes;      /* running count; 0 until metering */
+	uint64_t trace_bytes;  /* release-stored when an event is whole */
+	struct page_meter meter;
 	struct page_stage stages[PAGE_STREAM_COUNT];
 	char setup_name[32]; /* of the step that failed */
 	/* written by stintd, on a cache line of its own */
@@ -74,7 +84,15 @@ struct worker_page {
 #define PAGE_RESULT_OFFSET 65536u
 /* Largest result blob: value_bytes at its maximum, error texts, frames, warnings. Sparse. */
 #define RESULT_BYTES_MAX (80u << 20)
-#define PAGE_FILE_BYTES	 (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
+/*
+ * Events of a traced job: one JSON object in UTF-8 and a line end each, at most
+ * TRACE_EVENT_BYTES_MAX with it. Sparse; counts as the job's memory, and the leaf grants that much
+ * more to a traced job.
+ */
+#define PAGE_TRACE_OFFSET     (PAGE_RESULT_OFFSET + RESULT_BYTES_MAX)
+#define TRACE_BYTES_MAX	      (16u << 20)
+#define TRACE_EVENT_BYTES_MAX 8192u
+#define PAGE_FILE_BYTES	      (PAGE_TRACE_OFFSET + TRACE_BYTES_MAX)
 _Static_assert(sizeof(struct worker_page) <= PAGE_HEADER_BYTES, "the header fits its page");
 _Static_assert(PAGE_MAPPED_BYTES <= PAGE_RESULT_OFFSET, "the result lies behind the stages");
 

@@ -10,14 +10,17 @@
 
 #include "worker/python_host.h"
 
+#include "worker/meter_birth.h"
 #include "worker/python_ceiling.h"
 #include "worker/python_end.h"
 #include "worker/python_failure.h"
 #include "worker/python_finder.h"
+#include "worker/python_meter.h"
 #include "worker/python_output.h"
 #include "worker/python_refuse.h"
 #include "worker/python_rehearse.h"
 #include "worker/python_source.h"
+#include "worker/trace_run.h"
 #include "worker/zygote_warm.h"
 
 #include <locale.h>
@@ -151,6 +154,8 @@ python_host_start(const struct python_host_options *options, struct error *err)
 	(void)unsetenv("TZ");
 	code = host_initialize(options, prefix, err);
 	if (code == 0)
+		code = meter_birth_prepare(err);
+	if (code == 0)
 		code = python_output_prepare(err);
 	if (code == 0)
 		code = python_ceiling_prepare(err);
@@ -167,6 +172,10 @@ python_host_start(const struct python_host_options *options, struct error *err)
 	if (code == 0)
 		code = python_end_prepare(err);
 	if (code == 0)
+		code = python_meter_prepare(options->hash_seed, err);
+	if (code == 0 && trace_run_prepare() < 0)
+		code = error_set(err, ERROR_SYSTEM, "CPython has no room for traces");
+	if (code == 0)
 		code = zygote_warm_freeze(err);
 	return code;
 }
@@ -180,6 +189,12 @@ python_host_version(void)
 		(void)snprintf(version, sizeof(version), "%.*s", (int)strcspn(Py_GetVersion(), " "),
 			       Py_GetVersion());
 	return version;
+}
+
+const char *
+python_host_meter_id(void)
+{
+	return python_meter_id();
 }
 
 void

@@ -33,6 +33,8 @@ struct python_host_options {
 int python_host_start(const struct python_host_options *options, struct error *err);
 /* Version text, static: "3.11.2". */
 const char *python_host_version(void);
+/* What counts of opcodes depend on besides the job, static: 16 hex digits. */
+const char *python_host_meter_id(void);
 
 /* In the zygote, around the fork. */
 void python_host_before_fork(void);

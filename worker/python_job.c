@@ -42,6 +42,11 @@ job_field(struct python_job *job, const struct pack_field *field, struct error *
 	case JOB_MODE_EVAL:
 		job->mode_eval = true;
 		return 0;
+	case JOB_TRACE:
+		if (text.size != 1 || (uint8_t)text.bytes[0] >= TRACE_KIND_COUNT)
+			return error_set(err, ERROR_INVALID, "job blob: not a kind of trace");
+		job->trace = (uint8_t)text.bytes[0];
+		return 0;
 	case JOB_INPUTS:
 		job->inputs = text;
 		return 0;

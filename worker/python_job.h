@@ -28,6 +28,7 @@ struct python_job {
 	struct job_text source, code, name;
 	struct job_text inputs, entry, entry_args, entry_kwargs;
 	bool mode_eval;
+	uint8_t trace; /* enum trace_kind */
 	size_t arg_count, output_count, module_count;
 	struct job_text *args, *outputs; /* in this allocation */
 	struct job_module *modules;      /* in this allocation */

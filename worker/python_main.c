@@ -8,6 +8,8 @@
 
 #include "worker/python_main.h"
 
+#include "worker/meter_fresh.h"
+#include "worker/meter_rewrite.h"
 #include "worker/python_code.h"
 #include "worker/python_finder.h"
 #include "worker/python_source.h"
@@ -169,23 +171,36 @@ main_is_blank(struct job_text text)
 	return true;
 }
 
-/* New code object, or NULL with the failure filled in. */
+/* The byte code of a .pyc, metered, or NULL with the failure filled in. */
+static PyObject *
+main_load(const struct python_job *job, struct pack *result, struct python_failure *ret_failure)
+{
+	char why[ERROR_TEXT_BYTES];
+	PyObject *code = python_code_load(job->code, why, sizeof(why)), *metered;
+
+	if (code == NULL) {
+		python_failure_say(REASON_COMPILE_ERROR, PYTHON_CODE_ERROR_TYPE, why, true, result,
+				   ret_failure);
+		return NULL;
+	}
+	metered = meter_fresh(code);
+	if (metered == NULL)
+		python_failure_take(true, result, ret_failure);
+	return metered;
+}
+
+/* New code object, metered, or NULL with the failure filled in. */
 static PyObject *
 main_compile(const struct python_job *job, struct pack *result, struct python_failure *ret_failure)
 {
 	PyObject *code;
 
-	if (job->code.bytes != NULL) {
-		char why[ERROR_TEXT_BYTES];
-
-		code = python_code_load(job->code, why, sizeof(why));
-		if (code == NULL)
-			python_failure_say(REASON_COMPILE_ERROR, PYTHON_CODE_ERROR_TYPE, why, true,
-					   result, ret_failure);
-		return code;
-	}
+	if (job->code.bytes != NULL)
+		return main_load(job, result, ret_failure);
 	code = python_source_compile(python_source_main(),
 				     job->mode_eval ? Py_eval_input : Py_file_input);
+	if (code != NULL)
+		Py_SETREF(code, meter_rewrite((PyCodeObject *)(void *)code));
 	if (code == NULL)
 		python_failure_take(true, result, ret_failure);
 	return code;

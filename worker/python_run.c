@@ -10,12 +10,15 @@
 #include "worker/python_host.h"
 
 #include "protocol/pack.h"
+#include "worker/meter_count.h"
 #include "worker/python_ceiling.h"
 #include "worker/python_end.h"
 #include "worker/python_failure.h"
 #include "worker/python_job.h"
 #include "worker/python_main.h"
+#include "worker/python_meter.h"
 #include "worker/python_output.h"
+#include "worker/trace_run.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -76,6 +79,19 @@ run_interrupted(void)
 	return RUN_EXIT_INTERRUPTED;
 }
 
+/* From here on what is executed is traced, if the job asks for it. */
+static void
+run_trace(const struct python_job *job, const struct worker_terms *terms, struct worker_page *page,
+	  void *page_base)
+{
+	if (job->trace == TRACE_NONE ||
+	    trace_run_begin((enum trace_kind)job->trace, terms->limits.trace_events, page,
+			    page_base, meter_count_is_constant) == 0)
+		return;
+	PyErr_Clear();
+	__atomic_store_n(&page->trace_truncated, 1, __ATOMIC_RELEASE);
+}
+
 int
 python_host_run(const struct worker_terms *terms, struct worker_page *page, void *page_base,
 		int page_fd, const void *blob, size_t blob_bytes)
@@ -100,12 +116,16 @@ python_host_run(const struct worker_terms *terms, struct worker_page *page, void
 	pack_init(&result, RESULT_BYTES_MAX);
 	__atomic_store_n(&page->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
 	if (python_main_setup(job) < 0) {
+		python_meter_begin(terms, page, page_base);
 		run_release_reserve();
 		python_failure_take(false, &result, &failure);
 	} else {
+		python_meter_begin(terms, page, page_base);
+		run_trace(job, terms, page, page_base);
 		python_main_run(job, terms, run_release_reserve, &result, &failure);
 	}
 	flushed = python_end();
+	trace_run_end();
 	run_publish(page, page_base, &result, &failure);
 	if (failure.interrupted)
 		return run_interrupted();

@@ -71,8 +71,9 @@ trace_type_name(PyObject *type)
 	return result;
 }
 
-static void
-trace_put_frame(struct pack *result, PyObject *file, long line, PyObject *function, PyObject *text)
+void
+python_trace_put_frame(struct pack *result, PyObject *file, long line, PyObject *function,
+		       PyObject *text)
 {
 	trace_put_text(result, RESULT_FRAME_FILE, file);
 	pack_put_u32(result, RESULT_FRAME_LINE, line > 0 ? (uint32_t)line : 0);
@@ -90,7 +91,7 @@ trace_put_entry(struct pack *result, const PyTracebackObject *entry)
 	if (line < 0)
 		line = PyCode_Addr2Line(code, entry->tb_lasti);
 	text = python_source_line(code->co_filename, line);
-	trace_put_frame(result, code->co_filename, line, code->co_name, text);
+	python_trace_put_frame(result, code->co_filename, line, code->co_name, text);
 	Py_XDECREF(text);
 	Py_DECREF(code);
 }
@@ -124,7 +125,7 @@ trace_put_place(struct pack *result, PyObject *value)
 	if (text != NULL && PyUnicode_Check(text))
 		stripped = PyObject_CallMethod(text, "strip", NULL);
 	if (file != NULL && PyUnicode_Check(file) && number != NULL && PyLong_Check(number))
-		trace_put_frame(result, file, PyLong_AsLong(number), function, stripped);
+		python_trace_put_frame(result, file, PyLong_AsLong(number), function, stripped);
 	PyErr_Clear();
 	Py_XDECREF(file);
 	Py_XDECREF(number);

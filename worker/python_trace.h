@@ -13,6 +13,10 @@
 
 #include <stdbool.h>
 
+/* Put one frame; `text`, its source line, may be NULL. Runs no tenant code. */
+void python_trace_put_frame(struct pack *result, PyObject *file, long line, PyObject *function,
+			    PyObject *text);
+
 /*
  * Put RESULT_ERROR_TYPE, RESULT_ERROR_MESSAGE and the frames, outermost first: at most
  * TRACEBACK_FRAMES_MAX, the middle left out. `traceback` may be NULL. A SyntaxError of the main

@@ -157,6 +157,7 @@ say_ready(const struct zygote_options *options, int statm, struct zygote_loop *l
 	body->abi = WORKER_ABI_VERSION;
 	body->hash_seed = options->hash_seed;
 	(void)snprintf(body->python, sizeof(body->python), "%s", python_host_version());
+	(void)snprintf(body->meter_id, sizeof(body->meter_id), "%s", python_host_meter_id());
 	result = measure(statm, &body->baseline_data_bytes, &body->baseline_rss_bytes, err);
 	if (result < 0)
 		return result;

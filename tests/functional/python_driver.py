@@ -10,11 +10,11 @@ TAGS = dict(source=1, code=2, name=3, mode_eval=4, arg=5, inputs=6, output=7, en
 RESULT_TAGS = {1: "value", 2: "vars", 3: "type", 4: "message", 5: "file", 6: "line", 7: "function",
                8: "text", 9: "warning"}
 REASONS = ["none", "compile_error", "exception", "exit", "memory_error", "recursion_error",
-           "output_limit", "value_limit", "value_error"]
+           "output_limit", "value_limit", "value_error", "opcode_limit"]
 PHASE_ENDED = 4
 THREADS = 8
-REQUEST = struct.Struct("<IIQQQQQQ")
-ANSWER = struct.Struct("<iIIIQQQQQ")
+REQUEST = struct.Struct("<IIQQQQQQQQ")
+ANSWER = struct.Struct("<iIIIQQQQQQ")
 
 
 class Result:
@@ -24,6 +24,7 @@ class Result:
         self.code, self.out, self.err = code, out, err
         self.reason = self.phase = None
         self.fields, self.frames = {}, []
+        self.opcodes = 0
         self.median_us = self.p90_us = 0.0
 
     def same(self):
@@ -78,18 +79,19 @@ class Runner:
         return data
 
     def run(self, source=None, *, stdin=b"", flags=0, repeat=1, call_depth=1000,
-            value_bytes=1 << 20, stdout_bytes=1 << 20, data_bytes=0, name=None, args=(), extra=()):
+            value_bytes=1 << 20, stdout_bytes=1 << 20, data_bytes=0, opcodes=0, opcodes_per_second=0, name=None, args=(), extra=()):
         fields = [("source", source)] if source is not None else []
         if name:
             fields.append(("name", name))
         fields += [("arg", a) for a in args] + list(extra)
         blob = pack(fields)
         self.process.stdin.write(REQUEST.pack(flags, repeat, call_depth, value_bytes, stdout_bytes,
-                                              data_bytes, len(blob), len(stdin)) + blob + stdin)
+                                              data_bytes, opcodes, opcodes_per_second, len(blob), len(stdin)) + blob + stdin)
         self.process.stdin.flush()
         (status, reason, phase, _, result_bytes, out, err, median,
-         p90) = ANSWER.unpack(self.read(ANSWER.size))
+         p90, count) = ANSWER.unpack(self.read(ANSWER.size))
         result = Result(os.waitstatus_to_exitcode(status), self.read(out), self.read(err))
+        result.opcodes = count
         result.reason, result.phase = REASONS[reason], phase
         result.median_us, result.p90_us = median / 1000, p90 / 1000
         unpack(self.read(result_bytes), result)

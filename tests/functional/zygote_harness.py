@@ -28,13 +28,15 @@ TREES = {"memory": 1, "cpuacct": 2, "pids": 4, "unified": 8 | 16}
 
 READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
 MESSAGE = struct.Struct("<II184s")
-TERMS = struct.Struct("<IIQQQ9Q")
+TERMS = struct.Struct("<IIQQQ12Q")
 PAGE_RESULT = 65536
-PAGE_BYTES = PAGE_RESULT + (80 << 20)
+PAGE_BYTES = PAGE_RESULT + (80 << 20) + (16 << 20)
+PAGE_SETUP_NAME = 88
 STDIN_FD, BLOB_FD, ASYNCIO, THREADS = 1, 2, 4, 8
 PHASES = ["new", "ready", "terms", "running", "ended"]
 LIMITS = dict(cpu_ms=2000, wall_ms=10000, memory_bytes=128 << 20, stdout_bytes=1 << 20,
-              stderr_bytes=1 << 20, value_bytes=1 << 20, threads=1, open_files=32, call_depth=1000)
+              stderr_bytes=1 << 20, value_bytes=1 << 20, threads=1, opcodes=0, opcodes_per_second=0,
+              open_files=32, trace_events=10000, call_depth=1000)
 
 
 def check(result):
@@ -137,7 +139,7 @@ class Worker:
     def setup(self):
         """Number, errno and name of the step that failed."""
         step, error = struct.unpack_from("<II", self.page, 12)
-        return step, error, self.page[72:104].rstrip(b"\0").decode()
+        return step, error, self.page[PAGE_SETUP_NAME : PAGE_SETUP_NAME + 32].rstrip(b"\0").decode()
 
     def phase(self):
         return PHASES[struct.unpack_from("<I", self.page, 0)[0]]

@@ -33,6 +33,12 @@ python_host_version(void)
 	return "probe";
 }
 
+const char *
+python_host_meter_id(void)
+{
+	return "0123456789abcdef";
+}
+
 void
 python_host_before_fork(void)
 {

@@ -82,7 +82,7 @@ make_fixture(void)
 void
 engine_fixture_start(struct fixture *fixture)
 {
-	struct engine_callbacks callbacks = {on_result,  on_output, on_ready,
+	struct engine_callbacks callbacks = {on_result,  on_output, NULL, NULL, on_ready,
 					     on_drained, on_fatal,  fixture};
 	int link = fixture->fake.link;
 	fixture->fake.link = -1;

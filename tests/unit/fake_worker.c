@@ -70,6 +70,8 @@ fake_command(struct fake_stage *stage, char *command)
 	else if (!strcmp(command, "spin"))
 		for (volatile unsigned i = 0;; i++)
 			;
+	else if (!strcmp(command, "count"))
+		stage->page->meter = (struct page_meter){atoi(argument), 0};
 	else if (!strcmp(command, "pause"))
 		for (;;)
 			(void)pause();

@@ -33,6 +33,7 @@ struct runner_request {
 	uint32_t repeat; /* runs; times are of all, the output of the last */
 	uint64_t call_depth, value_bytes, stdout_bytes;
 	uint64_t data_bytes; /* RLIMIT_DATA above the baseline, or 0 */
+	uint64_t opcodes, opcodes_per_second;
 	uint64_t blob_bytes, stdin_bytes;
 };
 
@@ -41,6 +42,7 @@ struct runner_answer {
 	uint32_t reason, phase, detail;
 	uint64_t result_bytes, stdout_bytes, stderr_bytes;
 	uint64_t median_ns, p90_ns;
+	uint64_t opcodes; /* counted */
 };
 
 struct runner {
@@ -158,6 +160,8 @@ runner_set_terms(struct runner *runner, const struct runner_request *request)
 	terms->limits.call_depth = request->call_depth;
 	terms->limits.value_bytes = request->value_bytes;
 	terms->limits.stdout_bytes = request->stdout_bytes;
+	terms->limits.opcodes = request->opcodes;
+	terms->limits.opcodes_per_second = request->opcodes_per_second;
 	runner->data_bytes = request->data_bytes;
 }
 
@@ -215,6 +219,7 @@ runner_answer(struct runner *runner, struct runner_answer *answer)
 	answer->reason = page->reason;
 	answer->phase = page->phase;
 	answer->detail = page->detail;
+	answer->opcodes = (uint64_t)(page->meter.granted - page->meter.left);
 	answer->result_bytes = page->result_bytes;
 	answer->stdout_bytes = runner_stream_size(runner, PAGE_STREAM_STDOUT);
 	answer->stderr_bytes = runner_stream_size(runner, PAGE_STREAM_STDERR);

@@ -85,6 +85,34 @@ test_cpu_limit(void **state)
 }
 
 static void
+test_opcodes_are_counted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_request request;
+	make_request(&request, "count 423");
+	request.limits.opcodes = 423;
+	const struct run_result *result = run_request(fixture, &request);
+	assert_int_equal(result->status, STATUS_OK);
+	assert_int_equal(result->usage.opcodes, 423);
+}
+
+static void
+test_a_runaway_is_killed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_request request;
+	const struct run_result *result;
+	make_request(&request, "out partial;count 424;pause");
+	request.limits.opcodes = 423;
+	result = run_request(fixture, &request);
+	assert_int_equal(result->status, STATUS_OPCODE_LIMIT);
+	assert_int_equal(result->usage.opcodes, 423);
+	assert_text(&result->out, "partial");
+	assert_text(&result->error_type, "OpcodeLimit");
+	assert_text(&result->error_message, "more than 423 opcodes: stopped after 423");
+}
+
+static void
 test_wall_limit(void **state)
 {
 	struct fixture *fixture = *state;
@@ -334,26 +362,28 @@ main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, engine_fixture_setup_started, engine_fixture_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_becomes_ready_once),
-		TEST(test_output_and_usage),
-		TEST(test_exit_code),
-		TEST(test_signal),
-		TEST(test_cpu_limit),
-		TEST(test_wall_limit),
-		TEST(test_output_limit),
-		TEST(test_value),
-		TEST(test_value_missing),
-		TEST(test_foreign_bytes),
-		TEST(test_stdin),
-		TEST(test_large_job_goes_by_descriptor),
-		TEST(test_large_output_is_read_off_the_loop),
-		TEST(test_many_jobs_each_its_own_answer),
-		NEW(test_queue_full),
-		TEST(test_running_max),
-		TEST(test_cancel_waiting),
-		TEST(test_forget_session),
-		TEST(test_stream),
-		TEST(test_stream_rest_comes_before_the_result),
+	    TEST(test_becomes_ready_once),
+	    TEST(test_output_and_usage),
+	    TEST(test_exit_code),
+	    TEST(test_signal),
+	    TEST(test_cpu_limit),
+	    TEST(test_opcodes_are_counted),
+	    TEST(test_a_runaway_is_killed),
+	    TEST(test_wall_limit),
+	    TEST(test_output_limit),
+	    TEST(test_value),
+	    TEST(test_value_missing),
+	    TEST(test_foreign_bytes),
+	    TEST(test_stdin),
+	    TEST(test_large_job_goes_by_descriptor),
+	    TEST(test_large_output_is_read_off_the_loop),
+	    TEST(test_many_jobs_each_its_own_answer),
+	    NEW(test_queue_full),
+	    TEST(test_running_max),
+	    TEST(test_cancel_waiting),
+	    TEST(test_forget_session),
+	    TEST(test_stream),
+	    TEST(test_stream_rest_comes_before_the_result),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,27 @@ stdin_may_be_base64(void **state)
 }
 
 static void
+a_trace_travels_with_the_job(void **state)
+{
+	static const char *const WORDS[] = {"none", "opcodes", "lines", "calls"};
+
+	for (uint8_t kind = TRACE_NONE; kind < TRACE_KIND_COUNT; kind++) {
+		struct run_request request;
+		struct error err = ERROR_INIT;
+		char text[64];
+
+		(void)snprintf(text, sizeof(text), "{\"source\":\"\",\"trace\":\"%s\"}",
+			       WORDS[kind]);
+		assert_int_equal(request_read(text, &request, &err), 0);
+		assert_int_equal(request.trace, kind);
+		assert_int_equal(request_field_count(&request, JOB_TRACE), kind != TRACE_NONE);
+		if (kind != TRACE_NONE)
+			assert_request_field(&request, JOB_TRACE, 0, (const char *)&kind, 1);
+		run_request_deinit(&request);
+	}
+}
+
+static void
 who_owes_a_value(void **state)
 {
 	static const char *const OWING[] = {
@@ -118,7 +139,9 @@ wrong_parameters_are_named(void **state)
 	    {"{\"code\":\"AAAAAAAAAAAAAAAAAAAAAA==\",\"mode\":\"eval\"}",
 	     "code: does not go with mode \"eval\""},
 	    {"{\"source\":\"\",\"trace\":\"all\"}", "trace: \"all\"; must be \"none\""},
-	    {"{\"source\":\"\",\"trace\":\"lines\"}", "trace: \"lines\" is not available"},
+	    {"{\"source\":\"\",\"trace\":true}", "trace: a boolean"},
+	    {"{\"source\":\"\",\"limits\":{\"trace_events\":0}}",
+	     "trace_events: must be at least 1"},
 	};
 
 	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++)
@@ -138,8 +161,6 @@ parameters_of_later_versions_are_named(void **state)
 			       NAMES[i]);
 		assert_request_refused(text, ERROR_INVALID, reason);
 	}
-	assert_request_refused("{\"source\":\"\",\"limits\":{\"opcodes\":5}}", ERROR_INVALID,
-			       "limits.opcodes is not available in this version");
 	assert_request_refused("{\"source\":\"\",\"limits\":{\"scratch_bytes\":0}}", ERROR_INVALID,
 			       "limits.scratch_bytes is not available");
 }
@@ -189,6 +210,28 @@ limits_are_checked_never_lowered(void **state)
 }
 
 static void
+opcodes_are_none_or_the_maximum(void **state)
+{
+	static const char TEXT[] = "{\"source\":\"\",\"limits\":{\"opcodes\":0}}";
+	struct run_request request;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(request_read(TEXT, &request, &err), 0);
+	assert_int_equal(request.limits.opcodes, 0);
+	assert_int_equal(request.limits.opcodes_per_second, 0);
+	run_request_deinit(&request);
+	assert_int_equal(config_set(&config, "max_opcodes=5000", &err), 0);
+	assert_int_equal(config_set(&config, "max_opcodes_per_second=70", &err), 0);
+	assert_int_equal(request_read(TEXT, &request, &err), 0);
+	assert_int_equal(request.limits.opcodes, 5000);
+	assert_int_equal(request.limits.opcodes_per_second, 70);
+	run_request_deinit(&request);
+	assert_request_refused("{\"source\":\"\",\"limits\":{\"opcodes\":5001}}", ERROR_LIMIT,
+			       "limits.opcodes: 5001 is above the maximum of 5000 opcodes");
+	config_init(&config);
+}
+
+static void
 labels_have_lengths(void **state)
 {
 	struct run_request request;
@@ -222,10 +265,12 @@ main(void)
 	    cmocka_unit_test(smallest_request_gets_the_defaults),
 	    cmocka_unit_test(everything_at_once),
 	    cmocka_unit_test(stdin_may_be_base64),
+	    cmocka_unit_test(a_trace_travels_with_the_job),
 	    cmocka_unit_test(who_owes_a_value),
 	    cmocka_unit_test(wrong_parameters_are_named),
 	    cmocka_unit_test(parameters_of_later_versions_are_named),
 	    cmocka_unit_test(limits_are_checked_never_lowered),
+	    cmocka_unit_test(opcodes_are_none_or_the_maximum),
 	    cmocka_unit_test(labels_have_lengths),
 	    cmocka_unit_test(no_parameters_at_all),
 	};

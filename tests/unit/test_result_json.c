@@ -40,13 +40,14 @@ an_empty_result(void **state)
 	assert_non_null(result);
 	result->exit_code = -1;
 	result->status = STATUS_CANCELLED;
-	assert_written(result, "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
-			       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
-			       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
-			       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
-			       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
-			       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
-			       "\"stdout_bytes\":0,\"stderr_bytes\":0}}");
+	assert_written(result,
+		       "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
+		       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
+		       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
+		       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
+		       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
+		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
+		       "\"stdout_bytes\":0,\"stderr_bytes\":0,\"opcodes\":0},\"meter_id\":\"\"}");
 	run_result_deinit(result);
 	free(result);
 }
@@ -78,6 +79,8 @@ a_full_result(void **state)
 	result->usage.cpu_us = UINT64_MAX;
 	result->usage.queue_us = 3;
 	result->usage.stderr_bytes = 1;
+	result->usage.opcodes = 423;
+	memcpy(result->meter_id, "0123456789abcdef", 17);
 	assert_written(result,
 		       "{\"job\":\"0123456789abcdef0123456789abcdef\",\"status\":\"runtime_error\","
 		       "\"verdict\":\"RTE\",\"exit_code\":0,\"signal\":9,"
@@ -91,7 +94,39 @@ a_full_result(void **state)
 		       "\"warnings\":[\"w\\u0001\",\"\"],"
 		       "\"usage\":{\"cpu_us\":18446744073709551615,\"wall_us\":0,\"queue_us\":3,"
 		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
-		       "\"stdout_bytes\":0,\"stderr_bytes\":1}}");
+		       "\"stdout_bytes\":0,\"stderr_bytes\":1,\"opcodes\":423},"
+		       "\"meter_id\":\"0123456789abcdef\"}");
+	run_result_deinit(result);
+	free(result);
+}
+
+static void
+a_trace_is_part_of_it_only_where_it_is_asked_for(void **state)
+{
+	struct run_result *result = calloc(1, sizeof(*result));
+	struct text_buffer buffer;
+
+	assert_non_null(result);
+	result->traced = result->has_trace = true;
+	result->trace = bytes_of("{\"line\":1}\n{\"line\":2}\n", 22);
+	text_buffer_init(&buffer, 1 << 20);
+	result_json_write(result, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_int_equal(json_scan_splice(buffer.bytes, buffer.size - 1, 1 << 20, NULL), 0);
+	assert_non_null(strstr(buffer.bytes, ",\"trace\":[{\"line\":1},{\"line\":2}],"
+					     "\"trace_truncated\":false,\"usage\":"));
+	result->has_trace = false; /* it was streamed */
+	result->trace_truncated = true;
+	text_buffer_clear(&buffer);
+	result_json_write(result, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_null(strstr(buffer.bytes, "\"trace\""));
+	assert_non_null(strstr(buffer.bytes, ",\"trace_truncated\":true,"));
+	text_buffer_clear(&buffer);
+	result_json_write_events(NULL, 0, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_string_equal(buffer.bytes, "[]");
+	text_buffer_deinit(&buffer);
 	run_result_deinit(result);
 	free(result);
 }
@@ -120,6 +155,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_empty_result),
 	    cmocka_unit_test(a_full_result),
+	    cmocka_unit_test(a_trace_is_part_of_it_only_where_it_is_asked_for),
 	    cmocka_unit_test(output_notifications),
 	};
 

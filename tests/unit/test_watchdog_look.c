@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "daemon/meter_read.h"
 #include "daemon/watchdog_look.h"
 
 #define MS 1000000ull
@@ -96,6 +97,43 @@ test_cpu_beats_wall(void **state)
 	assert_int_equal(look(facts).reason, WATCHDOG_CPU);
 }
 
+static void
+test_budget_of_opcodes(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.over = true; /* says nothing without a budget */
+	assert_int_equal(look(facts).reason, WATCHDOG_NONE);
+	facts.metered = true;
+	assert_int_equal(look(facts).reason, WATCHDOG_OPCODES);
+	facts.over = false;
+	assert_int_equal(look(facts).reason, WATCHDOG_NONE);
+	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_METER_NS);
+	facts.cpu_used_ns = facts.cpu_limit_ns - 2 * WATCHDOG_LOOK_MIN_NS;
+	assert_int_equal(look(facts).next_ns, facts.now_ns + 2 * WATCHDOG_LOOK_MIN_NS);
+}
+
+static void
+test_count_from_a_page(void **state)
+{
+	static const struct {
+		int64_t granted, left;
+		uint64_t count;
+	} CASES[] = {
+	    {0, 0, 0},
+	    {1000, 400, 600},
+	    {1000, -5, 1005}, /* about to stop */
+	    {-1, -9, 0},
+	    {1000, 1001, 0},
+	    {INT64_MAX, INT64_MIN, INT64_MAX},
+	    {INT64_MAX, 0, INT64_MAX},
+	};
+	struct worker_page page = {0};
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		page.meter = (struct page_meter){CASES[i].granted, CASES[i].left};
+		assert_int_equal(meter_read(&page), CASES[i].count);
+	}
+}
+
 int
 main(void)
 {
@@ -107,6 +145,8 @@ main(void)
 	    cmocka_unit_test(test_wall_deadline),
 	    cmocka_unit_test(test_cancel_beats_all),
 	    cmocka_unit_test(test_cpu_beats_wall),
+	    cmocka_unit_test(test_budget_of_opcodes),
+	    cmocka_unit_test(test_count_from_a_page),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
