@@ -62,12 +62,25 @@ class Worker(Case):
         self.run_one()
         self.finish()
 
-    def test_ready_workers_killed(self):
+    def test_ready_worker_killed(self):
+        """One dead worker costs no job: another one takes it."""
+        for _ in range(5):
+            self.daemon.wait_idle()
+            os.kill(self.daemon.workers()[0], signal.SIGKILL)
+            for _ in range(4):
+                self.run_one()
+        self.finish()
+
+    def test_all_ready_workers_killed_at_once(self):
+        """A job that meets nothing but dead workers is answered; those after it run."""
         for pid in self.daemon.workers():
             os.kill(pid, signal.SIGKILL)
-        for _ in range(10):
-            self.run_one()
+        with self.daemon.connect() as client:
+            for _ in range(4):
+                self.assertIn(client.run("print(1)")["status"], ("ok", "internal_error"))
         self.daemon.wait_idle()
+        for _ in range(4):
+            self.run_one()
         self.finish()
 
 
