@@ -185,6 +185,10 @@ dispatch_run(struct engine *engine)
 		struct worker *worker = pool_ready(&engine->pool);
 		if (!job || !worker)
 			break;
+		if (!watchdog_alive(worker->pidfd)) { /* killed while it waited: not the job's try */
+			refill_give_up(engine, worker);
+			continue;
+		}
 		(void)dispatch_join(engine, job, worker);
 		joined = true;
 	}

@@ -73,7 +73,7 @@ watchdog_kill(int kill_fd, int zygote_fd, uint64_t serial)
 	(void)base_send_fds(zygote_fd, &message, sizeof(message), NULL, 0, MSG_DONTWAIT, NULL);
 }
 
-static bool
+bool
 watchdog_alive(int pidfd)
 {
 	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};

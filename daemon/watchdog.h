@@ -57,5 +57,7 @@ uint64_t watchdog_killed_ns(struct watchdog *watchdog, unsigned slot, uint64_t s
 void watchdog_kill(int kill_fd, int zygote_fd, uint64_t serial);
 /* Reading of a process's CPU clock; false when there is none. */
 bool watchdog_cpu_ns(clockid_t clock, uint64_t *ret_ns);
+/* Whether the process has not ended yet. Never blocks. */
+bool watchdog_alive(int pidfd);
 
 #endif

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "daemon/dispatch.h"
 #include "engine_fixture.h"
 
 static void
@@ -98,7 +99,7 @@ static void
 test_workers_break_for_good(void **state)
 {
 	struct fixture *fixture = *state;
-	fixture->fake.shared->breaking_workers = 3;
+	fixture->fake.shared->breaking_workers = DISPATCH_RETRIES_MAX + 1;
 	engine_fixture_start(fixture);
 	const struct run_result *result = run(fixture, "out fine");
 	assert_int_equal(result->status, STATUS_INTERNAL_ERROR);
