@@ -228,6 +228,7 @@ opcodes_are_none_or_the_maximum(void **state)
 	run_request_deinit(&request);
 	assert_request_refused("{\"source\":\"\",\"limits\":{\"opcodes\":5001}}", ERROR_LIMIT,
 			       "limits.opcodes: 5001 is above the maximum of 5000 opcodes");
+	config_deinit(&config);
 	config_init(&config);
 }
 
