@@ -185,7 +185,7 @@ dispatch_run(struct engine *engine)
 		struct worker *worker = pool_ready(&engine->pool);
 		if (!job || !worker)
 			break;
-		if (!watchdog_alive(worker->pidfd)) { /* killed while it waited: not the job's try */
+		if (!watchdog_alive(worker->pidfd)) { /* killed while it waited: no try */
 			refill_give_up(engine, worker);
 			continue;
 		}
