@@ -155,6 +155,7 @@ WALL = {"limits": {"wall_ms": 400}}
     ("W02 lock", "wall_limit", "import threading\nl = threading.Lock()\nl.acquire()\nl.acquire()", WALL),
     ("W04 SIGSTOP", "wall_limit", "import os\nprint('x')\nos.kill(os.getpid(), 19)", WALL, printed("x\n")),
     ("W06 sigwait", "runtime_error", "import signal\nsignal.sigwait([10])", WALL, error_is("OSError")),
+    ("W07 pause", "wall_limit", "import signal\nsignal.pause()", WALL),
     ("W05 read of an own pipe", "wall_limit", "import os\nr, w = os.pipe()\nos.read(r, 1)", WALL),
     ("W08 all descriptors closed", "wall_limit",
      "import os, time\nprint('x', flush=True)\nfor i in range(64):\n try: os.close(i)\n"
