@@ -1,6 +1,6 @@
 """One module of CPython's own tests: every test's outcome, a JSON line each, in a file.
 
-    python3 -S -B -m suite_driver FILE MODULE
+    python3 -S -B -m suite_driver FILE MODULE [TEST ...]     without those tests
 Run by test_cpython_suite.py in the plain and in the metered interpreter. A test's line is written when it
 has ended, so that a crash leaves what came before it.
 """
@@ -62,8 +62,17 @@ class Result(unittest.TestResult):
             self.note(test, "fail" if failed else "error", self._exc_info_to_string(err, test))
 
 
+def leave_out(tests, names):
+    """Take the tests of these names out of a suite."""
+    for test in list(tests):
+        if isinstance(test, unittest.TestSuite):
+            leave_out(test, names)
+        elif test.id() in names:
+            tests._tests.remove(test)
+
+
 def main():
-    path, name = sys.argv[1:]
+    path, name, *left_out = sys.argv[1:]
     site.main()
     faulthandler.enable()
     warnings.simplefilter("default")
@@ -73,6 +82,7 @@ def main():
     with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
         tests = unittest.defaultTestLoader.loadTestsFromName("test." + name)
         result = Result(file)
+        leave_out(tests, left_out)
         tests.run(result)
         result.flush()
         file.write(json.dumps(["", "end", ""]) + "\n")

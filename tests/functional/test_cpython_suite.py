@@ -4,11 +4,14 @@
     test_cpython_suite.py [--all] [MODULE ...]     test_dict test_scope ...; all: the slow ones too
 Run by make check in the build folder's tests/; needs unit/suite_runner there and Debian's package
 libpython3.11-testsuite (without it: skipped, exit status 77). No daemon and no root.
-EXPECTED has those tests that cannot pass metered, with the reason; an entry that passes is a failure too.
+EXPECTED has those tests that cannot pass metered, with the reason; one that is named there and passes is a
+failure too.
 """
 import concurrent.futures
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,11 +23,13 @@ RUNNER = os.path.join(BUILD, "unit", "suite_runner")
 PYTHON = "/usr/bin/python3"
 SUITE = "/usr/lib/python3.11/test/test_grammar.py"
 MODULE_SECONDS = 300
-PASSED_AT_LEAST = 3000
+PASSED_AT_LEAST = 8000
 SKIPPED = 77
 
 MODULES = """
-test_asyncgen test_augassign test_baseexception test_binop test_bool test_builtin test_call test_class
+test_ast test_asyncgen test_asyncio.test_futures test_asyncio.test_locks test_asyncio.test_queues
+test_asyncio.test_runners test_asyncio.test_taskgroups test_asyncio.test_timeouts test_augassign
+test_baseexception test_binop test_bool test_builtin test_call test_class
 test_code test_compare test_compile test_complex test_contains test_contextlib test_contextlib_async
 test_copy test_coroutines test_dataclasses test_decorators test_defaultdict test_descr test_descrtut
 test_dict test_dict_version test_dictcomps test_dictviews test_dynamic test_dynamicclassattribute
@@ -43,15 +48,52 @@ test_types test_typing test_unary test_unpack test_unpack_ex test_userdict test_
 test_weakref test_weakset test_with test_yield_from
 """.split()
 SLOW = """
-test_abc test_ast test_asyncio.test_futures test_asyncio.test_tasks test_asyncio.test_locks
-test_asyncio.test_queues test_asyncio.test_taskgroups test_asyncio.test_timeouts
-test_asyncio.test_runners test_bdb test_bytes test_cmd_line_script test_code_module test_codeop
-test_collections test_compileall test_concurrent_futures test_dis test_float test_gc test_import
-test_importlib test_long test_peepholer test_pdb test_pkgutil test_py_compile test_runpy test_sys
-test_threading test_trace test_tracemalloc test_unittest test_zipimport
+test_abc test_asyncio.test_tasks test_bdb test_bytes test_cmd_line_script test_code_module test_codeop
+test_collections test_compileall test_dis test_float test_gc test_import test_long test_peepholer
+test_pkgutil test_py_compile test_runpy test_threading test_trace test_unittest test_zipimport
 """.split()
 
-EXPECTED = {}
+CONSTANTS = "looks at all constants of the code: metered code has its charges there"
+LENGTH = "counts or lists instructions: a charge is two"
+LINENO = "sets frame.f_lineno, which metered jobs cannot: a jump could pass charges by"
+DUMPED = "compares code with what comes back from marshal: charges become NOPs there, which are metered anew"
+CONTAINER = "dumps a container that has code in it, which is refused (dump the code objects)"
+# (test, what the failure must say, reason); a test that ends in "*" stands for all that begin so, and only
+# those that fail with these words are excepted by it.
+EXPECTED = (
+    ("test.test_ast.ConstantTests.test_load_const", "charge", CONSTANTS),
+    ("test.test_code", "<charge", CONSTANTS),
+    ("test.test_code.CodeLocationTest.test_code_new_empty", "42, None, None", LENGTH),
+    ("test.test_code.CodeTest.test_co_positions_artificial_instructions", "<charge", LENGTH),
+    ("test.test_code.CodeTest.test_replace", "<charge", CONSTANTS),
+    ("test.test_compile.TestSourcePositions.test_column_offset_deduplication", "3 != 2", CONSTANTS),
+    ("test.test_compile.TestSpecifics.test_32_63_bit_values", "<charge", CONSTANTS),
+    ("test.test_compile.TestSpecifics.test_consts_in_conditionals", "5 not less than", LENGTH),
+    ("test.test_compile.TestSpecifics.test_dead_blocks_do_not_generate_bytecode", "5 not less than", LENGTH),
+    ("test.test_compile.TestSpecifics.test_false_while_loop", "3 != 5", LENGTH),
+    ("test.test_compile.TestSpecifics.test_merge_code_attrs", "is not b'",
+     "wants one co_linetable object for two functions: metering makes a new one for each"),
+    ("test.test_compile.TestSpecifics.test_merge_constants", "<charge",
+     "wants one co_consts object for two functions: metering makes a new one for each"),
+    ("test.test_compile.TestSpecifics.test_strip_unused_consts", "<charge", CONSTANTS),
+    ("test.test_marshal.CodeTestCase.test_code", "<code", DUMPED),
+    ("test.test_marshal.CodeTestCase.test_different_filenames", "unmarshallable", CONTAINER),
+    ("test.test_marshal.CodeTestCase.test_many_codeobjects", "unmarshallable", CONTAINER),
+    ("test.test_marshal.InstancingTestCase.testModule", "<code", DUMPED),
+    ("test.test_sys_settrace.JumpTestCase.test_no_jump_to_non_integers", "Outputs don't match", LINENO),
+    ("test.test_sys_settrace.JumpTestCase.*", "f_lineno cannot be set: jobs are metered", LINENO),
+)
+# Not run either way: a metered interpreter ends in a second one of the same process. Jobs have none: neither
+# _xxsubinterpreters nor _testcapi can be imported by one.
+LEFT_OUT = ("test.test_ast.ModuleStateTests.test_subinterpreter",)
+
+
+def exception(test):
+    """The rule of EXPECTED for a test, or None."""
+    for rule in EXPECTED:
+        if rule[0] == test or (rule[0].endswith("*") and test.startswith(rule[0][:-1])):
+            return rule
+    return None
 
 
 def run(command, name, folder):
@@ -63,20 +105,22 @@ def run(command, name, folder):
     }
     with open(os.path.join(folder, "log"), "wb") as log:
         process = subprocess.Popen(
-            command + ["suite_driver", path, name], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            command + ["suite_driver", path, name, *LEFT_OUT], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             cwd=folder, env=environment, start_new_session=True)
         try:
             status = process.wait(MODULE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             status = process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what a test has left behind
     outcomes = {}
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             for line in file:
                 key, outcome, why = json.loads(line)
                 outcomes[key] = (outcome, why)
-    ended = outcomes.pop("", None) is not None
+    ended = outcomes.pop("", None) is not None and status == 0
     if not ended:
         with open(os.path.join(folder, "log"), "rb") as file:
             tail = file.read()[-2000:].decode("utf-8", "replace")
@@ -100,12 +144,13 @@ def compare(name):
             left += 1
             continue
         other, why = metered.get(test, ("missing", ""))
-        if test in EXPECTED:
-            expected += 1
-            if other == outcome:
-                faults.append((test, outcome, other, "listed in EXPECTED, but it passes"))
-        elif other == outcome:
+        rule = exception(test)
+        if other == outcome:
             both += 1
+            if rule and rule[0] == test:
+                faults.append((test, outcome, other, "named in EXPECTED, but it passes"))
+        elif rule and other in ("fail", "error") and rule[1] in why:
+            expected += 1
         else:
             faults.append((test, outcome, other, why))
     return name, both, left, expected, faults, time.monotonic() - start
