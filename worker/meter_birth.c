@@ -29,7 +29,7 @@
 
 /* What CPython's functions were: forced by CPython, which calls ours without a context. */
 static _PyCFunctionFastWithKeywords birth_compile, birth_replace;
-static _PyCFunctionFast birth_dumps, birth_frozen;
+static _PyCFunctionFast birth_dump, birth_dumps, birth_frozen;
 static PyCFunction birth_load, birth_loads, birth_init_frozen;
 static newfunc birth_new;
 
@@ -96,21 +96,34 @@ birth_on_loads(PyObject *self, PyObject *argument)
 	return meter_fresh(birth_loads(self, argument));
 }
 
-/* dumps(code): the form that another CPython can load; see meter_rewrite.h. */
+/* dump and dumps: code in the form that another CPython can load; see meter_rewrite.h. */
+static PyObject *
+birth_write(_PyCFunctionFast old, PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+	PyObject *both[3] = {NULL}, *result;
+
+	if (count < 1 || count > 3 || !PyCode_Check(args[0]))
+		return old(self, args, count);
+	for (Py_ssize_t i = 1; i < count; i++)
+		both[i] = args[i];
+	both[0] = meter_plain((PyCodeObject *)(void *)args[0]);
+	if (both[0] == NULL)
+		return NULL;
+	result = old(self, both, count);
+	Py_DECREF(both[0]);
+	return result;
+}
+
+static PyObject *
+birth_on_dump(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+	return birth_write(birth_dump, self, args, count);
+}
+
 static PyObject *
 birth_on_dumps(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-	if (count < 1 || count > 2 || !PyCode_Check(args[0]))
-		return birth_dumps(self, args, count);
-	PyObject *plain = meter_plain((PyCodeObject *)(void *)args[0]), *bytes = NULL;
-
-	if (plain != NULL) {
-		PyObject *both[] = {plain, count > 1 ? args[1] : NULL};
-
-		bytes = birth_dumps(self, both, count);
-		Py_DECREF(plain);
-	}
-	return bytes;
+	return birth_write(birth_dumps, self, args, count);
 }
 
 static PyObject *
@@ -156,9 +169,11 @@ static int
 birth_on_lineno(PyObject *frame, PyObject *value, void *context)
 {
 	(void)frame;
-	(void)value;
 	(void)context;
-	PyErr_SetString(PyExc_ValueError, "f_lineno cannot be set: jobs are metered");
+	if (value == NULL)
+		PyErr_SetString(PyExc_AttributeError, "cannot delete attribute");
+	else
+		PyErr_SetString(PyExc_ValueError, "f_lineno cannot be set: jobs are metered");
 	return -1;
 }
 
@@ -219,6 +234,7 @@ birth_functions(struct error *err)
 				   meter_evaluate_old_eval)) < 0 ||
 	    (code = BIRTH_EXCHANGE("marshal", "load", METH_O, birth_on_load, birth_load)) < 0 ||
 	    (code = BIRTH_EXCHANGE("marshal", "loads", METH_O, birth_on_loads, birth_loads)) < 0 ||
+	    (code = BIRTH_EXCHANGE("marshal", "dump", FAST, birth_on_dump, birth_dump)) < 0 ||
 	    (code = BIRTH_EXCHANGE("marshal", "dumps", FAST, birth_on_dumps, birth_dumps)) < 0 ||
 	    (code = BIRTH_EXCHANGE("_imp", "get_frozen_object", FAST, birth_on_frozen,
 				   birth_frozen)) < 0)

@@ -14,8 +14,15 @@
 
 #include <stdbool.h>
 
+/*
+ * Levels that are entered. marshal itself reads 2000, and this walk enters things in the order in
+ * which they were read, so never more; Python's recursion limit would refuse what marshal reads.
+ */
+#define FRESH_DEPTH_MAX 2048
+
 struct fresh {
 	PyObject *seen; /* owned: set of the addresses of containers, since lists can be rings */
+	int depth;      /* levels entered */
 };
 
 static PyObject *fresh_walk(struct fresh *fresh, PyObject *object);
@@ -40,6 +47,18 @@ fresh_first(struct fresh *fresh, PyObject *container)
 	return seen < 0 ? -1 : !seen;
 }
 
+/* One level deeper: -1 with an exception where that is too deep. Leave with fresh->depth--. */
+static int
+fresh_enter(struct fresh *fresh)
+{
+	if (fresh->depth >= FRESH_DEPTH_MAX) {
+		PyErr_SetString(PyExc_RecursionError, "marshal data is nested too deep to meter");
+		return -1;
+	}
+	fresh->depth++;
+	return 0;
+}
+
 /* What stands in a place that cannot be changed must hold no code. */
 static int
 fresh_refuse(struct fresh *fresh, PyObject *object)
@@ -52,13 +71,13 @@ fresh_refuse(struct fresh *fresh, PyObject *object)
 		return -1;
 	}
 	if (PyTuple_CheckExact(object)) {
-		int code = Py_EnterRecursiveCall(" while code is metered") ? -1 : 0;
+		int code = fresh_enter(fresh);
 
 		if (code < 0)
 			return -1;
 		for (Py_ssize_t i = 0; code == 0 && i < PyTuple_GET_SIZE(object); i++)
 			code = fresh_refuse(fresh, PyTuple_GET_ITEM(object, i));
-		Py_LeaveRecursiveCall();
+		fresh->depth--;
 		return code;
 	}
 	if (!fresh_is_container(object))
@@ -130,10 +149,10 @@ fresh_constants(struct fresh *fresh, PyCodeObject *code)
 		int done = 0;
 
 		if (PyCode_Check(item)) {
-			done = Py_EnterRecursiveCall(" while code is metered") ? -1 : 0;
+			done = fresh_enter(fresh);
 			if (done == 0) {
 				done = fresh_constants(fresh, (PyCodeObject *)(void *)item);
-				Py_LeaveRecursiveCall();
+				fresh->depth--;
 			}
 		} else if (fresh_is_container(item)) {
 			same = fresh_walk(fresh, Py_NewRef(item));
@@ -152,7 +171,7 @@ fresh_walk(struct fresh *fresh, PyObject *object)
 {
 	int code = 0, first;
 
-	if (Py_EnterRecursiveCall(" while code is metered")) {
+	if (fresh_enter(fresh) < 0) {
 		Py_DECREF(object);
 		return NULL;
 	}
@@ -165,7 +184,7 @@ fresh_walk(struct fresh *fresh, PyObject *object)
 		else if (fresh_constants(fresh, given) == 0)
 			made = meter_rewrite(given);
 		Py_DECREF(object);
-		Py_LeaveRecursiveCall();
+		fresh->depth--;
 		return made;
 	}
 	first = fresh_is_container(object) ? fresh_first(fresh, object) : 0;
@@ -185,7 +204,7 @@ fresh_walk(struct fresh *fresh, PyObject *object)
 		code = fresh_set(fresh, object);
 	if (code < 0)
 		Py_CLEAR(object);
-	Py_LeaveRecursiveCall();
+	fresh->depth--;
 	return object;
 }
 
@@ -196,6 +215,7 @@ meter_fresh(PyObject *object)
 
 	if (object == NULL || (!PyCode_Check(object) && !fresh_is_container(object)))
 		return object;
+	fresh.depth = 0;
 	fresh.seen = PySet_New(NULL);
 	if (fresh.seen == NULL) {
 		Py_DECREF(object);
