@@ -104,7 +104,9 @@ test_workers_break_for_good(void **state)
 	const struct run_result *result = run(fixture, "out fine");
 	assert_int_equal(result->status, STATUS_INTERNAL_ERROR);
 	assert_text(&result->error_type, "WorkerSetup");
-	assert_non_null(strstr((char *)result->error_message.data, "fake step"));
+	/* The last one died before the job was sent, or after: then it is known in which step. */
+	const char *message = (const char *)result->error_message.data;
+	assert_true(strstr(message, "fake step") || strstr(message, "no worker could take the job"));
 }
 
 static void
