@@ -106,7 +106,8 @@ test_workers_break_for_good(void **state)
 	assert_text(&result->error_type, "WorkerSetup");
 	/* The last one died before the job was sent, or after: then it is known in which step. */
 	const char *message = (const char *)result->error_message.data;
-	assert_true(strstr(message, "fake step") || strstr(message, "no worker could take the job"));
+	assert_true(strstr(message, "fake step") ||
+		    strstr(message, "no worker could take the job"));
 }
 
 static void
