@@ -6,6 +6,8 @@
  * with a line on standard error.
  *
  *   meter_runner MODULE...     modules to import beforehand
+ *
+ * With METER_RUNNER_OUTPUT=DIRECTORY what the program writes is in DIRECTORY/0, 1 and 2, by mode.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -95,6 +97,38 @@ runner_stopped(uint64_t count, bool asked)
 	_exit(3);
 }
 
+/* Standard output and error of the program: METER_RUNNER_OUTPUT/<mode>, or output to nowhere. */
+static void
+runner_output(enum runner_mode mode)
+{
+	const char *directory = getenv("METER_RUNNER_OUTPUT");
+	char path[4096] = "/dev/null";
+	int null = open("/dev/null", O_RDWR), out;
+
+	if (directory != NULL)
+		(void)snprintf(path, sizeof(path), "%s/%d", directory, (int)mode);
+	out = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
+	    (directory != NULL && dup2(out, 2) < 0))
+		_exit(2);
+}
+
+/* Behind the count: what is left in the buffers, and an uncaught exception. */
+static void
+runner_flush(void)
+{
+	PyObject *type, *value, *traceback, *done;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	done = PyObject_CallMethod(PySys_GetObject("stdout"), "flush", NULL);
+	if (done == NULL)
+		runner_die("flush");
+	Py_DECREF(done);
+	PyErr_Restore(type, value, traceback);
+	if (type != NULL && getenv("METER_RUNNER_OUTPUT") != NULL)
+		PyErr_Print();
+}
+
 /* In the fork: globals of a new __main__, code, run. */
 static void
 runner_execute(enum runner_mode mode, const char *source)
@@ -127,21 +161,20 @@ runner_execute(enum runner_mode mode, const char *source)
 	runner_now->cpu_ns = runner_cpu_ns() - start;
 	runner_now->failed = result == NULL;
 	runner_now->ran = 1;
+	runner_flush();
 	_exit(0);
 }
 
 static void
 runner_fork(enum runner_mode mode, const char *source)
 {
-	int status, null;
+	int status;
 	pid_t pid;
 
 	PyOS_BeforeFork();
 	pid = fork();
 	if (pid == 0) {
-		null = open("/dev/null", O_RDWR);
-		if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
-			_exit(2);
+		runner_output(mode);
 		PyOS_AfterFork_Child();
 		runner_now = &runner_shared->runs[mode];
 		runner_execute(mode, source);
