@@ -62,6 +62,11 @@ class AttackCase(harness.DaemonCase):
             finally:
                 harness.ZYGOTE = cls.usual
 
+    def setUp(self):
+        super().setUp()
+        self.host.clients = 1
+        self.addCleanup(setattr, self.host, "clients", 0)
+
     @classmethod
     def report(cls, name, expected, status, faults):
         if REPORT:
