@@ -1,6 +1,6 @@
 /*
- * Reads the command line of `stint run`, `stint status` and `stint cancel` by one table. Options
- * for limits are not in it: they come from limits.def, so that a new limit has its option at once.
+ * Reads the command line of every command by one table. Options for limits are not in it: they come
+ * from limits.def, so that a new limit has its option at once.
  *
  * Names are exact, no abbreviations: what works today must not become ambiguous tomorrow. Never
  * opens a file. Called by client_main.c only; fails with one line for the user and keeps nothing
@@ -40,7 +40,8 @@ struct option {
 };
 
 static const struct option OPTIONS[] = {
-    {"--socket", OPTION_SOCKET, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL,
+    {"--socket", OPTION_SOCKET,
+     CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL | CLIENT_COMMAND_SELFTEST,
      "a path"},
     {"--json", OPTION_JSON, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS, NULL},
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN, NULL},

@@ -32,6 +32,7 @@ enum client_command {
 	CLIENT_COMMAND_RUN = 1u << 0,
 	CLIENT_COMMAND_STATUS = 1u << 1,
 	CLIENT_COMMAND_CANCEL = 1u << 2,
+	CLIENT_COMMAND_SELFTEST = 1u << 3,
 };
 
 struct client_options {

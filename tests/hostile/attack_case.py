@@ -7,6 +7,7 @@ the report (attack-report).
 import json
 import os
 import re
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "functional"))
@@ -23,6 +24,15 @@ def programs():
     return os.path.join(harness.BUILD, "tests", "hostile")
 
 
+def program(name):
+    """The path of that test program. Another name of it leaves out what the name says: a copy."""
+    path, original = (os.path.join(programs(), word) for word in (name, name.split("-")[0]))
+    if not os.path.exists(path) or os.stat(path).st_mtime_ns < os.stat(original).st_mtime_ns:
+        shutil.copy2(original, f"{path}.{os.getpid()}")
+        os.rename(f"{path}.{os.getpid()}", path)
+    return path
+
+
 class AttackCase(harness.DaemonCase):
     """One daemon for a group. `zygote`: a program of tests/hostile instead of stint-zygote."""
 
@@ -36,9 +46,8 @@ class AttackCase(harness.DaemonCase):
         cls.canaries = attack_host.Canaries()
         try:
             if cls.zygote:
-                harness.ZYGOTE = os.path.join(programs(), cls.zygote)
+                harness.ZYGOTE = program(cls.zygote)
             super().setUpClass()
-            cls.program = harness.ZYGOTE
             cls.host = attack_host.Host(cls.daemon, cls.canaries)
         finally:
             if not cls.zygote:
