@@ -47,7 +47,6 @@ d["errors"] = [err(os.fork), err(os.open, "/tmp/x", 577), err(socket.socket), er
     err(os.chroot, "/"), err(os.mkdir, "/tmp/x"), err(os.sched_setaffinity, 0, [0])]
 print(json.dumps(d, default=str, sort_keys=True))
 """
-NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts")
 
 
 def tree_hash(top=STDLIB):
@@ -78,6 +77,21 @@ def leaves(pid, tops=None):
     """Leaves of workers, one list for each hierarchy that has any."""
     found = [glob.glob(f"{top}/gen-*/w[0-9]*") for top in tops or harness.cgroups(pid)]
     return [group for group in found if group]
+
+
+def processes(base):
+    """How many processes have a uid of the daemon's range: its zygote's and its workers'."""
+    count = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/status", "rb") as file:
+                    text = file.read()
+            except OSError:
+                continue
+            uid = int(text[text.index(b"Uid:\t") + 5:].split(None, 1)[0])
+            count += base <= uid < base + 2 * harness.UID_COUNT and b"State:\tZ" not in text
+    return count
 
 
 def links(pid):
@@ -170,8 +184,8 @@ class Host:
         self.cpu_files = [path for top in harness.cgroups(daemon.pid)
                           for path in glob.glob(f"{top}/gen-*/cpuacct.usage")]
 
-    def settled(self):
-        health = self.daemon.health()
+    def settled(self, health=None):
+        health = health or self.daemon.health()
         return (health["jobs"]["queued"] + health["workers"]["starting"] == 0 and health["jobs"]["running"] == 1
                 and health["workers"]["ready"] > 0)
 
@@ -196,12 +210,13 @@ class Host:
 
     def at_rest(self):
         """Workers, leaves and descriptors as at the begin; the first difference, or None."""
-        if not self.settled():
-            return "not idle"
         health = self.daemon.health()
+        if not self.settled(health):
+            return "lateral: it does not become idle"
         expected = health["workers"]["ready"] + health["workers"]["busy"]
-        if len(self.daemon.workers()) != expected:
-            return f"escape: {len(self.daemon.workers())} processes of workers, not {expected}"
+        found = processes(self.daemon.uid_base) - 1
+        if found != expected:
+            return f"escape: {found} processes of workers, not {expected}"
         groups = leaves(self.daemon.pid, self.tops)
         if not groups or any(len(group) != expected for group in groups):
             return f"escape: control groups {groups}, not {expected} each"
