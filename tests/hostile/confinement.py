@@ -30,8 +30,8 @@ def of_ids(pid, daemon):
     for name, value in (("NoNewPrivs", "1"), ("Seccomp", "2"), ("Seccomp_filters", "2"), ("Threads", "1")):
         if status[name].strip() != value:
             faults.append(f"{name}: {status[name]}, not {value}")
-    if os.stat(f"/proc/{pid}").st_uid != 0:
-        faults.append("dumpable")
+    if str(os.stat(f"/proc/{pid}").st_uid) in uids - {str(daemon.uid_base)}:
+        faults.append("dumpable")  # the directory would belong to the namespace's root
     return faults
 
 
@@ -76,17 +76,16 @@ def of_world(pid, daemon):
 def faults_of(daemon):
     """Start a job and look at its process; what is missing, as texts."""
     with daemon.connect() as client:
-        before = set(daemon.workers())
+        zygote = daemon.zygote_pid()
         client.send("job.run", {"source": SLEEP, "stream": True})
         while not client.output():
             message = client.line()
             if "method" not in message:
                 return [f"no job runs: {message}"]
             client.notifications.append(message)
-        running = [pid for pid in harness.worker_pids(daemon.uid_base)
-                   if pid != daemon.zygote_pid() and (status := harness.process_status(pid)) and "S" in status["State"]
-                   and limits(pid)["Max file size"][0] != "unlimited"] or list(before)
-        # Only a job has both filters and its own limit of file size; without them any worker will do.
-        pid = running[0]
+        workers = [pid for pid in harness.worker_pids(daemon.uid_base) if pid != zygote]
+        # A job has its own limit of file size, a ready worker none; where nobody has one the oldest runs.
+        running = [pid for pid in workers if limits(pid)["Max file size"][0] != "unlimited"]
+        pid = (running or workers)[0]
         faults = of_ids(pid, daemon) + of_limits(pid) + of_mounts(pid) + of_world(pid, daemon)
     return faults

@@ -7,11 +7,11 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from attack_case import REPORT, harness, program
 import attack_host
 import breach_kernel
 import cases_system
 import confinement
-from attack_case import REPORT, harness, program
 
 LEFT_OUT = {
     "nothing": ("zygote_breach", None), "ids": ("zygote_breach-ids", None), "capabilities": ("zygote_breach-capabilities", None),
