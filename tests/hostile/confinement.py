@@ -30,8 +30,8 @@ def of_ids(pid, daemon):
     for name, value in (("NoNewPrivs", "1"), ("Seccomp", "2"), ("Seccomp_filters", "2"), ("Threads", "1")):
         if status[name].strip() != value:
             faults.append(f"{name}: {status[name]}, not {value}")
-    if str(os.stat(f"/proc/{pid}").st_uid) in uids - {str(daemon.uid_base)}:
-        faults.append("dumpable")  # the directory would belong to the namespace's root
+    if str(os.stat(f"/proc/{pid}/environ").st_uid) in uids - {str(daemon.uid_base)}:
+        faults.append("dumpable")  # else it belongs to the namespace's root
     return faults
 
 

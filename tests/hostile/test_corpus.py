@@ -124,6 +124,26 @@ class Tenants(AttackCase):
                 self.assertEqual(self.run_ok(probe)["stdout"], before)
             harness.until(self.host.settled, 10, "the sender's end")
 
+    def test_D17_cancelled_at_the_end(self):
+        """Whoever wins, each job has one verdict and nothing is left."""
+        for seed in SEEDS:
+            rng = random.Random(seed)
+            for _ in range(10):
+                idents = [self.client.send("job.run", {"source": f"for i in range({rng.randrange(3000)}): pass"}) for _ in range(10)]
+                cancels = [self.client.send("job.cancel", {"id": ident}) for ident in rng.sample(idents, 10)]
+                for ident in idents:
+                    self.assertIn(self.client.wait(ident)["status"], ("ok", "cancelled"))
+                for ident in cancels:
+                    self.client.wait_raw(ident)
+        self.assertEqual(self.host.thorough(), [])
+
+    def test_Z02_many_jobs(self):
+        """The zygote's own memory, descriptors and threads do not grow with the jobs."""
+        for _ in range(5):
+            idents = [self.client.send("job.run", {"source": "x = [0] * 10000"}) for _ in range(100)]
+            self.assertEqual({self.client.wait(ident)["status"] for ident in idents}, {"ok"})
+        self.assertEqual(self.host.thorough(), [])
+
     def test_Z04_zygote_is_quiet(self):
         """No mapping that is shared and writable, one thread, nothing of the environment."""
         with open(f"/proc/{self.host.zygote}/maps", encoding="utf-8") as file:
