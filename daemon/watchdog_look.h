@@ -22,8 +22,8 @@ enum watchdog_reason {
  * was. At a CPU limit it is measured in CPU time, so that a worker that has to wait for a core
  * keeps it, with an end for one that sleeps.
  */
-#define WATCHDOG_GRACE_NS         4000000u
-#define WATCHDOG_GRACE_CPU_NS     2000000u
+#define WATCHDOG_GRACE_NS         3000000u
+#define WATCHDOG_GRACE_CPU_NS     1000000u
 #define WATCHDOG_GRACE_CPU_MAX_NS 20000000u
 
 struct watchdog_facts {

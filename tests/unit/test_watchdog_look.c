@@ -152,9 +152,9 @@ test_grace_in_cpu_time(void **state)
 	facts.asked_ns = facts.now_ns;
 	facts.asked_cpu_ns = facts.cpu_used_ns;
 	facts.now_ns += 3 * MS;
-	facts.cpu_used_ns += 1 * MS;
+	facts.cpu_used_ns += MS / 4;
 	assert_false(look(facts).kill);
-	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_GRACE_CPU_NS - 1 * MS);
+	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_GRACE_CPU_NS - MS / 4);
 	facts.cpu_used_ns = facts.asked_cpu_ns + WATCHDOG_GRACE_CPU_NS;
 	assert_true(look(facts).kill);
 
