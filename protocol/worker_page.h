@@ -57,6 +57,7 @@ enum page_stream { PAGE_STREAM_STDOUT, PAGE_STREAM_STDERR, PAGE_STREAM_COUNT };
  */
 struct page_meter {
 	int64_t granted, left;
+	uint64_t slept_ns; /* held back by its rate, all threads; sleeps that have ended */
 };
 
 /* First page of the page file: mapped by both sides. Each field has one writer. */

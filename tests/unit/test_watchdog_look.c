@@ -129,7 +129,8 @@ test_count_from_a_page(void **state)
 	};
 	struct worker_page page = {0};
 	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-		page.meter = (struct page_meter){CASES[i].granted, CASES[i].left};
+		page.meter =
+		    (struct page_meter){.granted = CASES[i].granted, .left = CASES[i].left};
 		assert_int_equal(meter_read(&page), CASES[i].count);
 	}
 }
