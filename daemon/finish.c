@@ -19,6 +19,7 @@
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,8 +134,10 @@ finish_decide(struct finish *finish)
 	memcpy(result->job, job->id, sizeof(job->id));
 	result->has_trace = result->traced && !job->request.stream;
 	result->status = verdict.status;
-	result->exit_code = facts->signal != 0 || facts->lost ? -1 : facts->exit_code;
-	result->signal = facts->signal;
+	/* One that we stopped and killed: no matter which of the two it died of. */
+	bool stopped = facts->kill != WATCHDOG_NONE && !facts->lost;
+	result->exit_code = facts->signal != 0 || facts->lost || stopped ? -1 : facts->exit_code;
+	result->signal = stopped ? SIGKILL : facts->signal;
 	finish->usage.stdout_bytes = result->out.size;
 	finish->usage.stderr_bytes = result->err.size;
 	result->usage = finish->usage;
