@@ -225,6 +225,7 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	if (limits->opcodes > 0 && finish->usage.opcodes > limits->opcodes)
 		finish->usage.opcodes = limits->opcodes;
 	finish->usage.wall_us = (now_ns - job->started_ns) / NS_PER_US;
+	finish->usage.throttled_us = meter_read_throttled_us(worker->page, finish->usage.wall_us);
 	finish->usage.queue_us = (job->started_ns - job->queued_ns) / NS_PER_US;
 	finish->usage.memory_peak_bytes = leaf_memory_peak_bytes(&worker->leaf);
 	finish->usage.memory_baseline_bytes =

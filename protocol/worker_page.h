@@ -58,6 +58,7 @@ enum page_stream { PAGE_STREAM_STDOUT, PAGE_STREAM_STDERR, PAGE_STREAM_COUNT };
  */
 struct page_meter {
 	int64_t granted, left;
+	uint64_t slept_ns; /* held back by its rate, all threads; sleeps that have ended */
 };
 
 /* Why stintd asks a worker to stop. It kills it soon after, whether the worker heeds it or not. */
