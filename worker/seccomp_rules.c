@@ -79,19 +79,25 @@
 #define FATAL(call)                                                                                \
 	{#call, SCMP_SYS(call), SECCOMP_RULE_FATAL, SECCOMP_PROFILE_BASE, 0, {{0, false, 0, 0}}, 0},
 
+#define ONLY_X86_64(...) __VA_ARGS__
+#define ONLY_AARCH64(...)
 #define KERNEL_LARGEFILE 0100000u
 #define KERNEL_DIRECTORY 0200000u
 #define KERNEL_NOFOLLOW  0400000u
 static const struct seccomp_rule X86_64[] = {
 #include "worker/seccomp_rules.def"
 };
+#undef ONLY_X86_64
+#undef ONLY_AARCH64
 #undef KERNEL_LARGEFILE
 #undef KERNEL_DIRECTORY
 #undef KERNEL_NOFOLLOW
 
-#define KERNEL_LARGEFILE 0400000u
-#define KERNEL_DIRECTORY 0040000u
-#define KERNEL_NOFOLLOW  0100000u
+#define ONLY_X86_64(...)
+#define ONLY_AARCH64(...) __VA_ARGS__
+#define KERNEL_LARGEFILE  0400000u
+#define KERNEL_DIRECTORY  0040000u
+#define KERNEL_NOFOLLOW   0100000u
 static const struct seccomp_rule AARCH64[] = {
 #include "worker/seccomp_rules.def"
 };

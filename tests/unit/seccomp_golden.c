@@ -240,6 +240,15 @@ holds(const struct golden_term *term, const uint64_t args[6], uint32_t own)
 	return false;
 }
 
+bool
+golden_holds(const struct golden_condition *condition, const uint64_t args[6], uint32_t own)
+{
+	for (size_t i = 0; i < condition->count; i++)
+		if (!holds(&condition->terms[i], args, own))
+			return false;
+	return true;
+}
+
 uint32_t
 golden_expect(const struct golden *golden, unsigned who, int number, const uint64_t args[6],
 	      uint32_t own)
@@ -253,14 +262,8 @@ golden_expect(const struct golden *golden, unsigned who, int number, const uint6
 	line = number < GOLDEN_NUMBERS ? golden->of[who][number] : NULL;
 	if (!line)
 		return SECCOMP_RET_ERRNO | ENOSYS;
-	for (size_t i = 0; i < line->count; i++) {
-		size_t held = 0;
-
-		while (held < line->conditions[i].count &&
-		       holds(&line->conditions[i].terms[held], args, own))
-			held++;
-		if (held == line->conditions[i].count)
+	for (size_t i = 0; i < line->count; i++)
+		if (golden_holds(&line->conditions[i], args, own))
 			return line->action;
-	}
 	return line->count ? line->otherwise : line->action;
 }

@@ -56,6 +56,8 @@ struct golden {
 /* Prints what is wrong and where; -1 then. name: x86_64 or aarch64. */
 int golden_load(const char *name, struct golden *ret_golden);
 
+bool golden_holds(const struct golden_condition *condition, const uint64_t args[6], uint32_t own);
+
 /* What is to be returned; own: the pid that =own means. */
 uint32_t golden_expect(const struct golden *golden, unsigned who, int number,
 		       const uint64_t args[6], uint32_t own);

@@ -174,7 +174,7 @@ static const struct judged JUDGED[] = {
     SAME("clock alarm", SYS_clock_gettime, REFUSED(EINVAL), CLOCK_REALTIME_ALARM),
     SAME("clock of another", SYS_clock_gettime, REFUSED(EINVAL), (uint32_t)-6),
     SAME("sleep monotonic", SYS_clock_nanosleep, ALLOWED, CLOCK_MONOTONIC),
-    SAME("sleep boottime", SYS_clock_nanosleep, ALLOWED, CLOCK_BOOTTIME),
+    SAME("sleep boottime", SYS_clock_nanosleep, REFUSED(EINVAL), CLOCK_BOOTTIME),
     SAME("sleep cpu", SYS_clock_nanosleep, REFUSED(EINVAL), CLOCK_PROCESS_CPUTIME_ID),
     SAME("getrandom", SYS_getrandom, ALLOWED, 0, 0, 1 /* GRND_NONBLOCK */),
     SAME("getrandom random", SYS_getrandom, REFUSED(EINVAL), 0, 0, 2),

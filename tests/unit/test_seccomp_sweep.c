@@ -77,9 +77,6 @@ static const struct {
     {SYS_rt_sigreturn, ANY_SIGNAL, "takes registers from a frame that is not there"},
     {SYS_ppoll, SIGALRM, "waits for nothing, for ever"},
     {SYS_pselect6, SIGALRM, "the same"},
-#ifdef SYS_select
-    {SYS_select, SIGALRM, "the same"},
-#endif
 #ifdef SYS_pause
     {SYS_pause, SIGALRM, "the same"},
 #endif
