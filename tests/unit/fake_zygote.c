@@ -204,7 +204,11 @@ fake_start_generation(struct fake_shared *shared, int link, uint64_t number)
 		fake_zygote_main(shared, ends[1]);
 	}
 	shared->zygote = pid;
+	shared->zygotes[number % FAKE_GENERATIONS_MAX] = pid;
 	shared->generations++;
+	shared->live++;
+	if (shared->live > shared->live_max)
+		shared->live_max = shared->live;
 	base_close(&ends[1]);
 	fake_send(link, &message, &ends[0], 1);
 	base_close(&ends[0]);
@@ -214,15 +218,17 @@ static void __attribute__((noreturn)) fake_spawner_main(struct fake_shared *shar
 {
 	struct message message;
 	int signals = fake_child_signals(), fds[FDS_PER_MESSAGE_MAX], status;
-	uint64_t number = 0;
 	size_t fd_count;
+	pid_t pid;
 	for (;;) {
 		if (fake_wait(link, signals, &message, fds, &fd_count)) {
 			if (message.type == MESSAGE_GENERATION_START) {
-				number = message.body.generation.number;
-				fake_start_generation(shared, link, number);
+				fake_start_generation(shared, link, message.body.generation.number);
 			} else if (message.type == MESSAGE_GENERATION_END) {
-				(void)kill(shared->zygote, SIGKILL);
+				uint64_t number = message.body.generation.number;
+				pid = shared->zygotes[number % FAKE_GENERATIONS_MAX];
+				if (pid > 0)
+					(void)kill(pid, SIGKILL);
 			} else if (message.type == MESSAGE_DAEMON_READY) {
 				shared->daemon_ready++;
 				message_init(&message, MESSAGE_DRAIN);
@@ -230,7 +236,13 @@ static void __attribute__((noreturn)) fake_spawner_main(struct fake_shared *shar
 					fake_send(link, &message, NULL, 0);
 			}
 		}
-		if (waitpid(-1, &status, WNOHANG) > 0) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			uint64_t number = 0;
+			while (number < FAKE_GENERATIONS_MAX && shared->zygotes[number] != pid)
+				number++;
+			require(number < FAKE_GENERATIONS_MAX);
+			shared->zygotes[number] = 0;
+			shared->live--;
 			message_init(&message, MESSAGE_GENERATION_ENDED);
 			message.body.generation.number = number;
 			message.body.generation.wait_status = status;
