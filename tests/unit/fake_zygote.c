@@ -76,14 +76,14 @@ fake_wait(int link, int signals, struct message *message, int *fds, size_t *fd_c
 }
 
 static void
-fake_fork_worker(struct fake_shared *shared, int link, int signals, const struct message *request,
-		 int *fds, struct fake_child *children)
+fake_fork_worker(struct fake_shared *shared, uint64_t number, int link, int signals,
+		 const struct message *request, int *fds, struct fake_child *children)
 {
 	struct message answer;
 	message_init(&answer, MESSAGE_FORKED);
 	answer.body.forked.serial = request->body.fork.serial;
-	if (shared->fail_forks > 0) {
-		shared->fail_forks--;
+	if (shared->fail_forks > 0 || number == shared->barren) {
+		shared->fail_forks -= shared->fail_forks > 0;
 		answer.body.forked.error = EAGAIN;
 		fake_send(link, &answer, NULL, 0);
 		return;
@@ -142,7 +142,7 @@ fake_reap(int link, struct fake_child *children)
 	}
 }
 
-static void __attribute__((noreturn)) fake_zygote_main(struct fake_shared *shared, int link)
+static void __attribute__((noreturn)) fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
 {
 	static struct fake_child children[FAKE_WORKERS_MAX];
 	struct message message;
@@ -167,7 +167,7 @@ static void __attribute__((noreturn)) fake_zygote_main(struct fake_shared *share
 				(void)pause();
 		}
 		if (message.type == MESSAGE_FORK)
-			fake_fork_worker(shared, link, signals, &message, fds, children);
+			fake_fork_worker(shared, number, link, signals, &message, fds, children);
 		for (size_t i = 0; i < fd_count; i++)
 			base_close(&fds[i]);
 		if (message.type != MESSAGE_KILL)
@@ -201,7 +201,7 @@ fake_start_generation(struct fake_shared *shared, int link, uint64_t number)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		base_close(&link);
 		base_close(&ends[0]);
-		fake_zygote_main(shared, ends[1]);
+		fake_zygote_main(shared, number, ends[1]);
 	}
 	shared->zygote = pid;
 	shared->zygotes[number % FAKE_GENERATIONS_MAX] = pid;

@@ -20,6 +20,7 @@ struct fake_shared {
 	volatile unsigned daemon_ready;       /* MESSAGE_DAEMON_READY seen */
 	unsigned fail_starts;	      /* generations that shall fail to start */
 	unsigned fail_forks;	      /* forks that shall be refused */
+	uint64_t barren;	      /* number of a generation that shall refuse all forks */
 	unsigned mute_workers;	      /* workers that shall die before their hello */
 	unsigned breaking_workers;    /* workers that shall die with the job unread */
 	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */

@@ -50,8 +50,8 @@ extremes(void **state)
 static void
 failures_slow_it_down(void **state)
 {
-	static const uint64_t DELAYS[] = {RECYCLE_INTERVAL_MS, 1000,  2000,  4000, 8000,
-					  16000,               32000, 60000, 60000};
+	static const uint64_t DELAYS[] = {
+	    RECYCLE_INTERVAL_MS, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
 	for (unsigned i = 0; i < sizeof(DELAYS) / sizeof(DELAYS[0]); i++)
 		assert_int_equal(recycle_delay_ms(i), DELAYS[i]);
 	assert_int_equal(recycle_delay_ms(UINT32_MAX), RECYCLE_RETRY_MAX_MS);
