@@ -1,6 +1,6 @@
 /*
- * One generation: one zygote, its cgroup directories, its link. There are two of these objects; each
- * is used for one generation after another (succession.h).
+ * One generation: one zygote, its cgroup directories, its link. There are two of these objects;
+ * each is used for one generation after another (succession.h).
  */
 #ifndef STINT_DAEMON_GENERATION_H
 #define STINT_DAEMON_GENERATION_H

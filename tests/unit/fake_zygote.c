@@ -142,7 +142,8 @@ fake_reap(int link, struct fake_child *children)
 	}
 }
 
-static void __attribute__((noreturn)) fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
+static void __attribute__((noreturn))
+fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
 {
 	static struct fake_child children[FAKE_WORKERS_MAX];
 	struct message message;
