@@ -10,6 +10,7 @@
 
 #define RECYCLE_LEAD_SHARE   8u /* the successor is asked for an eighth before the end */
 #define RECYCLE_INTERVAL_MS  500u
+#define RECYCLE_AGAIN_MS     250u /* after a start, when it was lost: the spawner counts requests */
 #define RECYCLE_RETRY_MS     1000u
 #define RECYCLE_RETRY_MAX_MS 60000u
 

@@ -50,6 +50,8 @@ succession_plan(const struct succession *succession, uint64_t *ret_delay_ms)
 	} else if (front == GENERATION_NONE &&
 		   (back == GENERATION_NONE || back == GENERATION_RETIRING)) {
 		pause_ms = backoff_delay_ms(succession->failures);
+		if (pause_ms < RECYCLE_AGAIN_MS)
+			pause_ms = RECYCLE_AGAIN_MS;
 	} else {
 		return false;
 	}
