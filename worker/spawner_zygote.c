@@ -31,8 +31,8 @@
 	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 #define SPAWNER_ZYGOTE_GROUP_BYTES (CGROUP_TREE_GENERATION_BYTES + 8)
 
-/* Of the removal of a generation's groups: three for each of the most leaves there can be. */
-#define SPAWNER_ZYGOTE_STEPS_MAX 12288u
+/* Of the removal of a generation's groups: two for each of the most leaves there can be. */
+#define SPAWNER_ZYGOTE_STEPS_MAX 4096u
 
 static const char *const SPAWNER_ZYGOTE_LEVELS[] = {"error", "warning", "info", "debug"};
 

@@ -159,13 +159,13 @@ class Hostile(unittest.TestCase):
         service = self.bring("serving")
         pid = int(service.asked("id")["pid"])
         service.client.settimeout(60)
-        made = dict(word.split(":") for word in service.ask("fill 1 13000").split())
+        made = dict(word.split(":") for word in service.ask("fill 1 4500").split())
         for roles, count in made.items():
-            assert int(count) < 4096 if int(roles) & 16 else count == "13000", made
+            assert int(count) < 2048 if int(roles) & 16 else count == "4500", made
         self.send(service, "end 1")
-        if "13000" in made.values():
+        if "4500" in made.values():
             wait_for(lambda: "fills the control groups" in service.text(), "a verdict")
-            self.check_end(service, "serving", pid, "13000 groups")
+            self.check_end(service, "serving", pid, "4500 groups")
         else:
             assert service.asked("next")["status"] == "9"
             service.end()
