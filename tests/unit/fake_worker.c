@@ -98,9 +98,12 @@ fake_read_job(struct fake_stage *stage, int blob_fd)
 	size_t size = stage->terms.blob_bytes;
 	char *blob = malloc(size + 1);
 	require(blob);
-	if (blob_fd >= 0)
+	if (blob_fd >= 0) {
+		char start[2];
 		require(base_read_full(blob_fd, blob, size, NULL) == 0);
-	else
+		require(recv(stage->channel, start, sizeof(start), 0) == 1);
+		require(start[0] == WORKER_START_BYTE);
+	} else
 		require(recv(stage->channel, blob, size + 1, 0) == (ssize_t)size);
 	stage->page->phase = PHASE_RUNNING;
 	pack_reader_init(&reader, blob, size);
