@@ -156,8 +156,15 @@ fake_worker_main(struct fake_shared *shared, uint64_t serial, const int *fds)
 		shared->mute_workers--;
 		_exit(WORKER_EXIT_SETUP);
 	}
+	bool deaf = shared->deaf_workers > 0;
+	if (deaf) { /* its end of the channel takes nothing more */
+		shared->deaf_workers--;
+		require(shutdown(stage.channel, SHUT_RD) == 0);
+	}
 	stage.page->phase = PHASE_READY;
 	require(send(stage.channel, &hello, sizeof(hello), MSG_NOSIGNAL) == sizeof(hello));
+	while (deaf)
+		(void)pause();
 	int blob_fd = fake_read_terms(shared, &stage);
 	char *script = fake_read_job(&stage, blob_fd), *rest = script, *command;
 	while ((command = strsep(&rest, ";")))

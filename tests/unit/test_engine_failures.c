@@ -98,6 +98,22 @@ test_worker_breaks_before_it_took_the_job(void **state)
 	assert_text(&result->out, "fine");
 }
 
+/* Gone between two sends, as by a limit that is over before the job is sent: no failure of the
+ * pool.
+ */
+static void
+test_worker_goes_while_the_job_is_sent(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->deaf_workers = 3;
+	engine_fixture_start(fixture);
+	const struct run_result *result = run(fixture, "out fine");
+	assert_int_equal(result->status, STATUS_OK);
+	assert_text(&result->out, "fine");
+	assert_int_equal(info(fixture).jobs_ended[STATUS_INTERNAL_ERROR], 0);
+	assert_int_equal(info(fixture).workers_failed, 0); /* makes the pool slower for all */
+}
+
 /* A script that is too large for a datagram: a word that means nothing, then the command. */
 static void
 run_large(struct fixture *fixture, const char *command)
@@ -215,6 +231,7 @@ main(void)
 	    NEW(test_forks_fail),
 	    NEW(test_workers_die_before_hello),
 	    NEW(test_worker_breaks_before_it_took_the_job),
+	    NEW(test_worker_goes_while_the_job_is_sent),
 	    NEW(test_worker_breaks_before_a_large_job_started),
 	    NEW(test_large_job_cannot_pass_for_a_broken_worker),
 	    NEW(test_workers_break_for_good),
