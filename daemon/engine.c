@@ -255,7 +255,9 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	if (code == 0)
 		code = alarm_new(loop, stream_on_alarm, engine, &engine->stream_alarm, err);
 	if (code == 0)
-		code = generation_new(loop, spawner_fd, &inner, &engine->generation, err);
+		code = generation_new(loop, spawner_fd,
+				      (enum isolation_level)config_number(config, isolation),
+				      &inner, &engine->generation, err);
 	else
 		base_close(&spawner_fd);
 	if (code < 0) {

@@ -9,6 +9,7 @@
 
 #include "daemon/alarm.h"
 #include "daemon/backoff.h"
+#include "daemon/layers.h"
 #include "daemon/spawner_link.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
@@ -34,6 +35,10 @@ struct generation {
 	struct leaf_root root;
 	uint32_t uid_count;
 	struct message_zygote about;
+	enum isolation_level isolation;
+	uint64_t layers_outside,
+	    layers;      /* what the spawner says; what holds of the last that served */
+	bool served;     /* some generation has */
 	uv_loop_t *loop; /* borrowed from the caller */
 	struct generation_callbacks callbacks;
 };
@@ -166,8 +171,19 @@ generation_on_zygote_ready(void *context, const struct message_zygote *about)
 		generation_fatal(generation, &err);
 		return;
 	}
+	uint64_t layers = isolation_join(generation->layers_outside, about->layers);
+	if (layers_check(generation->isolation, layers, &err) < 0) {
+		/* At the start nothing would change by trying again; later something has. */
+		if (generation->served)
+			generation_abandon(generation, err.text);
+		else
+			generation_fatal(generation, &err);
+		return;
+	}
 	alarm_stop(generation->alarm);
 	generation->about = *about;
+	generation->layers = layers;
+	generation->served = true;
 	generation_move(generation, GENERATION_SERVING);
 	log_info("generation", "generation %llu serves", (unsigned long long)generation->number);
 	generation->callbacks.serving(generation->callbacks.context);
@@ -214,6 +230,7 @@ generation_take(struct generation *generation, const struct message_generation *
 	root->dir_count = about->dir_count;
 	root->gid = about->uid_base;
 	generation->uid_count = about->uid_count;
+	generation->layers_outside = about->layers;
 	uint32_t missing = CGROUP_ROLES_ALL & ~leaf_root_roles(root);
 	if (missing)
 		log_warning("generation", "no cgroup hierarchy for:%s%s%s%s",
@@ -294,8 +311,9 @@ generation_on_spawner_closed(void *context, const struct error *err)
 }
 
 int
-generation_new(uv_loop_t *loop, int spawner_fd, const struct generation_callbacks *callbacks,
-	       struct generation **ret_generation, struct error *err)
+generation_new(uv_loop_t *loop, int spawner_fd, enum isolation_level isolation,
+	       const struct generation_callbacks *callbacks, struct generation **ret_generation,
+	       struct error *err)
 {
 	struct spawner_link_callbacks inner = {generation_on_started, generation_on_ended,
 					       generation_on_drain, generation_on_spawner_closed,
@@ -303,6 +321,7 @@ generation_new(uv_loop_t *loop, int spawner_fd, const struct generation_callback
 	struct generation *generation = calloc(1, sizeof(*generation));
 	require(generation);
 	generation->loop = loop;
+	generation->isolation = isolation;
 	generation->callbacks = *callbacks;
 	leaf_root_init(&generation->root);
 	inner.context = generation;
@@ -366,6 +385,12 @@ const struct message_zygote *
 generation_about(const struct generation *generation)
 {
 	return &generation->about;
+}
+
+uint64_t
+generation_layers(const struct generation *generation)
+{
+	return generation->layers;
 }
 
 void

@@ -8,6 +8,7 @@
 #include "daemon/leaf.h"
 #include "daemon/zygote_link.h"
 #include "protocol/error.h"
+#include "protocol/isolation.h"
 #include "protocol/message.h"
 
 #include <stdbool.h>
@@ -36,9 +37,12 @@ struct generation_callbacks {
 	void *context;
 };
 
-/* Asks for generation 1 at once. spawner_fd is owned from here on, also on failure. */
-int generation_new(uv_loop_t *loop, int spawner_fd, const struct generation_callbacks *callbacks,
-		   struct generation **ret_generation, struct error *err);
+/* Asks for generation 1 at once. One that lacks a layer of `isolation` does not serve:
+ * ERROR_UNSUPPORTED by `fatal` when none has served yet. spawner_fd is owned from here on, also on
+ * failure. */
+int generation_new(uv_loop_t *loop, int spawner_fd, enum isolation_level isolation,
+		   const struct generation_callbacks *callbacks, struct generation **ret_generation,
+		   struct error *err);
 /* No callback after it. */
 void generation_free(struct generation **generation);
 
@@ -50,6 +54,8 @@ const struct leaf_root *generation_root(const struct generation *generation);
 uint32_t generation_uid_count(const struct generation *generation);
 /* What the last zygote that became ready said of itself; zeroes before the first. */
 const struct message_zygote *generation_about(const struct generation *generation);
+/* The layers that hold of it: bits of enum isolation_layer; 0 before the first. */
+uint64_t generation_layers(const struct generation *generation);
 
 /* A worker became ready: the generation is good, its failures are forgotten. */
 void generation_prove(struct generation *generation);

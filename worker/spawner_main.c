@@ -17,6 +17,7 @@
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "protocol/isolation.h"
 #include "worker/cgroup_remove.h"
 #include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
@@ -157,6 +158,7 @@ static bool
 spawner_main_reap(struct spawner *spawner)
 {
 	char how[48];
+	bool refused;
 	int status;
 
 	for (size_t i = 0; i < SPAWNER_GENERATIONS_MAX; i++) {
@@ -174,7 +176,10 @@ spawner_main_reap(struct spawner *spawner)
 		return true;
 	if (!spawner->stopping || status != 0)
 		log_error("spawner", "stintd %s", spawner_main_how(status, how, sizeof(how)));
-	return spawner_daemon_ended(spawner, clock_now_ns(&CLOCK_SYSTEM));
+	/* It has said what this machine lacks: that does not change by itself. */
+	refused = WIFEXITED(status) && WEXITSTATUS(status) == ISOLATION_EXIT_REFUSED &&
+		  !spawner->daemon.backoff.ever_ready;
+	return spawner_daemon_ended(spawner, clock_now_ns(&CLOCK_SYSTEM)) && !refused;
 }
 
 /* Start what is due. False: give up. */
