@@ -57,6 +57,9 @@ struct row {
 /* Calls of the set-up, and calls with something to check. */
 static const struct row ROWS[] = {
     {SYS_seccomp, TO_KILL},
+    {SYS_landlock_create_ruleset, TO_KILL},
+    {SYS_landlock_add_rule, TO_KILL},
+    {SYS_landlock_restrict_self, TO_KILL},
     {SYS_openat, TO_OPENAT},
     {SYS_kill, TO_OWN_KILL},
     {SYS_tgkill, TO_OWN_TGKILL},

@@ -21,11 +21,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define SPAWNER_LAYERS_PATH_BYTES 64
-#define SPAWNER_LAYERS_TEXT_BYTES 4096
-#define SPAWNER_LAYERS_OVERFLOW   65534
+#define SPAWNER_LAYERS_PATH_BYTES       64
+#define SPAWNER_LAYERS_TEXT_BYTES       4096
+#define SPAWNER_LAYERS_OVERFLOW         65534
+#define SPAWNER_LAYERS_LANDLOCK_VERSION 1u /* flag: ask for the version */
 
 static uint64_t
 spawner_layers_namespaces(pid_t pid)
@@ -133,6 +135,15 @@ spawner_layers_tree(const struct cgroup_tree *tree, int dir_fd, pid_t pid)
 	if ((tree->roles & CGROUP_ROLE_KILL) && faccessat(dir_fd, "cgroup.kill", W_OK, 0) == 0)
 		layers |= ISOLATION_BIT(cgroup_kill);
 	return layers;
+}
+
+bool
+spawner_layers_wants_landlock(const struct config *config)
+{
+	uint64_t needed = isolation_needed((enum isolation_level)config_number(config, isolation));
+
+	return (needed & ISOLATION_BIT(landlock)) ||
+	       syscall(SYS_landlock_create_ruleset, NULL, 0, SPAWNER_LAYERS_LANDLOCK_VERSION) > 0;
 }
 
 uint64_t

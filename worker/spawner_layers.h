@@ -4,8 +4,10 @@
 #ifndef STINT_WORKER_SPAWNER_LAYERS_H
 #define STINT_WORKER_SPAWNER_LAYERS_H
 
+#include "protocol/config.h"
 #include "worker/cgroup_find.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -15,6 +17,10 @@
  */
 uint64_t spawner_layers_find(const struct cgroup_trees *trees, const char *name, pid_t pid,
 			     uint32_t map_base, uint32_t map_count);
+
+/* Whether workers shall enter Landlock: where the level insists on it, and wherever there is one.
+ */
+bool spawner_layers_wants_landlock(const struct config *config);
 
 /* Whether an id map, as /proc shows it, is the one line "0 base count". Pure. */
 bool spawner_layers_map(const char *text, uint32_t base, uint32_t count);

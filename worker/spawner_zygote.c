@@ -55,6 +55,8 @@ spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, pid
 	    seed,
 	    ZYGOTE_ARGS_ASYNCIO,
 	    config_number(config, asyncio) ? "yes" : "no",
+	    ZYGOTE_ARGS_LANDLOCK,
+	    spawner_layers_wants_landlock(config) ? "on" : "off",
 	    ZYGOTE_ARGS_LOG_LEVEL,
 	    SPAWNER_ZYGOTE_LEVELS[config_number(config, log_level)],
 	    NULL,

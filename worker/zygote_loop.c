@@ -65,6 +65,8 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 {
 	struct sandbox sandbox = {.serial = request->serial,
 				  .uid = request->uid,
+				  .landlock = loop->settings->landlock,
+				  .mdwe = loop->settings->mdwe,
 				  .baseline_data_bytes = loop->settings->baseline_data_bytes};
 	autoclose int pidfd = -1;
 	struct message answer;

@@ -129,10 +129,10 @@ proof_listen(const struct zygote_proof *proof, uint64_t *ret_layers, struct erro
 }
 
 int
-zygote_proof_run(struct zygote_proof *proof, const struct zygote_fork *fork,
-		 uint64_t baseline_data_bytes, uint64_t *ret_layers, struct error *err)
+zygote_proof_run(struct zygote_proof *proof, const struct zygote_loop *loop, uint64_t *ret_layers,
+		 struct error *err)
 {
-	const struct zygote_fork plain = {.tid = fork->tid}; /* without a leaf */
+	const struct zygote_fork plain = {.tid = loop->fork.tid}; /* without a leaf */
 	struct sandbox sandbox = {
 	    .uid = PROOF_UID,
 	    .fds = {[FORK_FD_CHANNEL] = proof->channel[1],
@@ -140,7 +140,9 @@ zygote_proof_run(struct zygote_proof *proof, const struct zygote_fork *fork,
 		    [FORK_FD_STDOUT] = proof->proc, /* as worker_prove wants it */
 		    [FORK_FD_STDERR] = proof->page,
 		    [FORK_FD_PAGE] = proof->page},
-	    .baseline_data_bytes = baseline_data_bytes};
+	    .landlock = loop->landlock,
+	    .mdwe = loop->mdwe,
+	    .baseline_data_bytes = loop->baseline_data_bytes};
 	autoclose int pidfd = -1;
 	uint64_t layers = 0;
 	int status = 0, result = proof_send_terms(proof, err);

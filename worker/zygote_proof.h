@@ -6,7 +6,7 @@
 #define STINT_WORKER_ZYGOTE_PROOF_H
 
 #include "protocol/error.h"
-#include "worker/zygote_fork.h"
+#include "worker/zygote_loop.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ int zygote_proof_open(const char *stdlib, int *proc, struct zygote_proof *ret_pr
  * the zygote vouches for. A worker that does not come through its steps is an error that names the
  * step. Closes everything, also on failure.
  */
-int zygote_proof_run(struct zygote_proof *proof, const struct zygote_fork *fork,
-		     uint64_t baseline_data_bytes, uint64_t *ret_layers, struct error *err);
+int zygote_proof_run(struct zygote_proof *proof, const struct zygote_loop *loop,
+		     uint64_t *ret_layers, struct error *err);
 
 #endif

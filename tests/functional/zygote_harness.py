@@ -108,8 +108,12 @@ class Worker:
                 return struct.unpack("iii", content)[0]
         raise AssertionError("no credentials")
 
-    def terms(self, blob, stdin=None, flags=0, as_file=False, magic=0x53545431, **limits):
+    def terms(self, blob, stdin=None, flags=0, as_file=False, magic=0x53545431, stdin_fd=None, **limits):
+        """stdin_fd: any descriptor for fd 0, in place of a file with the bytes `stdin`."""
         fds = []
+        if stdin_fd is not None:
+            fds.append(os.dup(stdin_fd))
+            flags |= STDIN_FD
         if stdin is not None:
             fds.append(os.memfd_create("stdin"))
             os.write(fds[0], stdin)
@@ -161,7 +165,7 @@ class Worker:
 class Zygote:
     """One generation."""
 
-    def __init__(self, program, preload="", asyncio="yes", trees=TREES, hash_seed=0, other_dir=None):
+    def __init__(self, program, preload="", asyncio="yes", trees=TREES, hash_seed=0, other_dir=None, landlock="on"):
         self.trees = {name: bits for name, bits in trees.items()
                       if os.path.isdir(os.path.join(CGROUPS, name))}
         self.group = "stint-harness-%d-%x" % (os.getpid(), time.monotonic_ns() & 0xffffff)
@@ -176,7 +180,7 @@ class Zygote:
         self.link.settimeout(20)
         self.arguments = [program, "--root", ROOT, "--stdlib", STDLIB, "--roles",
                           ",".join(map(str, roles)), "--preload", preload,
-                          "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--log-level", "info"]
+                          "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--landlock", landlock, "--log-level", "info"]
         self.keeper = self.start(their_link)
         their_link.close()
 
