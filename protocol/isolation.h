@@ -40,7 +40,7 @@ _Static_assert(ISOLATION_LAYER_COUNT <= 64, "a set of layers is one word");
 #define ISOLATION_ALL ((UINT64_C(1) << ISOLATION_LAYER_COUNT) - 1)
 
 /* Exit status of stintd when it refuses to serve and a restart would change nothing. */
-#define ISOLATION_EXIT_REFUSED 3
+#define ISOLATION_EXIT_REFUSED 78 /* EX_CONFIG of sysexits.h */
 
 struct isolation_row {
 	const char *name, *sentence, *remedy; /* static */

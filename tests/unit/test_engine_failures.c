@@ -197,8 +197,8 @@ test_a_layer_gets_lost_later(void **state)
 	RUN_UNTIL(fixture->ready);
 	fixture->fake.shared->lacking = ISOLATION_BIT(seccomp);
 	assert_int_equal(kill(fixture->fake.shared->zygote, SIGKILL), 0);
-	submit(fixture, "out waits", 1, 0);
 	RUN_UNTIL(info(fixture).generation == 2);
+	submit(fixture, "out waits", 1, 0);
 	unsigned forks = fixture->fake.shared->forks;
 	RUN_UNTIL(info(fixture).generation == 3);
 	assert_int_equal(fixture->fake.shared->forks, forks);
