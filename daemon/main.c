@@ -7,8 +7,8 @@
  * never regain (no_new_privs), sets its descriptor limit and hands over to daemon.c.
  *
  * It never runs as root, never forks and never opens a path that a client names. A fault at start
- * is one line on standard error and exit code 1, a wrong command line exit code 2; 78 says that this
- * machine or installation lacks something, so that the spawner need not try again.
+ * is one line on standard error and exit code 1, a wrong command line exit code 2; 78 says that
+ * this machine or installation lacks something, so that the spawner need not try again.
  */
 #include "daemon/daemon.h"
 #include "protocol/base_log.h"

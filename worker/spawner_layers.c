@@ -138,12 +138,17 @@ spawner_layers_tree(const struct cgroup_tree *tree, int dir_fd, pid_t pid)
 }
 
 bool
+spawner_layers_has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, SPAWNER_LAYERS_LANDLOCK_VERSION) > 0;
+}
+
+bool
 spawner_layers_wants_landlock(const struct config *config)
 {
 	uint64_t needed = isolation_needed((enum isolation_level)config_number(config, isolation));
 
-	return (needed & ISOLATION_BIT(landlock)) ||
-	       syscall(SYS_landlock_create_ruleset, NULL, 0, SPAWNER_LAYERS_LANDLOCK_VERSION) > 0;
+	return (needed & ISOLATION_BIT(landlock)) || spawner_layers_has_landlock();
 }
 
 uint64_t

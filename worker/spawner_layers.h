@@ -18,6 +18,7 @@
 uint64_t spawner_layers_find(const struct cgroup_trees *trees, const char *name, pid_t pid,
 			     uint32_t map_base, uint32_t map_count);
 
+bool spawner_layers_has_landlock(void);
 /* Whether workers shall enter Landlock: where the level insists on it, and wherever there is one.
  */
 bool spawner_layers_wants_landlock(const struct config *config);

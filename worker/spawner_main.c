@@ -24,6 +24,7 @@
 #include "worker/spawner_guardian.h"
 #include "worker/spawner_monitor.h"
 #include "worker/spawner_options.h"
+#include "worker/spawner_preflight.h"
 #include "worker/spawner_root.h"
 #include "worker/spawner_zygote.h"
 
@@ -84,9 +85,11 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	const char *keep[] = {options->stintd, options->zygote, SPAWNER_ROOT_STDLIB,
 			      SPAWNER_ROOT_ZONEINFO};
 	bool fallback;
-	int rc =
-	    spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid, &fallback, err);
+	int rc = spawner_preflight(&spawner->config, err);
 
+	if (rc == 0)
+		rc = spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid,
+					    &fallback, err);
 	if (rc == 0)
 		rc = spawner_options_open(spawner, options, err);
 	if (rc == 0 && fallback)
@@ -294,8 +297,9 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 
 	if (geteuid() != 0) {
 		(void)fprintf(stderr,
-			      "stint-spawner: root is needed, to make namespaces and control "
-			      "groups (remedy: sudo, or the systemd unit)\n");
+			      "stint-spawner: root is needed, to make namespaces, accounts of "
+			      "workers and control groups (remedy: sudo, or the systemd unit); no "
+			      "level of isolation does without it\n");
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
 	if (spawner_main_signals(&signal_fd, &err) < 0 ||

@@ -26,8 +26,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SPAWNER_ZYGOTE_NAMESPACES                                                                  \
-	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 #define SPAWNER_ZYGOTE_GROUP_BYTES (CGROUP_TREE_GENERATION_BYTES + 8)
 
 static const char *const SPAWNER_ZYGOTE_LEVELS[] = {"error", "warning", "info", "debug"};
