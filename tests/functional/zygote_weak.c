@@ -1,6 +1,6 @@
 /*
- * A zygote that leaves out one layer: the real program, with one function of the confinement made to
- * do nothing. Which one is told by the name under which it is started, "without-LAYER". For the test
+ * A zygote that leaves out one layer: the real program, with one function of the confinement made
+ * to do nothing. Which one is told by its name, "without-LAYER". For the test
  * that such a zygote is found out before a job; test code only, never installed.
  */
 #define _GNU_SOURCE
