@@ -12,6 +12,18 @@ import harness
 DEF = os.path.join(harness.TOP, "protocol", "isolation.def")
 WEAK = os.path.join(harness.BUILD, "worker", "zygote_weak")
 
+# Makes the machine look like a kernel without Landlock to a program and all below it.
+NO_LANDLOCK = """#!/usr/bin/python3
+import ctypes, os, struct, sys
+LANDLOCK_CREATE_RULESET, ENOSYS, LOAD, EQUAL, RETURN = 444, 38, 0x20, 0x15, 0x06
+code = [(LOAD, 0, 0, 0), (EQUAL, 0, 1, LANDLOCK_CREATE_RULESET), (RETURN, 0, 0, 0x00050000 | ENOSYS),
+        (RETURN, 0, 0, 0x7fff0000)]
+text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in code))
+program = struct.pack("HxxxxxxQ", len(code), ctypes.addressof(text))
+assert ctypes.CDLL(None).prctl(22, 2, program, 0, 0) == 0
+os.execv(SPAWNER, [SPAWNER] + sys.argv[1:])
+"""
+
 
 def layers():
     with open(DEF, encoding="utf-8") as file:
@@ -155,6 +167,33 @@ class Start(unittest.TestCase):
             self.assertRegex(done.stdout.decode(), r"(?m)^  risk +landlock +not there")
             full = harness.stint("doctor", "--isolation", "full", socket_path=daemon.socket)
             self.assertEqual(full.returncode, 1, full.stdout)
+            self.assertEqual(daemon.stop(), 0)
+            daemon.wait_clean()
+        finally:
+            daemon.kill()
+            daemon.remove()
+
+    def without_landlock(self):
+        path = f"{self.directory}/spawner"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(NO_LANDLOCK.replace("SPAWNER", repr(harness.SPAWNER)))
+        os.chmod(path, 0o755)
+        return path
+
+    def test_a_kernel_without_landlock(self):
+        spawner, harness.SPAWNER = harness.SPAWNER, self.without_landlock()
+        try:
+            code, log = self.start()
+            self.assertEqual(code, 1, log)
+            self.assertRegex(log, "isolation = full needs landlock.*remedy: boot with landlock in the lsm= list")
+            daemon = harness.Daemon(isolation="reduced")
+        finally:
+            harness.SPAWNER = spawner
+        try:
+            with daemon.connect() as client:
+                self.assertEqual(client.call("daemon.info")["isolation_missing"], ["landlock"])
+                self.assertEqual(client.run("print(1)")["stdout"], "1\n")
+            self.assertIn("isolation = reduced: without layer landlock", daemon.log())
             self.assertEqual(daemon.stop(), 0)
             daemon.wait_clean()
         finally:
