@@ -3,6 +3,7 @@
 
 The harness plays stintd, so it can give a job what stintd never would: descriptors of the host.
 """
+import errno
 import os
 import struct
 import unittest
@@ -11,7 +12,7 @@ import zygote_harness as harness
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORKER = os.path.join(os.environ.get("STINT_BUILD", os.path.join(TOP, ".quickstart", "build")), "worker")
-ZYGOTE = os.path.join(WORKER, "stint-zygote")
+ZYGOTE, FAULT = (os.path.join(WORKER, name) for name in ("stint-zygote", "zygote_fault"))
 
 
 def setUpModule():
@@ -71,9 +72,65 @@ class Landlock(Case):
         self.assertEqual(out, "True True ['dev', 'tmp', 'usr']\n")
 
     def test_no_descriptor_of_it_is_left(self):
-        out = self.run_job(self.start(), "import os\nfor n in range(64):\n    try: os.fstat(n); print(n)\n"
-                           "    except OSError: pass")
-        self.assertEqual(out.split(), ["0", "1", "2"])
+        for landlock in ("on", "off"):
+            out = self.run_job(self.start(landlock=landlock), "import os\nfor n in range(64):\n"
+                               "    try: os.fstat(n); print(n)\n    except OSError: pass")
+            self.assertEqual(out.split(), ["0", "1", "2"], landlock)
+
+
+class Faults(unittest.TestCase):
+    """The n-th call of the n-th worker's set-up fails: no worker that is not confined whole runs its job."""
+
+    # Before the page is mapped nobody can be told which step it was.
+    MUTE = 2
+    SILENT = ("page", "interpreter")  # the probe's interpreter makes no call
+    STEPS = ["page", "leaf", "descriptors", "rlimits", "ids", "capabilities", "lock", "landlock", "code", "parent",
+             "signals", "interpreter", "hello", "terms", "stdin", "limits", "filter", "blob"]
+
+    def attempt(self, zygote, **terms):
+        worker = zygote.worker()
+        self.addCleanup(worker.close)
+        self.assertEqual(worker.fork(), 0)
+        try:
+            worker.hello()
+            worker.terms(b"hello", stdin=b"x", **terms)
+        except (OSError, struct.error, AssertionError):
+            pass  # it is dead already; a hello that is cut is none
+        worker.wait()
+        return worker
+
+    def check(self, number, **terms):
+        zygote = harness.Zygote(FAULT, preload=str(number))
+        self.addCleanup(zygote.stop)
+        zygote.ready()
+        seen = []
+        for count in range(1, 200):
+            worker = self.attempt(zygote, **terms)
+            step, error, name = worker.setup()
+            if worker.exited["exit_code"] == 0:
+                self.assertEqual(worker.out(), "hello\n")
+                break
+            text = f"call {count}: step {step} ({name}), errno {error}, {worker.exited}, {worker.out()!r}"
+            self.assertEqual(worker.exited["exit_code"], 126, text)
+            self.assertEqual(worker.out(), "", text)
+            self.assertNotEqual(worker.phase(), "running", text)
+            if count > self.MUTE:
+                self.assertGreater(error, 0, text)
+                self.assertEqual(step, self.STEPS.index(name) + 1, text)
+                if name not in seen:
+                    seen.append(name)
+        return count, seen
+
+    def test_every_call(self):
+        for number in (errno.EPERM, errno.ENOMEM):
+            with self.subTest(errno=errno.errorcode[number]):
+                count, seen = self.check(number)
+                self.assertEqual(seen, [name for name in self.STEPS if name not in self.SILENT])
+                self.assertGreater(count, 60)
+
+    def test_every_call_with_a_job_by_descriptor(self):
+        _, seen = self.check(errno.EIO, as_file=True)
+        self.assertEqual(seen, [name for name in self.STEPS if name not in self.SILENT])
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
 VERSION = 2  # of the messages
 MESSAGE = struct.Struct("<II184s")
 TERMS = struct.Struct("<IIQQQ12Q")
+ABI = 2
 PAGE_RESULT = 65536
 PAGE_BYTES = PAGE_RESULT + (80 << 20) + (16 << 20)
 PAGE_SETUP_NAME = 88
@@ -103,14 +104,16 @@ class Worker:
         """Waits for the hello; returns the host pid."""
         data, ancillary, _, _ = self.channel.recvmsg(64, 256)
         magic, abi, serial = struct.unpack("<IIQ", data)
-        assert (magic, abi, serial) == (0x53544831, 1, self.serial), data
+        assert (magic, abi, serial) == (0x53544831, ABI, self.serial), data
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
                 return struct.unpack("iii", content)[0]
         raise AssertionError("no credentials")
 
-    def terms(self, blob, stdin=None, flags=0, as_file=False, magic=0x53545431, stdin_fd=None, **limits):
-        """stdin_fd: any descriptor for fd 0, in place of a file with the bytes `stdin`."""
+    def terms(self, blob, stdin=None, flags=0, as_file=False, magic=0x53545431, stdin_fd=None, start=True,
+              **limits):
+        """stdin_fd: any descriptor for fd 0, in place of a file with the bytes `stdin`.
+        start: send what comes behind the record."""
         fds = []
         if stdin_fd is not None:
             fds.append(os.dup(stdin_fd))
@@ -129,9 +132,9 @@ class Worker:
         socket.send_fds(self.channel, [record], fds)
         for fd in fds:
             os.close(fd)
-        if not as_file:
+        if start:
             try:
-                self.channel.send(blob)
+                self.channel.send(b"S" if as_file else blob)
             except OSError:
                 pass  # it did not like the record
 
@@ -278,7 +281,7 @@ class Zygote:
     def ready(self):
         body, _ = self.receive(READY)
         version, abi, data, rss, seed = struct.unpack_from("<IIQQQ", body)
-        assert (version, abi) == (VERSION, 1)
+        assert (version, abi) == (VERSION, ABI)
         return {"data": data, "rss": rss, "seed": seed, "python": body[32:96].rstrip(b"\0").decode()}
 
     def worker(self, leaf=True, uid=None, serial=None):
