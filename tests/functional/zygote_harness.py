@@ -33,7 +33,7 @@ TERMS = struct.Struct("<IIQQQ12Q")
 ABI = 2
 PAGE_RESULT = 65536
 PAGE_BYTES = PAGE_RESULT + (80 << 20) + (16 << 20)
-PAGE_SETUP_NAME = 88
+PAGE_SETUP_NAME = 96
 STDIN_FD, BLOB_FD, ASYNCIO, THREADS = 1, 2, 4, 8
 PHASES = ["new", "ready", "terms", "running", "ended"]
 LIMITS = dict(cpu_ms=2000, wall_ms=10000, memory_bytes=128 << 20, stdout_bytes=1 << 20,
