@@ -12,7 +12,8 @@
 
 /* Values of the setting `isolation`, weakest first. */
 enum isolation_level {
-	ISOLATION_DEVELOPMENT, /* no root: one account for all workers, no control groups */
+	ISOLATION_DEVELOPMENT, /* insists on no control group and on no account of its own for a
+				  worker */
 	ISOLATION_REDUCED,     /* production without the layers that old kernels lack */
 	ISOLATION_FULL,        /* default: every layer */
 	ISOLATION_LEVEL_COUNT
