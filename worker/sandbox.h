@@ -27,7 +27,8 @@ struct sandbox {
 	int tasks[CGROUP_DIRS_MAX]; /* v1: open for writing; number of them: */
 	size_t tasks_count;
 	const struct sandbox_landlock *landlock; /* borrowed from the zygote; NULL: switched off */
-	bool mdwe;                    /* the kernel can refuse executable memory for good */
+	const char *writable; /* static: a directory that the job may write to; NULL: none */
+	bool mdwe;            /* the kernel can refuse executable memory for good */
 	uint64_t baseline_data_bytes; /* what RLIMIT_DATA counts before the job */
 	void *page_base;              /* mapping of PAGE_FILE_BYTES; NULL before the first step */
 	struct worker_page *page;     /* its header */
