@@ -15,6 +15,7 @@ static const char OVERVIEW[] =
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
     "  stint selftest               attack the daemon harmlessly: does the sandbox hold?\n"
+    "  stint doctor                 what this machine has, or lacks, for isolation\n"
     "  stint help [COMMAND]         this, or a command's options\n"
     "  stint --version\n"
     "\n"
@@ -76,6 +77,18 @@ static const char SELFTEST[] =
     "\n"
     "Exit status: 0 all passed, 1 one failed, 125 no daemon, or it refused a job.\n";
 
+static const char DOCTOR[] =
+    "stint doctor [--json] [--isolation full|reduced|development] [--socket PATH]\n"
+    "\n"
+    "  Looks at the kernel, at the settings of the host and, when a daemon answers, at the layers\n"
+    "  that it has found to hold: each is ok, missing, a risk or not checked, with what it is "
+    "good\n"
+    "  for and the remedy. Needs no daemon and no root. What is needed depends on the level: the\n"
+    "  daemon's, or --isolation's, else full.\n"
+    "\n"
+    "Exit status: 0 all is there that the level needs (risks are warnings); 1 something is "
+    "missing.\n";
+
 static void
 client_help_limits(FILE *out)
 {
@@ -102,6 +115,8 @@ client_help(FILE *out, const char *command)
 		(void)fputs(CANCEL, out);
 	} else if (strcmp(command, "selftest") == 0) {
 		(void)fputs(SELFTEST, out);
+	} else if (strcmp(command, "doctor") == 0) {
+		(void)fputs(DOCTOR, out);
 	} else {
 		return -1;
 	}

@@ -91,7 +91,7 @@ class Secrets(unittest.TestCase):
     def test_earlier_jobs(self):
         source, given, printed, value = (canary() for _ in range(4))
         program = f"# {source}\nimport sys\nx = sys.stdin.read()\nprint('{printed[:10]}' + '{printed[10:]}')\n" \
-                  f"result = x\nimport time\ntime.sleep(1)"
+                  f"result = x\nimport time\ntime.sleep(6)"
         with self.daemon.connect() as client:
             ticket = client.send("job.run", {"source": program, "stdin": given, "args": [value]})
             harness.until(lambda: self.daemon.health()["jobs"]["running"] == 1, what="the job to run")

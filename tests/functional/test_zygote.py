@@ -234,7 +234,7 @@ def own_test_unknown_type(zygote):
 
 
 def own_test_version(zygote):
-    zygote.send(harness.KILL, struct.pack("<Q", 1), version=2)
+    zygote.send(harness.KILL, struct.pack("<Q", 1), version=harness.VERSION + 1)
     breach(zygote, "wrong version")
 
 

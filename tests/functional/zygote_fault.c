@@ -25,6 +25,7 @@
 
 static unsigned forks, calls; /* so far; calls of this worker */
 static bool armed;            /* in a worker, and in the zygote around its fork */
+static bool proved;           /* the first fork is over */
 static int error_number;
 
 /* True: this call fails. */
@@ -100,6 +101,10 @@ void __wrap_python_host_before_fork(void);
 void
 __wrap_python_host_before_fork(void)
 {
+	if (!proved) { /* the zygote's own: the worker that it makes before READY */
+		proved = true;
+		return;
+	}
 	forks++;
 	calls = 0;
 	armed = true;
@@ -118,9 +123,11 @@ void __wrap_python_host_after_fork(void);
 void
 __wrap_python_host_after_fork(void)
 {
+	bool was_armed = armed;
+
 	armed = false;
 	__real_python_host_after_fork();
-	armed = true;
+	armed = was_armed;
 }
 
 int __real_python_host_run(const struct worker_terms *terms, struct worker_page *page, void *base,

@@ -27,6 +27,7 @@ CGROUPS = "/sys/fs/cgroup"
 TREES = {"memory": 1, "cpuacct": 2, "pids": 4, "unified": 8 | 16}
 
 READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
+VERSION = 2  # of the messages
 MESSAGE = struct.Struct("<II184s")
 TERMS = struct.Struct("<IIQQQ12Q")
 ABI = 2
@@ -258,7 +259,7 @@ class Zygote:
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xff)
 
-    def send(self, kind, body=b"", fds=(), version=1):
+    def send(self, kind, body=b"", fds=(), version=VERSION):
         socket.send_fds(self.link, [MESSAGE.pack(kind, version, body)], list(fds))
 
     def receive(self, wanted):
@@ -268,7 +269,7 @@ class Zygote:
             if not data:
                 raise EOFError(self.log_text())
             kind, version, body = MESSAGE.unpack(data)
-            assert version == 1
+            assert version == VERSION
             if kind == EXITED:
                 fields = struct.unpack_from("<QiiQQQQQ", body)
                 names = "exit_code signal user_us system_us max_rss_bytes minor_faults major_faults"
@@ -280,7 +281,7 @@ class Zygote:
     def ready(self):
         body, _ = self.receive(READY)
         version, abi, data, rss, seed = struct.unpack_from("<IIQQQ", body)
-        assert (version, abi) == (1, ABI)
+        assert (version, abi) == (VERSION, ABI)
         return {"data": data, "rss": rss, "seed": seed, "python": body[32:96].rstrip(b"\0").decode()}
 
     def worker(self, leaf=True, uid=None, serial=None):

@@ -10,6 +10,7 @@
 
 #include "protocol/base_assert.h"
 #include "protocol/base_sys.h"
+#include "protocol/isolation.h"
 #include "protocol/message.h"
 #include "protocol/worker_abi.h"
 
@@ -154,6 +155,7 @@ fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
 	message.body.zygote.version = MESSAGE_VERSION;
 	message.body.zygote.abi = WORKER_ABI_VERSION;
 	message.body.zygote.baseline_rss_bytes = 4711;
+	message.body.zygote.layers = ISOLATION_ALL & ~shared->lacking;
 	strcpy(message.body.zygote.python, "3.11.fake");
 	fake_send(link, &message, NULL, 0);
 	for (;;) {
@@ -189,6 +191,7 @@ fake_start_generation(struct fake_shared *shared, int link, uint64_t number)
 	message.body.generation.number = number;
 	message.body.generation.uid_base = 100000;
 	message.body.generation.uid_count = 1024;
+	message.body.generation.layers = ISOLATION_ALL & ~shared->lacking;
 	if (shared->fail_starts > 0) {
 		shared->fail_starts--;
 		message.body.generation.error = ENOMEM;

@@ -26,6 +26,7 @@ struct fake_shared {
 	unsigned breaking_workers;    /* workers that shall die with the job unread */
 	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */
 	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
+	volatile uint64_t lacking;	      /* layers that the next generations shall not have */
 };
 
 struct fake {
