@@ -40,6 +40,7 @@ enum target {
 	TO_ENOSYS,
 	TO_ECHILD,
 	TO_EROFS,
+	TO_EINVAL,
 	TO_KILL,
 	TO_OPENAT,
 	TO_PRLIMIT,
@@ -57,7 +58,7 @@ struct row {
 /* Calls of the set-up, and calls with something to check. */
 static const struct row ROWS[] = {
     {SYS_seccomp, TO_KILL},
-    {SYS_openat, TO_OPENAT},
+    {SYS_mount, TO_KILL},
     {SYS_kill, TO_OWN_KILL},
     {SYS_tgkill, TO_OWN_TGKILL},
     {SYS_sched_getaffinity, TO_OWN_PID_OR_0},
@@ -73,6 +74,7 @@ static const struct row ROWS[] = {
     {SYS_setgroups, TO_EPERM},
     {SYS_setresgid, TO_EPERM},
     {SYS_setresuid, TO_EPERM},
+    {SYS_chdir, TO_EPERM},
 };
 
 static const uint32_t ASYNCIO_CALLS[] = {
@@ -82,6 +84,21 @@ static const uint32_t ASYNCIO_CALLS[] = {
 #endif
     SYS_epoll_pwait,   SYS_eventfd2,    SYS_pipe2,      SYS_socketpair, SYS_sendto,
     SYS_recvfrom,      SYS_getsockname, SYS_getsockopt, SYS_shutdown,
+};
+
+/* Calls of a job with a scratch directory, and what they are to one without: as if unknown to it,
+ * or a read-only file system. */
+static const struct row SCRATCH_CALLS[] = {
+    {SYS_openat, TO_OPENAT},     {SYS_pwrite64, TO_ENOSYS}, {SYS_fsync, TO_ENOSYS},
+    {SYS_fdatasync, TO_ENOSYS},  {SYS_ftruncate, TO_EINVAL}, {SYS_mkdirat, TO_EROFS},
+    {SYS_unlinkat, TO_EROFS},    {SYS_renameat2, TO_EROFS},
+#ifdef SYS_renameat
+    {SYS_renameat, TO_EROFS},
+#endif
+#ifdef SYS_mkdir
+    {SYS_mkdir, TO_EROFS},       {SYS_rmdir, TO_EROFS},      {SYS_unlink, TO_EROFS},
+    {SYS_rename, TO_EROFS},
+#endif
 };
 
 /* A jump that is not yet resolved: index of its instruction and where it goes if true. */
@@ -153,6 +170,10 @@ put_head(struct assembly *assembly, unsigned grants)
 	put_jump(assembly, BPF_JGE, FOREIGN_NR, TO_KILL);
 	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
 		put_jump(assembly, BPF_JEQ, ROWS[i].number, ROWS[i].target);
+	if (!(grants & SECCOMP_NARROW_SCRATCH))
+		for (size_t i = 0; i < sizeof(SCRATCH_CALLS) / sizeof(SCRATCH_CALLS[0]); i++)
+			put_jump(assembly, BPF_JEQ, SCRATCH_CALLS[i].number,
+				 SCRATCH_CALLS[i].target);
 	if (!(grants & SECCOMP_NARROW_THREADS))
 		put_jump(assembly, BPF_JEQ, SYS_clone, TO_EPERM);
 	if (!(grants & SECCOMP_NARROW_ASYNCIO))
@@ -177,9 +198,10 @@ put_own_signal(struct assembly *assembly, pid_t own_pid, unsigned signal_argumen
 static void
 put_blocks(struct assembly *assembly, pid_t own_pid)
 {
-	place(assembly, TO_OPENAT); /* the wide filter knows of no other flag that writes */
+	place(assembly, TO_OPENAT); /* without scratch; the wide filter has no other that writes */
 	put_load(assembly, LOW_HALF(2));
-	put_jump(assembly, BPF_JSET, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND, TO_EROFS);
+	put_jump(assembly, BPF_JSET, O_WRONLY | O_RDWR | O_CREAT | O_EXCL | O_TRUNC | O_APPEND,
+		 TO_EROFS);
 	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 
 	place(assembly, TO_PRLIMIT); /* reading only; the wide filter wants pid 0 */
@@ -204,6 +226,7 @@ put_blocks(struct assembly *assembly, pid_t own_pid)
 	put_return(assembly, TO_ENOSYS, REFUSED(ENOSYS));
 	put_return(assembly, TO_ECHILD, REFUSED(ECHILD));
 	put_return(assembly, TO_EROFS, REFUSED(EROFS));
+	put_return(assembly, TO_EINVAL, REFUSED(EINVAL));
 	put_return(assembly, TO_KILL, SECCOMP_RET_KILL_PROCESS);
 	put_return(assembly, TO_ALLOW, SECCOMP_RET_ALLOW);
 }

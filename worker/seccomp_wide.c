@@ -16,6 +16,7 @@
 
 #include "protocol/base_assert.h"
 #include "protocol/base_sys.h"
+#include "worker/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -52,7 +54,13 @@
 #define ARGUMENTS_MAX 3
 
 enum rule_kind { RULE_ALLOW, RULE_REFUSE, RULE_FATAL };
-enum rule_profile { PROFILE_BASE, PROFILE_ASYNCIO, PROFILE_THREADS, PROFILE_SETUP };
+enum rule_profile {
+	PROFILE_BASE,
+	PROFILE_ASYNCIO,
+	PROFILE_THREADS,
+	PROFILE_SCRATCH,
+	PROFILE_SETUP
+};
 
 struct argument {
 	unsigned index;
