@@ -119,14 +119,14 @@ python_host_run(const struct worker_terms *terms, struct worker_page *page, void
 	python_ceiling_set(terms);
 	pack_init(&result, RESULT_BYTES_MAX);
 	__atomic_store_n(&page->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
-	if (python_main_setup(job) < 0) {
+	if (python_main_setup(job) < 0 || python_scratch_set_environment(terms) < 0) {
 		python_meter_begin(terms, page, page_base);
 		run_release_reserve();
 		python_failure_take(false, &result, &failure);
 	} else {
 		python_meter_begin(terms, page, page_base);
 		run_trace(job, terms, page, page_base);
-		if (python_scratch_write(job, terms, &result, &failure) < 0)
+		if (python_scratch_write(job, &result, &failure) < 0)
 			run_release_reserve();
 		else
 			python_main_run(job, terms, run_release_reserve, &result, &failure);

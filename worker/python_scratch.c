@@ -56,13 +56,16 @@ python_scratch_begin(const struct worker_terms *terms)
 	(void)sigaction(SIGXFSZ, &action, NULL);
 }
 
-/* os.environ is a copy that the zygote's import made: both it and the process's are set. */
-static int
-scratch_set_environment(void)
+/* Through os.environ, which is a copy that the zygote's import made. */
+int
+python_scratch_set_environment(const struct worker_terms *terms)
 {
-	PyObject *os = PyImport_ImportModule("os"), *environ = NULL, *path = NULL;
+	PyObject *os, *environ = NULL, *path = NULL;
 	int code = -1;
 
+	if (terms->limits.scratch_bytes == 0)
+		return 0;
+	os = PyImport_ImportModule("os");
 	if (os != NULL)
 		environ = PyObject_GetAttrString(os, "environ");
 	if (environ != NULL)
@@ -76,17 +79,11 @@ scratch_set_environment(void)
 }
 
 int
-python_scratch_write(const struct python_job *job, const struct worker_terms *terms,
-		     struct pack *result, struct python_failure *ret_failure)
+python_scratch_write(const struct python_job *job, struct pack *result,
+		     struct python_failure *ret_failure)
 {
 	struct error err = ERROR_INIT;
 
-	if (terms->limits.scratch_bytes == 0)
-		return 0;
-	if (scratch_set_environment() < 0) {
-		python_failure_take(false, result, ret_failure);
-		return -1;
-	}
 	if (scratch_write(job->files, job->file_count, &err) == 0)
 		return 0;
 	python_failure_say(REASON_EXCEPTION, SCRATCH_ERROR_TYPE, err.text, true, result,

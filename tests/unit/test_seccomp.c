@@ -4,6 +4,7 @@
  * kernel.
  */
 #define _GNU_SOURCE
+#include "worker/sandbox.h"
 #include "worker/seccomp_narrow.h"
 #include "worker/seccomp_wide.h"
 
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -45,7 +47,7 @@
 
 struct fixture {
 	struct seccomp_wide wide;
-	struct seccomp_narrow plain, granted;
+	struct seccomp_narrow plain, granted, scratch;
 };
 
 static uint32_t
@@ -131,6 +133,7 @@ set_up(void **state)
 	seccomp_narrow_build(OWN_PID, 0, &fixture->plain);
 	seccomp_narrow_build(OWN_PID, SECCOMP_NARROW_ASYNCIO | SECCOMP_NARROW_THREADS,
 			     &fixture->granted);
+	seccomp_narrow_build(OWN_PID, SECCOMP_NARROW_SCRATCH, &fixture->scratch);
 	*state = fixture;
 	return 0;
 }
@@ -237,7 +240,10 @@ static const struct judged JUDGED[] = {
     SAME("kill own group", SYS_kill, REFUSED(EPERM), (uint32_t)-OWN_PID, 9),
     SAME("tgkill own", SYS_tgkill, ALLOWED, OWN_PID, OWN_PID, 6),
     {"kill own with SIGSYS", SYS_kill, {OWN_PID, SIGSYS}, REFUSED(EPERM), REFUSED(EPERM)},
-    {"tgkill own with SIGSYS", SYS_tgkill, {OWN_PID, OWN_PID, SIGSYS}, REFUSED(EPERM),
+    {"tgkill own with SIGSYS",
+     SYS_tgkill,
+     {OWN_PID, OWN_PID, SIGSYS},
+     REFUSED(EPERM),
      REFUSED(EPERM)},
     SAME("tgkill thread 31", SYS_tgkill, ALLOWED, OWN_PID, 31, 6),
     SAME("tgkill other", SYS_tgkill, REFUSED(EPERM), OWN_PID + 1, OWN_PID + 1, 6),
@@ -303,6 +309,77 @@ static const struct judged JUDGED[] = {
      REFUSED(ENOSYS)},
     {"getsockopt level", SYS_getsockopt, {5, 6, SO_TYPE}, REFUSED(ENOPROTOOPT), REFUSED(ENOSYS)},
 };
+
+/* Under a narrow filter with and without a scratch directory. */
+static const struct judged SCRATCH[] = {
+    {"open to write", SYS_openat, {0, 0, O_WRONLY | O_CREAT | O_TRUNC}, ALLOWED, REFUSED(EROFS)},
+    {"open to update", SYS_openat, {0, 0, O_RDWR | O_APPEND}, ALLOWED, REFUSED(EROFS)},
+    {"open exclusively", SYS_openat, {0, 0, O_EXCL}, ALLOWED, REFUSED(EROFS)},
+    SAME("open without a name", SYS_openat, REFUSED(EROFS), 0, 0, O_TMPFILE | O_RDWR),
+    SAME("open directly", SYS_openat, REFUSED(EROFS), 0, 0, O_DIRECT | O_RDWR),
+    SAME("open synchronously", SYS_openat, REFUSED(EROFS), 0, 0, O_SYNC | O_RDWR),
+    {"pwrite64", SYS_pwrite64, {1}, ALLOWED, REFUSED(ENOSYS)},
+    {"ftruncate", SYS_ftruncate, {1}, ALLOWED, REFUSED(EINVAL)},
+    {"fsync", SYS_fsync, {1}, ALLOWED, REFUSED(ENOSYS)},
+    {"fdatasync", SYS_fdatasync, {1}, ALLOWED, REFUSED(ENOSYS)},
+    {"mkdirat", SYS_mkdirat, {1}, ALLOWED, REFUSED(EROFS)},
+    {"unlinkat", SYS_unlinkat, {1}, ALLOWED, REFUSED(EROFS)},
+    {"renameat2", SYS_renameat2, {1, 0, 1, 0, 1}, ALLOWED, REFUSED(EROFS)},
+    {"renameat2 exchange", SYS_renameat2, {1, 0, 1, 0, 2}, REFUSED(EINVAL), REFUSED(EROFS)},
+    {"renameat2 whiteout", SYS_renameat2, {1, 0, 1, 0, 4}, REFUSED(EINVAL), REFUSED(EROFS)},
+    SAME("linkat", SYS_linkat, REFUSED(EROFS), 0),
+    SAME("symlinkat", SYS_symlinkat, REFUSED(EROFS), 0),
+    SAME("mknodat", SYS_mknodat, REFUSED(EROFS), 0),
+    SAME("fchmod", SYS_fchmod, REFUSED(EROFS), 0),
+    SAME("fchownat", SYS_fchownat, REFUSED(EROFS), 0),
+    SAME("truncate", SYS_truncate, REFUSED(EROFS), 0),
+    SAME("fallocate", SYS_fallocate, REFUSED(ENOSYS), 0),
+    SAME("copy_file_range", SYS_copy_file_range, REFUSED(ENOSYS), 0),
+    SAME("chdir", SYS_chdir, REFUSED(EPERM), 0),
+    SAME("umount2", SYS_umount2, KILLED, 0),
+    SAME("mount", SYS_mount, KILLED, 1, 2, 3, SANDBOX_SCRATCH_MOUNT_FLAGS, 5),
+};
+
+static void
+test_scratch(void **state)
+{
+	const struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(SCRATCH) / sizeof(SCRATCH[0]); i++) {
+		struct seccomp_data data = {.nr = SCRATCH[i].number, .arch = MACHINE};
+		uint32_t granted, plain;
+
+		for (unsigned j = 0; j < 6; j++)
+			data.args[j] = SCRATCH[i].args[j];
+		granted = evaluate_both(&fixture->wide, &fixture->scratch, &data);
+		plain = evaluate_both(&fixture->wide, &fixture->plain, &data);
+		if (granted != SCRATCH[i].granted || plain != SCRATCH[i].plain)
+			fail_msg("%s: %#x %#x", SCRATCH[i].what, granted, plain);
+	}
+}
+
+/* What the zygote and a worker's set-up may mount: a new file system with all the flags. */
+static void
+test_mount_of_the_set_up(void **state)
+{
+	const struct fixture *fixture = *state;
+	static const uint64_t BAD[] = {0,      MS_BIND,    MS_REMOUNT, MS_MOVE,
+				       MS_REC, MS_PRIVATE, HIGH,       TOP};
+	struct seccomp_data data = {.nr = SYS_mount, .arch = MACHINE};
+
+	data.args[3] = SANDBOX_SCRATCH_MOUNT_FLAGS;
+	assert_int_equal(evaluate(fixture->wide.instructions, fixture->wide.count, &data), ALLOWED);
+	for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+		data.args[3] = i == 0 ? 0 : SANDBOX_SCRATCH_MOUNT_FLAGS | BAD[i];
+		assert_int_equal(evaluate(fixture->wide.instructions, fixture->wide.count, &data),
+				 REFUSED(EPERM));
+	}
+	for (unsigned bit = 0; bit < 64; bit++) {
+		data.args[3] = SANDBOX_SCRATCH_MOUNT_FLAGS ^ UINT64_C(1) << bit;
+		assert_int_equal(evaluate(fixture->wide.instructions, fixture->wide.count, &data),
+				 REFUSED(EPERM));
+	}
+}
 
 static void
 test_judgements(void **state)
@@ -417,6 +494,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_judgements),
+	    cmocka_unit_test(test_scratch),
+	    cmocka_unit_test(test_mount_of_the_set_up),
 	    cmocka_unit_test(test_every_bit_that_is_not_allowed_is_refused),
 	    cmocka_unit_test(test_foreign_machine_dies),
 	    cmocka_unit_test(test_count_of_allowed_calls),
