@@ -23,7 +23,7 @@ struct collect_reader {
 	struct run_result *result;
 	const struct limits *limits;
 	uint64_t value_bytes; /* of value and vars together */
-	bool collects;	      /* files were asked for */
+	bool collects;        /* files were asked for */
 	uint64_t file_bytes;  /* of their contents together */
 	bool no_memory;
 	const char *fault; /* static: why the blob is refused */
@@ -123,8 +123,8 @@ collect_file(struct collect_reader *reader, const struct pack_field *field)
 		return collect_refuse(reader, "too many files");
 	if (file_name_fault(field->bytes, field->length) != NULL)
 		return collect_refuse(reader, "a file's name that is none");
-	if (last && file_name_compare(last->name.data, last->name.size, field->bytes,
-				      field->length) >= 0)
+	if (last &&
+	    file_name_compare(last->name.data, last->name.size, field->bytes, field->length) >= 0)
 		return collect_refuse(reader, "files out of order");
 	if (!result->files)
 		result->files = calloc(FILES_MAX, sizeof(*result->files));
@@ -172,8 +172,7 @@ static const char *
 collect_fields(const void *blob, size_t size, const struct limits *limits, bool collects,
 	       struct run_result *result, bool *ret_no_memory)
 {
-	struct collect_reader reader = {
-	    .result = result, .limits = limits, .collects = collects};
+	struct collect_reader reader = {.result = result, .limits = limits, .collects = collects};
 	struct pack_reader pack;
 	struct pack_field field;
 	int code;
@@ -253,9 +252,8 @@ collect_page_blob(const struct collect_input *input, struct run_result *result,
 	if (base_pread_full(input->page_fd, blob, size, PAGE_RESULT_OFFSET, &facts->err) < 0)
 		facts->failed = true;
 	else
-		facts->blob =
-		    collect_blob(blob, size, ended, &input->limits, input->collects, result,
-				 &facts->fault);
+		facts->blob = collect_blob(blob, size, ended, &input->limits, input->collects,
+					   result, &facts->fault);
 	free(blob);
 }
 

@@ -38,8 +38,8 @@ struct collect_facts {
 /* How many bytes there are to read: more than a little of it belongs off the loop. Never fails. */
 uint64_t collect_size(const struct collect_input *input);
 /*
- * Fill the output, value, vars, files, error, frames, warnings and trace of *result, which is zeroed
- * before, and *ret_facts. Uses nothing but its arguments: may run on another thread than the
+ * Fill the output, value, vars, files, error, frames, warnings and trace of *result, which is
+ * zeroed before, and *ret_facts. Uses nothing but its arguments: may run on another thread than the
  * loop's.
  */
 void collect_run(const struct collect_input *input, struct run_result *result,

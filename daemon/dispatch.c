@@ -146,8 +146,8 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 	int code = dispatch_set_output(worker, limits, err);
 	if (code < 0)
 		return code;
-	code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits) + trace_bytes,
-			      limits->threads, err);
+	code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits) + trace_bytes, limits->threads,
+			  err);
 	if (code < 0)
 		return code;
 	if (!watchdog_cpu_ns(worker->cpu_clock, &worker->cpu_start_ns))

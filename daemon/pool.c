@@ -164,8 +164,9 @@ pool_free_slot(const struct pool *pool)
 }
 
 int
-pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop, const struct leaf_root *root,
-	   struct zygote_link *zygote, uint64_t generation, uint64_t now_ns,
+pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
+	   const struct leaf_root *root, struct zygote_link *zygote, uint64_t generation,
+	   uint64_t now_ns,
 	   void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
 			 const struct error *err),
 	   void *context, struct error *err)
@@ -176,12 +177,12 @@ pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop, const st
 			      &worker, fds, err);
 	if (code < 0)
 		return code;
-	struct message_fork what = {
-	    .serial = worker->serial,
-	    .class = worker_kind_is_plain(kind) ? WORKER_CLASS_PLAIN : WORKER_CLASS_SCRATCH,
-	    .uid = worker->uid,
-	    .scratch_bytes = kind.scratch_bytes,
-	    .scratch_files = kind.scratch_files};
+	struct message_fork what = {.serial = worker->serial,
+				    .class = worker_kind_is_plain(kind) ? WORKER_CLASS_PLAIN
+									: WORKER_CLASS_SCRATCH,
+				    .uid = worker->uid,
+				    .scratch_bytes = kind.scratch_bytes,
+				    .scratch_files = kind.scratch_files};
 	worker->kind = kind;
 	worker->born_ns = now_ns;
 	worker->generation = generation;

@@ -41,7 +41,8 @@ refill_after_dispatch(struct engine *engine)
 void
 refill_after_queue(struct engine *engine)
 {
-	/* Only when refill_run can do something about it: else this would be asked in every turn. */
+	/* Only when refill_run can do something about it: else this would be asked in every turn.
+	 */
 	if (pool_may_start(&engine->pool, engine_now_ns()) && scratch_demand(engine))
 		refill_soon(engine);
 }

@@ -58,7 +58,7 @@ void limits_maxima(struct limits *ret_limits);
 #define ARGS_MAX 1024			  /* entries of `args` */
 #define OUTPUTS_MAX 1024		  /* entries of `outputs` */
 #define MODULES_MAX 1024		  /* entries of `modules` */
-#define NAME_BYTES_MAX 255		  /* `name`, a module's or variable's name, a tag, a file's */
+#define NAME_BYTES_MAX 255		  /* `name`, a module's or variable's, a tag, a file's */
 #define FILES_MAX 1024			  /* entries of `files`, and files that are collected */
 #define FILE_DEPTH_MAX 16		  /* components of the name of a file that is sent along */
 #define COLLECT_MAX 64			  /* entries of `collect` */

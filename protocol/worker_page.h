@@ -83,8 +83,8 @@ struct worker_page {
 #define PAGE_TEXT_OFFSET(stream)   (PAGE_BUFFER_OFFSET(stream) + STAGE_LEVEL_BYTES)
 #define PAGE_MAPPED_BYTES	   PAGE_BUFFER_OFFSET(PAGE_STREAM_COUNT)
 #define PAGE_RESULT_OFFSET 65536u
-/* Largest result blob: value_bytes and collected_bytes at their maxima, names of files, error texts,
- * frames, warnings. Sparse. */
+/* Largest result blob: value_bytes and collected_bytes at their maxima, names of files, error
+ * texts, frames, warnings. Sparse. */
 #define RESULT_BYTES_MAX (160u << 20)
 /*
  * Events of a traced job: one JSON object in UTF-8 and a line end each, at most

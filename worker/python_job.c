@@ -29,8 +29,7 @@ job_file_bytes(struct python_job *job, struct job_text text, struct error *err)
 	struct job_file *file = job->file_count > 0 ? &job->files[job->file_count - 1] : NULL;
 
 	if (file == NULL || file->content.bytes != NULL)
-		return error_set(err, ERROR_INVALID,
-				 "job blob: a file's content without its name");
+		return error_set(err, ERROR_INVALID, "job blob: a file's content without its name");
 	file->content = text;
 	return 0;
 }
@@ -138,8 +137,7 @@ job_allocate(const void *blob, size_t size, struct python_job **ret_job, struct 
 	    files > FILES_MAX || collect > COLLECT_MAX)
 		return error_set(err, ERROR_INVALID, "job blob: too many fields of one kind");
 	job = calloc(1, sizeof(*job) + (args + outputs + collect) * sizeof(struct job_text) +
-			    modules * sizeof(struct job_module) +
-			    files * sizeof(struct job_file));
+			    modules * sizeof(struct job_module) + files * sizeof(struct job_file));
 	if (job == NULL)
 		return error_errno(err, "job");
 	job->modules = (struct job_module *)(void *)(job + 1);

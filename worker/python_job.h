@@ -42,8 +42,8 @@ struct python_job {
 
 /*
  * New job on the heap. ERROR_INVALID for a broken blob, an unknown field, too many of one kind, a
- * module without its source, a file without its content, or neither or both of source and code: stintd's fault, not the
- * tenant's.
+ * module without its source, a file without its content, or neither or both of source and code:
+ * stintd's fault, not the tenant's.
  */
 int python_job_new(const void *blob, size_t size, struct python_job **ret_job, struct error *err);
 void python_job_free(struct python_job **job);

@@ -3,10 +3,11 @@
  *
  * Runs in the child, between the fork and the hello, under the wide filter that it has inherited.
  * The order matters: the leaf is entered before anything is used up; descriptors go before the
- * rights that could make use of them; the scratch directory is mounted while there is the right to; ids change before dumpable and the parent-death signal, since
- * a change of uid resets both. Landlock, when it comes, stands between "lock" and "signals". Never
- * allocates, never logs (fd 2 is the job's), never reads a byte that a tenant wrote. A failed step
- * ends the process; stintd finds the step's number, name and errno in the page.
+ * rights that could make use of them; a scratch directory is mounted while there is the right to;
+ * ids change before dumpable and the parent-death signal, since a change of uid resets both.
+ * Landlock, when it comes, stands between "lock" and "signals". Never allocates, never logs (fd 2
+ * is the job's), never reads a byte that a tenant wrote. A failed step ends the process; stintd
+ * finds the step's number, name and errno in the page.
  */
 #define _GNU_SOURCE
 #include "worker/sandbox.h"

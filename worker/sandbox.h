@@ -24,9 +24,9 @@ struct sandbox {
 	int tasks[CGROUP_DIRS_MAX]; /* v1: open for writing; number of them: */
 	size_t tasks_count;
 	uint64_t scratch_bytes, scratch_files; /* 0: a plain worker */
-	uint64_t baseline_data_bytes; /* what RLIMIT_DATA counts before the job */
-	void *page_base;              /* mapping of PAGE_FILE_BYTES; NULL before the first step */
-	struct worker_page *page;     /* its header */
+	uint64_t baseline_data_bytes;          /* what RLIMIT_DATA counts before the job */
+	void *page_base;          /* mapping of PAGE_FILE_BYTES; NULL before the first step */
+	struct worker_page *page; /* its header */
 };
 
 /* The steps of the confinement, in order. Does not return when one fails. */

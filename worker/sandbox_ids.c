@@ -4,8 +4,8 @@
  * The zygote empties the bounding set and locks the securebits once; its children inherit both. It
  * keeps SETUID and SETGID, by which a worker takes its own id, KILL, since its workers have other
  * ids, and SYS_ADMIN (of its own user namespace) for the mount namespace and the one mount of a
- * worker with scratch; the wide filter leaves nothing else to do with it. A worker then has none, and proves it by asking. Never allocates, never logs. Fails by
- * -errno; the caller ends.
+ * worker with scratch; the wide filter leaves nothing else to do with it. A worker then has none,
+ * and proves it by asking. Never allocates, never logs. Fails by -errno; the caller ends.
  */
 #define _GNU_SOURCE
 #include "worker/sandbox.h"

@@ -238,8 +238,7 @@ scratch_collect(const struct job_text *patterns, size_t count, uint64_t bytes_ma
 	for (size_t i = 0; i < search.found.count && r == 0; i++)
 		r = scratch_take(&place, root, search.found.names[i], err);
 	if (r == 0)
-		*ret_found =
-		    (struct scratch_found){place.used, place.files, search.left_out};
+		*ret_found = (struct scratch_found){place.used, place.files, search.left_out};
 	scratch_names_deinit(&search.todo);
 	scratch_names_deinit(&search.found);
 	return r;

@@ -89,14 +89,14 @@ static const uint32_t ASYNCIO_CALLS[] = {
 /* Calls of a job with a scratch directory, and what they are to one without: as if unknown to it,
  * or a read-only file system. */
 static const struct row SCRATCH_CALLS[] = {
-    {SYS_openat, TO_OPENAT},     {SYS_pwrite64, TO_ENOSYS}, {SYS_fsync, TO_ENOSYS},
-    {SYS_fdatasync, TO_ENOSYS},  {SYS_ftruncate, TO_EINVAL}, {SYS_mkdirat, TO_EROFS},
-    {SYS_unlinkat, TO_EROFS},    {SYS_renameat2, TO_EROFS},
+    {SYS_openat, TO_OPENAT},    {SYS_pwrite64, TO_ENOSYS},  {SYS_fsync, TO_ENOSYS},
+    {SYS_fdatasync, TO_ENOSYS}, {SYS_ftruncate, TO_EINVAL}, {SYS_mkdirat, TO_EROFS},
+    {SYS_unlinkat, TO_EROFS},   {SYS_renameat2, TO_EROFS},
 #ifdef SYS_renameat
     {SYS_renameat, TO_EROFS},
 #endif
 #ifdef SYS_mkdir
-    {SYS_mkdir, TO_EROFS},       {SYS_rmdir, TO_EROFS},      {SYS_unlink, TO_EROFS},
+    {SYS_mkdir, TO_EROFS},      {SYS_rmdir, TO_EROFS},      {SYS_unlink, TO_EROFS},
     {SYS_rename, TO_EROFS},
 #endif
 };

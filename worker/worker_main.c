@@ -66,8 +66,7 @@ check_scratch(const struct worker *worker)
 
 	if (limits->scratch_bytes != worker->sandbox->scratch_bytes)
 		return -EINVAL;
-	return limits->scratch_bytes == 0 ||
-		       limits->scratch_files == worker->sandbox->scratch_files
+	return limits->scratch_bytes == 0 || limits->scratch_files == worker->sandbox->scratch_files
 		   ? 0
 		   : -EINVAL;
 }

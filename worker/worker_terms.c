@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #define FLAGS_KNOWN                                                                                \
-	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS | TERMS_STREAM |  \
-		    TERMS_SCRATCH))
+	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS |               \
+		    TERMS_STREAM | TERMS_SCRATCH))
 #define FDS_MAX 2
 
 static int

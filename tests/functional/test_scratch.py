@@ -1,6 +1,9 @@
 """The scratch directory of a job: files in, files out, its limits, and what is denied in it."""
 import base64
+import json
 import os
+import socket
+import tempfile
 import threading
 import time
 import unittest
@@ -315,6 +318,81 @@ class Engine(ScratchCase):
         self.daemon.wait_idle()
         with open(f"/proc/{self.daemon.zygote_pid()}/mountinfo", encoding="utf-8") as file:
             self.assertNotIn("/scratch", file.read())
+
+
+class CommandLine(ScratchCase):
+    def stint(self, *arguments, **how):
+        return harness.stint("run", "--scratch", "1M", *arguments, socket_path=self.daemon.socket, **how)
+
+    def setUp(self):
+        super().setUp()
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.place = place.name
+        self.out = os.path.join(self.place, "out")
+
+    def read(self, name):
+        with open(os.path.join(self.out, name), "rb") as file:
+            return file.read()
+
+    def test_files_there_and_back(self):
+        source = os.path.join(self.place, "in")
+        with open(source, "wb") as file:
+            file.write(b"\xff\0data")
+        done = self.stint("--file", f"a/b={source}", "--collect", "a/*", "--collect", "n", "--out", self.out, "-c",
+                          "import shutil\nshutil.copyfile('a/b', 'a/c')\nopen('n', 'w').write('\u00e4')\nprint('ok')")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"ok\n", b""))
+        self.assertEqual((self.read("a/b"), self.read("a/c"), self.read("n")), (b"\xff\0data", b"\xff\0data", "\u00e4".encode()))
+
+    def test_nothing_is_replaced_and_no_link_is_followed(self):
+        write = ("--collect", "**", "--out", self.out, "-c", "import os\nos.mkdir('d')\nopen('d/x', 'w').write('new')")
+        self.assertEqual(self.stint(*write).returncode, 0)
+        self.assertEqual(self.read("d/x"), b"new")
+        done = self.stint(*write)
+        self.assertEqual(done.returncode, 125)
+        self.assertIn(b"d/x: not replaced", done.stderr)
+        os.unlink(os.path.join(self.out, "d/x"))
+        victim = os.path.join(self.place, "victim")
+        os.symlink(victim, os.path.join(self.out, "d/x"))
+        self.assertEqual(self.stint(*write).returncode, 125)
+        os.unlink(os.path.join(self.out, "d/x"))
+        os.rmdir(os.path.join(self.out, "d"))
+        os.mkdir(victim)
+        os.symlink(victim, os.path.join(self.out, "d"))
+        self.assertEqual(self.stint(*write).returncode, 125)
+        self.assertEqual(os.listdir(victim), [])
+
+    def test_a_hostile_daemon_cannot_write_outside(self):
+        path = os.path.join(self.place, "fake.sock")
+        for name in ("../x", "/tmp/stint-test-x", "a/../../x", "", ".", "a\0b"):
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(path)
+            listener.listen(1)
+
+            def answer():
+                client, _ = listener.accept()
+                client.recv(1 << 20)
+                client.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "result": {
+                    "status": "ok", "exit_code": 0, "stdout": "", "stderr": "",
+                    "files": [{"name": name, "content": "x"}]}}).encode() + b"\n")
+                client.close()
+            thread = threading.Thread(target=answer)
+            thread.start()
+            done = harness.stint("run", "--socket", path, "--scratch", "1M", "--collect", "x", "--out", self.out, "-c", "1")
+            thread.join()
+            listener.close()
+            os.unlink(path)
+            self.assertEqual(done.returncode, 125, name)
+            self.assertEqual(sorted(os.listdir(self.place)), ["out"])
+            self.assertEqual(os.listdir(self.out), [])
+
+    def test_options_that_do_not_go_together(self):
+        for arguments, text in ((("--out", "x"), b"--collect"), (("--collect", "x"), b"--out"), (("--file", "x"), b"NAME=PATH")):
+            done = self.stint(*arguments, "-c", "1")
+            self.assertEqual(done.returncode, 125)
+            self.assertIn(text, done.stderr)
+        done = harness.stint("run", "--collect", "x", "--json", "-c", "1", socket_path=self.daemon.socket)
+        self.assertIn(b"--scratch 16M", done.stderr)
 
 
 if __name__ == "__main__":
