@@ -216,6 +216,16 @@ config_name_char(char c)
 	       c == '_' || c == '.' || c == '-' || c == ' ' || c == '\t';
 }
 
+/* A text that the file could not say, or would not give back as it is: printed, it is read again.
+ */
+static bool
+config_text_char(const char *text, size_t i)
+{
+	if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+		return text[i] == '\t';
+	return text[i] != '#' || (i > 0 && text[i - 1] != ' ' && text[i - 1] != '\t');
+}
+
 static int
 config_parse_text(const struct config_key *key, const char *text, size_t length,
 		  struct setting_value *ret_value, struct error *err)
@@ -225,8 +235,13 @@ config_parse_text(const struct config_key *key, const char *text, size_t length,
 	if (length > key->max || length >= CONFIG_TEXT_MAX)
 		return error_set(err, ERROR_INVALID, "%s: %zu bytes, at most %" PRIu64, key->name,
 				 length, key->max);
-	for (size_t i = 0; i < length && key->type == SETTING_NAMES; i++) {
-		if (!config_name_char(text[i]))
+	for (size_t i = 0; i < length; i++) {
+		if (!config_text_char(text, i))
+			return config_refuse(key, text, length,
+					     "a text without control characters and without a '#' "
+					     "at its start or after a blank (a comment)",
+					     err);
+		if (key->type == SETTING_NAMES && !config_name_char(text[i]))
 			return config_refuse(key, text, length, config_rule(key->type), err);
 	}
 	ret_value->number = 0;

@@ -100,6 +100,7 @@ every_fault_is_refused_with_its_line(void **state)
 	    {"# fine\nsocket = /t\xc3\x28\n", "f:2: not UTF-8 at byte 12 of the line"},
 	    {"socket = /a\x01z\n", "f:1: control character \\x01"},
 	    {"socket = /a\rz\n", "f:1: control character \\x0d"},
+	    {"socket=#a\n", "f:1: socket: \"#a\" is not a text without control characters"},
 	    {"default_cpu_ms = 61s\n", "out of range (1 to 60000 ms)"},
 	    {"max_cpu_ms = 1s\n", "f: default_cpu_ms (2000) is above max_cpu_ms (1000)"},
 	    {"default_cpu_ms = 11s\nmax_cpu_ms = 10s\n", "default_cpu_ms (11000) is above"},

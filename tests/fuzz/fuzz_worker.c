@@ -1,0 +1,123 @@
+/*
+ * What a worker leaves behind: its page, its two files, its result blob and its trace, all of it as
+ * hostile code would write them; and the result that stintd makes of it.
+ *
+ * Input: a struct header, then the bytes that it places. Whatever they are: stintd takes no more
+ * than the caps, and the reply is one line of JSON.
+ */
+#define _GNU_SOURCE
+#include "fuzz.h"
+
+#include "daemon/collect.h"
+#include "daemon/output_read.h"
+#include "protocol/json_scan.h"
+#include "protocol/result_json.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FUZZ_REPLY_BYTES_MAX (64u << 20)
+
+struct header {
+	uint32_t phase, reason, detail;
+	uint16_t out_bytes, err_bytes, result_bytes,
+	    trace_bytes;                  /* how much of the rest each gets */
+	uint64_t result_says, trace_says; /* what the page claims */
+	uint64_t levels[PAGE_STREAM_COUNT], flush_mark[PAGE_STREAM_COUNT];
+	uint16_t stdout_cap, stderr_cap, value_cap;
+	uint8_t page_short, traced; /* the page file was cut by that many eighths */
+};
+
+static int
+make_file(const char *name, const uint8_t **bytes, size_t *left, size_t wanted, off_t offset,
+	  int fd)
+{
+	size_t size = wanted < *left ? wanted : *left;
+
+	if (fd < 0)
+		fd = memfd_create(name, MFD_CLOEXEC);
+	FUZZ_HOLDS(fd >= 0);
+	FUZZ_HOLDS(pwrite(fd, *bytes, size, offset) == (ssize_t)size);
+	*bytes += size;
+	*left -= size;
+	return fd;
+}
+
+static void
+fill_page(struct worker_page *page, const struct header *header)
+{
+	page->phase = header->phase;
+	page->reason = header->reason;
+	page->detail = header->detail;
+	page->result_bytes = header->result_says;
+	page->trace_bytes = header->trace_says;
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		page->stages[i].levels = header->levels[i];
+		page->stages[i].flush_mark = header->flush_mark[i];
+	}
+}
+
+static void
+check_result(const struct run_result *result, const struct collect_input *input)
+{
+	struct text_buffer text;
+	struct error err = ERROR_INIT;
+
+	FUZZ_HOLDS(result->out.size <= input->limits.stdout_bytes);
+	FUZZ_HOLDS(result->err.size <= input->limits.stderr_bytes);
+	FUZZ_HOLDS(result->value.size + result->vars.size <= input->limits.value_bytes);
+	FUZZ_HOLDS(result->frame_count <= TRACEBACK_FRAMES_MAX);
+	FUZZ_HOLDS(result->warning_count <= WARNINGS_MAX);
+	text_buffer_init(&text, FUZZ_REPLY_BYTES_MAX);
+	result_json_write(result, &text);
+	FUZZ_HOLDS(!text.failed);
+	FUZZ_HOLDS(json_scan_splice(text.bytes, text.size, text.size, &err) == 0);
+	FUZZ_HOLDS(memchr(text.bytes, '\n', text.size) == NULL);
+	text_buffer_deinit(&text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint8_t *mapped;
+	struct collect_input input = {0};
+	struct collect_facts facts;
+	struct run_result result;
+	struct header header;
+
+	if (size < sizeof(header))
+		return 0;
+	memcpy(&header, data, sizeof(header));
+	data += sizeof(header);
+	size -= sizeof(header);
+	if (!mapped)
+		mapped = calloc(1, PAGE_MAPPED_BYTES);
+	FUZZ_HOLDS(mapped != NULL);
+	memset(mapped, 'p', PAGE_MAPPED_BYTES);
+	memset(mapped, 0, sizeof(struct worker_page));
+	fill_page((struct worker_page *)(void *)mapped, &header);
+	input.page = (struct worker_page *)(void *)mapped;
+	input.out_fd = make_file("out", &data, &size, header.out_bytes, 0, -1);
+	input.err_fd = make_file("err", &data, &size, header.err_bytes, 0, -1);
+	input.page_fd =
+	    make_file("page", &data, &size, header.result_bytes, PAGE_RESULT_OFFSET, -1);
+	(void)make_file("page", &data, &size, header.trace_bytes, PAGE_TRACE_OFFSET, input.page_fd);
+	/* Sealed in life; a reader must not rely on it. */
+	FUZZ_HOLDS(ftruncate(input.page_fd,
+			     (off_t)PAGE_FILE_BYTES / 8 * (8 - header.page_short % 9)) == 0);
+	limits_defaults(&input.limits);
+	input.limits.stdout_bytes = header.stdout_cap;
+	input.limits.stderr_bytes = header.stderr_cap;
+	input.limits.value_bytes = header.value_cap;
+	input.traced = header.traced & 1;
+	FUZZ_HOLDS(collect_size(&input) < UINT64_C(1) << 62);
+	memset(&result, 0, sizeof(result));
+	collect_run(&input, &result, &facts);
+	check_result(&result, &input);
+	run_result_deinit(&result);
+	(void)close(input.out_fd);
+	(void)close(input.err_fd);
+	(void)close(input.page_fd);
+	return 0;
+}
