@@ -135,6 +135,20 @@ dispatch_set_output(const struct worker *worker, const struct limits *limits, st
 	return 0;
 }
 
+/*
+ * It is gone between two sends: of its own, or because the job's limits are so small that the
+ * watchdog or the kernel was faster. That is the job's end, not the pool's failure: which, is
+ * decided by what was measured when its death is reported, and it may be tried again then.
+ */
+static int
+dispatch_lost_receiver(struct engine *engine, struct worker *worker)
+{
+	worker->unsent = true;
+	watchdog_kill(worker->leaf.kill, zygote_link_fd(generation_zygote(engine->generation)),
+		      worker->serial); /* in case that only its channel is gone */
+	return 0;
+}
+
 /* Limits, clock, watchdog, then the job. An error is the worker's fault; it is killed then. */
 static int
 dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker,
@@ -156,6 +170,8 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 	dispatch_arm(engine, job, worker);
 	code = worker_link_send(worker->channel, &load->terms, load->fds, load->fd_count,
 				job->request.blob, err);
+	if (code == ERROR_CLOSED)
+		return dispatch_lost_receiver(engine, worker);
 	if (code < 0)
 		(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial, &report);
 	return code;

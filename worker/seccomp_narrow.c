@@ -59,6 +59,9 @@ struct row {
 static const struct row ROWS[] = {
     {SYS_seccomp, TO_KILL},
     {SYS_mount, TO_KILL},
+    {SYS_landlock_create_ruleset, TO_KILL},
+    {SYS_landlock_add_rule, TO_KILL},
+    {SYS_landlock_restrict_self, TO_KILL},
     {SYS_kill, TO_OWN_KILL},
     {SYS_tgkill, TO_OWN_TGKILL},
     {SYS_sched_getaffinity, TO_OWN_PID_OR_0},

@@ -55,6 +55,8 @@ spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, int
 	    seed,
 	    ZYGOTE_ARGS_ASYNCIO,
 	    config_number(config, asyncio) ? "yes" : "no",
+	    ZYGOTE_ARGS_LANDLOCK,
+	    "on",
 	    ZYGOTE_ARGS_LOG_LEVEL,
 	    SPAWNER_ZYGOTE_LEVELS[config_number(config, log_level)],
 	    NULL,

@@ -81,6 +81,8 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 				  .uid = request->uid,
 				  .scratch_bytes = request->scratch_bytes,
 				  .scratch_files = request->scratch_files,
+				  .landlock = loop->settings->landlock,
+				  .mdwe = loop->settings->mdwe,
 				  .baseline_data_bytes = loop->settings->baseline_data_bytes};
 	autoclose int pidfd = -1;
 	struct message answer;

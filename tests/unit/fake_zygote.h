@@ -17,6 +17,7 @@ struct fake_shared {
 	unsigned fail_starts;	      /* generations that shall fail to start */
 	unsigned fail_forks;	      /* forks that shall be refused */
 	unsigned mute_workers;	      /* workers that shall die before their hello */
+	unsigned deaf_workers;        /* workers that shall say hello and take nothing */
 	unsigned breaking_workers;    /* workers that shall die with the job unread */
 	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */
 	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
