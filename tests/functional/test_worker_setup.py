@@ -243,7 +243,7 @@ class Absent(harness.DaemonCase):
             "        if n.endswith(('.so', '.a')) or '.so.' in n: print('library', p)\n"
             "        if d in ('/dev', '/proc', '/sys'): print('system', p)\n"
             "print(sorted(os.listdir('/')), sorted(os.listdir('/dev')))")["stdout"]
-        self.assertEqual(out, "['dev', 'tmp', 'usr'] []\n")
+        self.assertEqual(out, "['dev', 'scratch', 'tmp', 'usr'] []\n")
 
     def test_files_cannot_be_loaded(self):
         out = self.run_ok(
