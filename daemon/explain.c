@@ -68,6 +68,24 @@ explain_opcodes(struct run_result *result, const struct limits *limits)
 			    limit, used);
 }
 
+/* The line, when the worker heeded page.stop; else it was in C code, or slept. */
+static void __attribute__((format(printf, 4, 5)))
+explain_stop(struct run_result *result, const struct verdict_facts *facts, const char *type,
+	     const char *format, ...)
+{
+	char text[EXPLAIN_TEXT_BYTES];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (facts->reason == REASON_STOPPED && result->frame_count > 0)
+		explain_set(result, type, "%s: stopped at line %u", text,
+			    (unsigned)result->frames[result->frame_count - 1].line);
+	else
+		explain_set(result, type, "%s", text);
+}
+
 static void
 explain_runtime(struct run_result *result, const struct verdict_facts *facts)
 {
@@ -121,12 +139,12 @@ explain_result(struct run_result *result, const struct verdict_facts *facts,
 	case STATUS_OK:
 		break;
 	case STATUS_CPU_LIMIT:
-		explain_set(result, "CpuLimit", "more than %llu ms of CPU time",
-			    (unsigned long long)limits->cpu_ms);
+		explain_stop(result, facts, "CpuLimit", "more than %llu ms of CPU time",
+			     (unsigned long long)limits->cpu_ms);
 		break;
 	case STATUS_WALL_LIMIT:
-		explain_set(result, "WallLimit", "ran for more than %llu ms",
-			    (unsigned long long)limits->wall_ms);
+		explain_stop(result, facts, "WallLimit", "ran for more than %llu ms",
+			     (unsigned long long)limits->wall_ms);
 		break;
 	case STATUS_OPCODE_LIMIT:
 		explain_opcodes(result, limits);
@@ -151,7 +169,7 @@ explain_result(struct run_result *result, const struct verdict_facts *facts,
 		explain_violation(result, facts);
 		break;
 	case STATUS_CANCELLED:
-		explain_set(result, "Cancelled", "the job was cancelled");
+		explain_stop(result, facts, "Cancelled", "the job was cancelled");
 		break;
 	case STATUS_INTERNAL_ERROR:
 		explain_internal(result, facts, detail);

@@ -19,6 +19,7 @@
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,8 +134,10 @@ finish_decide(struct finish *finish)
 	memcpy(result->job, job->id, sizeof(job->id));
 	result->has_trace = result->traced && !job->request.stream;
 	result->status = verdict.status;
-	result->exit_code = facts->signal != 0 || facts->lost ? -1 : facts->exit_code;
-	result->signal = facts->signal;
+	/* One that we stopped and killed: no matter which of the two it died of. */
+	bool stopped = facts->kill != WATCHDOG_NONE && !facts->lost;
+	result->exit_code = facts->signal != 0 || facts->lost || stopped ? -1 : facts->exit_code;
+	result->signal = stopped ? SIGKILL : facts->signal;
 	finish->usage.stdout_bytes = result->out.size;
 	finish->usage.stderr_bytes = result->err.size;
 	result->usage = finish->usage;
@@ -221,6 +224,7 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	if (limits->opcodes > 0 && finish->usage.opcodes > limits->opcodes)
 		finish->usage.opcodes = limits->opcodes;
 	finish->usage.wall_us = (now_ns - job->started_ns) / NS_PER_US;
+	finish->usage.throttled_us = meter_read_throttled_us(worker->page, finish->usage.wall_us);
 	finish->usage.queue_us = (job->started_ns - job->queued_ns) / NS_PER_US;
 	finish->usage.memory_peak_bytes = leaf_memory_peak_bytes(&worker->leaf);
 	finish->usage.memory_baseline_bytes =

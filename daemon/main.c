@@ -4,11 +4,12 @@
  * Theory of operation. stint-spawner starts this program as an unprivileged account, with two
  * descriptors: the listening socket and the link to itself. Everything that needs a right is behind
  * that link. This file reads the command line and the configuration, gives up what the process must
- * never regain (no_new_privs), sets its descriptor limit and hands over to daemon.c.
+ * never regain (confine.c), sets its descriptor limit and hands over to daemon.c.
  *
  * It never runs as root, never forks and never opens a path that a client names. A fault at start
  * is one line on standard error and exit code 1, a wrong command line exit code 2.
  */
+#include "daemon/confine.h"
 #include "daemon/daemon.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -21,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -147,8 +147,6 @@ prepare_process(struct error *err)
 	if (geteuid() == 0 || getuid() == 0)
 		return error_set(err, ERROR_PERMISSION,
 				 "stintd refuses to run as root; stint-spawner starts it");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return error_errno(err, "no_new_privs");
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return error_errno(err, "ignore SIGPIPE");
 	/* One thread for large lines, beside the loop; read by libuv at its first use. */
@@ -156,6 +154,25 @@ prepare_process(struct error *err)
 		return error_errno(err, "setenv");
 	(void)umask(0077);
 	return 0;
+}
+
+/* The last before clients: nothing is opened after it but control groups and /dev/null. */
+static int
+confine(struct error *err)
+{
+#ifdef __SANITIZE_ADDRESS__
+	(void)err; /* for tests: the leak check looks into its own process with ptrace */
+	log_warning("daemon", "built with AddressSanitizer: stintd is not confined");
+	return 0;
+#else
+	bool landlock;
+	int rc = confine_process(&landlock, err);
+	if (rc == 0 && !landlock)
+		log_warning("daemon",
+			    "this kernel has no Landlock: stintd itself is confined by its "
+			    "account and its system calls only");
+	return rc;
+#endif
 }
 
 static int
@@ -168,6 +185,8 @@ start(int argc, char **argv, struct arguments *arguments, struct error *err)
 		return rc;
 	base_log_init("stintd", (enum log_level)config_number(&arguments->config, log_level));
 	rc = raise_descriptor_limit(&arguments->config, err);
+	if (rc == 0)
+		rc = confine(err);
 	if (rc != 0)
 		return rc;
 	struct daemon_options options = {.listen_fd = arguments->listen_fd,

@@ -3,9 +3,9 @@
  * CLOCK_MONOTONIC. It sleeps until the earliest moment at which watchdog_look says a limit can be
  * reached, reads that worker's CPU clock and decides again. It never allocates, never logs, never
  * waits for the loop; a kill is written outside the mutex, since the kernel may take a while over
- * it. A CPU reading counts only when the pidfd says that the process still lived after it: the
- * number may be somebody else's by then. Called by dispatch, finish and the engine. Only creation
- * can fail.
+ * it. Before a kill page.stop gives the worker a moment to note where it was. A CPU reading counts
+ * only when the pidfd says that the process still lived after it: the number may be somebody else's
+ * by then. Called by dispatch, finish and the engine. Only creation can fail.
  */
 #include "daemon/watchdog.h"
 
@@ -28,7 +28,7 @@
 
 #define WATCHDOG_SLACK_NS 1000ul
 
-enum slot_state { SLOT_FREE, SLOT_ARMED, SLOT_KILLING, SLOT_KILLED };
+enum slot_state { SLOT_FREE, SLOT_ARMED, SLOT_KILLING, SLOT_KILLED }; /* ARMED: also when asked */
 
 struct watchdog_slot {
 	enum slot_state state;
@@ -36,6 +36,8 @@ struct watchdog_slot {
 	struct watchdog_report report;
 	uint64_t next_ns; /* of the next look */
 	uint64_t killed_ns;
+	/* When page.stop was set, and with what CPU time; report.reason says why. */
+	uint64_t asked_ns, asked_cpu_ns;
 	bool cancel;
 	bool over; /* the last look found its budget of opcodes passed */
 };
@@ -80,6 +82,23 @@ watchdog_alive(int pidfd)
 	return poll(&poll_fd, 1, 0) == 0;
 }
 
+/* Set page.stop. The verdict stands already: the worker may heed it or not. */
+static void
+watchdog_ask(struct watchdog_slot *slot)
+{
+	static const uint32_t STOPS[] = {
+	    [WATCHDOG_CPU] = PAGE_STOP_CPU,
+	    [WATCHDOG_WALL] = PAGE_STOP_WALL,
+	    [WATCHDOG_CANCEL] = PAGE_STOP_CANCEL,
+	};
+
+	slot->asked_ns = clock_now_ns(&CLOCK_SYSTEM);
+	slot->asked_cpu_ns = slot->report.cpu_used_ns;
+	if (slot->spec.page)
+		__atomic_store_n(&slot->spec.page->stop, STOPS[slot->report.reason],
+				 __ATOMIC_RELEASE);
+}
+
 /* Measure one slot and decide. */
 static struct watchdog_decision
 watchdog_measure(struct watchdog_slot *slot)
@@ -93,6 +112,9 @@ watchdog_measure(struct watchdog_slot *slot)
 	    .cancel = slot->cancel,
 	    .metered = spec->opcodes > 0,
 	    .parallel = spec->parallel,
+	    .asked = slot->report.reason,
+	    .asked_ns = slot->asked_ns,
+	    .asked_cpu_ns = slot->asked_cpu_ns,
 	};
 	if (watchdog_cpu_ns(spec->cpu_clock, &cpu_ns) && watchdog_alive(spec->pidfd)) {
 		facts.cpu_known = true;
@@ -113,12 +135,16 @@ watchdog_measure(struct watchdog_slot *slot)
 static void
 watchdog_visit(struct watchdog *watchdog, struct watchdog_slot *slot)
 {
+	bool asked = slot->report.reason != WATCHDOG_NONE;
 	struct watchdog_decision decision = watchdog_measure(slot);
-	if (decision.reason == WATCHDOG_NONE) {
-		slot->next_ns = decision.next_ns;
+
+	slot->next_ns = decision.next_ns;
+	slot->report.reason = decision.reason;
+	if (!decision.kill) {
+		if (!asked && decision.reason != WATCHDOG_NONE)
+			watchdog_ask(slot);
 		return;
 	}
-	slot->report.reason = decision.reason;
 	slot->state = SLOT_KILLING;
 	int kill_fd = slot->spec.kill_fd, zygote_fd = slot->spec.zygote_fd;
 	uint64_t serial = slot->spec.serial;
@@ -274,7 +300,8 @@ watchdog_cancel(struct watchdog *watchdog, unsigned slot_number, uint64_t serial
 	require(slot_number < WORKERS_MAX);
 	struct watchdog_slot *slot = &watchdog->slots[slot_number];
 	pthread_mutex_lock(&watchdog->mutex);
-	if (slot->state == SLOT_ARMED && slot->spec.serial == serial) {
+	if (slot->state == SLOT_ARMED && slot->report.reason == WATCHDOG_NONE &&
+	    slot->spec.serial == serial) {
 		slot->cancel = true;
 		watchdog_schedule(watchdog, slot, 0);
 	}

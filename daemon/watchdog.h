@@ -28,14 +28,14 @@ struct watchdog_spec {
 	uint64_t cpu_limit_ns, wall_limit_ns;
 	uint64_t started_ns; /* monotonic */
 	unsigned parallel;
-	uint64_t opcodes; /* budget, or 0 */
-	const struct worker_page *page; /* borrowed; may be NULL when opcodes is 0 */
+	uint64_t opcodes;         /* budget, or 0 */
+	struct worker_page *page; /* borrowed: its `stop` is written; NULL only when opcodes is 0 */
 };
 
 struct watchdog_report {
-	enum watchdog_reason reason; /* of the kill; NONE: the worker was let be */
+	enum watchdog_reason reason; /* the limit it reached; NONE: the worker was let be */
 	uint64_t cpu_used_ns;        /* at the last good reading */
-	uint64_t wall_used_ns;       /* at the kill */
+	uint64_t wall_used_ns;       /* when it was found there */
 };
 
 int watchdog_new(struct watchdog **ret_watchdog, struct error *err);
@@ -44,7 +44,8 @@ void watchdog_free(struct watchdog **watchdog);
 
 /* slot < WORKERS_MAX and not armed. */
 void watchdog_arm(struct watchdog *watchdog, unsigned slot, const struct watchdog_spec *spec);
-/* Kill the worker now. Nothing happens when the slot is not armed for that serial. */
+/* Stop the worker now, and kill it WATCHDOG_GRACE_NS later. Nothing happens when the slot is not
+ * armed for that serial. */
 void watchdog_cancel(struct watchdog *watchdog, unsigned slot, uint64_t serial);
 /* Give up the slot; waits for a kill that is under way (microseconds). False: was not armed. */
 bool watchdog_disarm(struct watchdog *watchdog, unsigned slot, uint64_t serial,

@@ -17,6 +17,14 @@ enum watchdog_reason {
 
 #define WATCHDOG_LOOK_MIN_NS 1000000u  /* looks at one worker are at least that far apart */
 #define WATCHDOG_METER_NS    50000000u /* looks at a worker with a budget, at most */
+/*
+ * The grace between page.stop and the kill, in which a worker that runs Python code notes where it
+ * was. At a CPU limit it is measured in CPU time, so that a worker that has to wait for a core
+ * keeps it, with an end for one that sleeps.
+ */
+#define WATCHDOG_GRACE_NS         3000000u
+#define WATCHDOG_GRACE_CPU_NS     1000000u
+#define WATCHDOG_GRACE_CPU_MAX_NS 20000000u
 
 struct watchdog_facts {
 	uint64_t now_ns;     /* monotonic */
@@ -29,11 +37,15 @@ struct watchdog_facts {
 	bool over;            /* and does not stop although it has used more */
 	bool cancel;          /* somebody wants the job gone */
 	unsigned parallel; /* threads that can run at one time: min(threads, cores), at least 1 */
+	/* Asked to stop already: why, when (monotonic), and with what CPU time. That stands. */
+	enum watchdog_reason asked;
+	uint64_t asked_ns, asked_cpu_ns;
 };
 
 struct watchdog_decision {
-	enum watchdog_reason reason; /* not NONE: kill now */
-	uint64_t next_ns;            /* NONE: monotonic time of the next look */
+	enum watchdog_reason reason; /* not NONE: the job has reached it, whatever it does now */
+	bool kill;        /* with a reason; else ask it to stop, and look again at next_ns */
+	uint64_t next_ns; /* without kill: monotonic time of the next look */
 };
 
 struct watchdog_decision watchdog_look(const struct watchdog_facts *facts);

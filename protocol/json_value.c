@@ -110,13 +110,14 @@ json_value_parse(const struct json_marks *marks, const char *text, size_t size, 
 	return 0;
 }
 
-/* A string that starts with the mark but goes on with anything but an integer is the client's. */
+/* A string that starts with the mark but goes on with anything but an integer is the client's: what
+ * is written back is JSON even to one who had guessed the mark. */
 static bool
 json_digits(const char *text, size_t size)
 {
 	size_t at = size > 0 && text[0] == '-' ? 1 : 0;
 
-	if (at == size)
+	if (at == size || (text[at] == '0' && size - at > 1))
 		return false;
 	for (; at < size; at++) {
 		if (text[at] < '0' || text[at] > '9')

@@ -165,6 +165,7 @@ result_usage(struct text_buffer *buffer, const struct run_usage *usage)
 	result_number(buffer, "stdout_bytes", usage->stdout_bytes);
 	result_number(buffer, "stderr_bytes", usage->stderr_bytes);
 	result_number(buffer, "opcodes", usage->opcodes);
+	result_number(buffer, "throttled_us", usage->throttled_us);
 	text_buffer_put(buffer, "}", 1);
 }
 

@@ -34,6 +34,7 @@ struct run_usage {
 	uint64_t memory_peak_bytes, memory_baseline_bytes;
 	uint64_t stdout_bytes, stderr_bytes; /* as returned */
 	uint64_t opcodes;
+	uint64_t throttled_us; /* of wall_us: held back by opcodes_per_second */
 };
 
 struct run_result {

@@ -30,6 +30,7 @@ enum worker_reason {
 	REASON_VALUE_ERROR,    /* value or variable that JSON cannot hold, or is missing */
 	REASON_OPCODE_LIMIT,   /* opcode budget used up */
 	REASON_FILES_LIMIT,    /* what is to be collected is more than collected_bytes */
+	REASON_STOPPED,	       /* did what page.stop asks for; the blob has the frames */
 	REASON_COUNT
 };
 
@@ -58,7 +59,11 @@ enum page_stream { PAGE_STREAM_STDOUT, PAGE_STREAM_STDERR, PAGE_STREAM_COUNT };
  */
 struct page_meter {
 	int64_t granted, left;
+	uint64_t slept_ns; /* held back by its rate, all threads; sleeps that have ended */
 };
+
+/* Why stintd asks a worker to stop. It kills it soon after, whether the worker heeds it or not. */
+enum page_stop { PAGE_STOP_NONE, PAGE_STOP_CPU, PAGE_STOP_WALL, PAGE_STOP_CANCEL };
 
 /* First page of the page file: mapped by both sides. Each field has one writer. */
 struct worker_page {
@@ -75,7 +80,7 @@ struct worker_page {
 	struct page_stage stages[PAGE_STREAM_COUNT];
 	char setup_name[32]; /* of the step that failed */
 	/* written by stintd, on a cache line of its own */
-	_Alignas(64) uint32_t stop; /* not 0: end as soon as possible */
+	_Alignas(64) uint32_t stop; /* enum page_stop; not 0: end as soon as possible */
 };
 #define PAGE_HEADER_BYTES  4096u
 /* Levels of a stream (enum page_stream), behind the header. */

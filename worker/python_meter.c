@@ -1,8 +1,8 @@
 /*
- * Binds the meter to a job's terms and page. At the end of the budget there is no exception: the
- * process ends inside the charge, so no handler, finaliser or hook of the program runs. What it has
- * printed lies in the shared page and in its files already; this adds the frames that were running,
- * innermost last, read without running any Python code.
+ * Binds the meter to a job's terms and page. At the end of the budget, and when stintd sets
+ * page.stop, there is no exception: the process ends inside the charge, so no handler, finaliser or
+ * hook of the program runs. What it has printed lies in the shared page and in its files already;
+ * this adds the frames that were running, innermost last, read without running any Python code.
  *
  * Called by python_run.c and python_host.c. Where memory is short at a stop the frames are left
  * out.
@@ -80,18 +80,19 @@ meter_stopped(uint64_t count, bool asked)
 	char text[128];
 
 	pack_init(&result, RESULT_BYTES_MAX);
-	if (!asked) {
+	if (!asked) { /* stintd knows why it asks */
 		(void)snprintf(text, sizeof(text), "stopped after %" PRIu64 " opcodes", count);
 		pack_put(&result, RESULT_ERROR_TYPE, METER_ERROR, strlen(METER_ERROR));
 		pack_put(&result, RESULT_ERROR_MESSAGE, text, strlen(text));
-		meter_put_frames(&result);
-		if (!result.failed)
-			memcpy(meter_page_base + PAGE_RESULT_OFFSET, result.bytes, result.size);
-		__atomic_store_n(&meter_page->result_bytes, result.failed ? 0 : result.size,
-				 __ATOMIC_RELEASE);
-		__atomic_store_n(&meter_page->reason, REASON_OPCODE_LIMIT, __ATOMIC_RELEASE);
-		__atomic_store_n(&meter_page->phase, PHASE_ENDED, __ATOMIC_RELEASE);
 	}
+	meter_put_frames(&result);
+	if (!result.failed)
+		memcpy(meter_page_base + PAGE_RESULT_OFFSET, result.bytes, result.size);
+	__atomic_store_n(&meter_page->result_bytes, result.failed ? 0 : result.size,
+			 __ATOMIC_RELEASE);
+	__atomic_store_n(&meter_page->reason, asked ? REASON_STOPPED : REASON_OPCODE_LIMIT,
+			 __ATOMIC_RELEASE);
+	__atomic_store_n(&meter_page->phase, PHASE_ENDED, __ATOMIC_RELEASE);
 	_exit(PYTHON_METER_EXIT);
 }
 

@@ -61,6 +61,68 @@ class Time(harness.DaemonCase):
         self.assertLess(result["usage"]["cpu_us"], 400_000 + 150_000 * harness.SLOW)
 
 
+NESTED = """def inner(n):
+    x = 0
+    while True:
+        x += n
+def outer():
+    def middle(): inner(1)
+    try: middle()
+    except BaseException: print('caught')
+    finally: print('finally')
+import atexit
+atexit.register(print, 'atexit')
+print('partial', end='')
+outer()
+"""
+
+
+class Line(harness.DaemonCase):
+    """`error` of a job that was stopped in Python code names the line; the machine may be too busy for it."""
+
+    def stopped(self, status, source, **limits):
+        for _ in range(10):
+            result = self.run_status(status, source, limits=limits)
+            self.assertEqual((result["stdout"], result["exit_code"], result["signal"]), ("partial", None, 9))
+            if result["error"]["traceback"]:
+                return result["error"]
+        self.fail("ten jobs in Python code, and not one line")
+
+    def test_nested_functions(self):
+        for status, limits in (("cpu_limit", {"cpu_ms": 200}), ("wall_limit", {"wall_ms": 200})):
+            with self.subTest(status):
+                error = self.stopped(status, NESTED, **limits)
+                frames = [(f["function"], f["line"]) for f in error["traceback"]]
+                self.assertEqual(frames[:3], [("<module>", 13), ("outer", 7), ("middle", 6)])
+                self.assertEqual(frames[3][0], "inner")
+                self.assertIn(frames[3][1], (3, 4))
+                self.assertEqual(len(frames), 4)
+                self.assertTrue(error["message"].endswith("stopped at line %d" % frames[3][1]), error)
+
+    def test_cancelled(self):
+        for _ in range(10):
+            ident = self.client.send("job.run", {
+                "source": NESTED.replace("end=''", "end='', flush=True"), "stream": True, "limits": {"cpu_ms": 20000}})
+            message = {}
+            while message.get("method") != "job.output":
+                message = self.client.line()
+            self.client.call("job.cancel", {"job": message["params"]["job"]})
+            result = self.client.wait(ident)
+            self.assertEqual((result["status"], result["stdout"]), ("cancelled", "partial"))
+            if result["error"]["traceback"]:
+                self.assertEqual(result["error"]["traceback"][-1]["function"], "inner")
+                return
+        self.fail("ten jobs in Python code, and not one line")
+
+    def test_no_line_in_c_code(self):
+        for status, source, limits in (("cpu_limit", "sum(range(10**12))", {"cpu_ms": 200}),
+                                       ("wall_limit", "import time; time.sleep(60)", {"wall_ms": 200})):
+            with self.subTest(source):
+                error = self.run_status(status, source, limits=limits)["error"]
+                self.assertEqual(error["traceback"], [])
+                self.assertNotIn("line", error["message"])
+
+
 class Memory(harness.DaemonCase):
     def test_growing_list(self):
         result = self.run_status(

@@ -71,7 +71,7 @@ fake_command(struct fake_stage *stage, char *command)
 		for (volatile unsigned i = 0;; i++)
 			;
 	else if (!strcmp(command, "count"))
-		stage->page->meter = (struct page_meter){atoi(argument), 0};
+		stage->page->meter = (struct page_meter){.granted = atoi(argument)};
 	else if (!strcmp(command, "pause"))
 		for (;;)
 			(void)pause();

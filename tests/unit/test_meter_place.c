@@ -129,6 +129,76 @@ nothing_is_prepaid_over_a_suspension_or_into_a_handler(void **state)
 	assert_int_equal(blocks[2].charge, 6);
 }
 
+/* if, elif, elif, else: a test that fails charges nothing, what comes last does. */
+static void
+a_chain_of_tests_pays_in_its_branches(void **state)
+{
+	struct meter_block blocks[] = {
+	    {.successors = {1, 2}, .cost = 4, .enters_unpaid = true},
+	    {.successors = {7, NONE}, .cost = 20},
+	    {.successors = {3, 4}, .cost = 4},
+	    {.successors = {7, NONE}, .cost = 20},
+	    {.successors = {5, 6}, .cost = 4},
+	    {.successors = {7, NONE}, .cost = 20},
+	    {.successors = {7, NONE}, .cost = 20},
+	    {.successors = {NONE, NONE}, .cost = 2},
+	};
+
+	place(blocks, 8);
+	assert_int_equal(blocks[0].charge, 26); /* with the first branch */
+	assert_int_equal(blocks[1].charge, 0);
+	assert_int_equal(blocks[2].charge, 0);
+	assert_int_equal(blocks[3].charge, 4);
+	assert_int_equal(blocks[4].charge, 8); /* here or in both that follow: all the same */
+	assert_int_equal(blocks[5].charge, 0);
+	assert_int_equal(blocks[6].charge, 0);
+	assert_int_equal(blocks[7].charge, 0);
+}
+
+/* As above, with a branch that cannot take a charge: its test keeps its own. */
+static void
+nothing_is_put_off_to_where_it_cannot_be_charged(void **state)
+{
+	struct meter_block blocks[] = {
+	    {.successors = {1, 2}, .cost = 4, .enters_unpaid = true},
+	    {.successors = {5, NONE}, .cost = 20},
+	    {.successors = {3, 4}, .cost = 4},
+	    {.successors = {5, NONE}, .cost = 20, .no_charge = true},
+	    {.successors = {5, NONE}, .cost = 20},
+	    {.successors = {NONE, NONE}, .cost = 2},
+	};
+
+	place(blocks, 6);
+	assert_int_equal(blocks[2].charge, 4);
+	assert_int_equal(blocks[3].charge, 0);
+	assert_int_equal(blocks[4].charge, 0);
+}
+
+/* What is paid in each turn is put off to the one branch of two, which then charges once. */
+static void
+a_test_in_a_loop_passes_its_cost_on(void **state)
+{
+	struct meter_block blocks[] = {
+	    {.successors = {1, NONE}, .cost = 2, .enters_unpaid = true},
+	    {.successors = {2, 5}, .cost = 1}, /* FOR_ITER */
+	    {.successors = {3, 4}, .cost = 3},
+	    {.successors = {1, NONE}, .cost = 6},
+	    {.successors = {1, NONE}, .cost = 9},
+	    {.successors = {NONE, NONE}, .cost = 5},
+	};
+
+	place(blocks, 6);
+	assert_int_equal(blocks[2].charge, 0);
+	assert_int_equal(blocks[3].charge, 3 + 6 + 1);
+	assert_int_equal(blocks[4].charge, 3 + 9 + 1);
+	/* Not if that much is not prepaid when the test is entered. */
+	blocks[5].cost = 2;
+	place(blocks, 6);
+	assert_int_equal(blocks[2].charge, 3 + 6 + 1);
+	assert_int_equal(blocks[3].charge, 0);
+	assert_int_equal(blocks[4].charge, 3);
+}
+
 static void
 no_block_at_all(void **state)
 {
@@ -218,6 +288,9 @@ main(void)
 	    cmocka_unit_test(a_loop_pays_once_in_each_turn),
 	    cmocka_unit_test(an_endless_loop_pays),
 	    cmocka_unit_test(nothing_is_prepaid_over_a_suspension_or_into_a_handler),
+	    cmocka_unit_test(a_chain_of_tests_pays_in_its_branches),
+	    cmocka_unit_test(nothing_is_put_off_to_where_it_cannot_be_charged),
+	    cmocka_unit_test(a_test_in_a_loop_passes_its_cost_on),
 	    cmocka_unit_test(no_block_at_all),
 	    cmocka_unit_test(every_walk_has_paid_what_it_executed),
 	    cmocka_unit_test(large_graphs),

@@ -112,6 +112,79 @@ test_budget_of_opcodes(void **state)
 	assert_int_equal(look(facts).next_ns, facts.now_ns + 2 * WATCHDOG_LOOK_MIN_NS);
 }
 
+/* At a limit: ask, wait for the grace, kill; nothing that the worker does makes it later. */
+static void
+test_grace(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.wall_limit_ns = 100 * MS;
+	struct watchdog_decision decision = look(facts);
+	assert_false(decision.kill);
+	assert_int_equal(decision.next_ns, facts.now_ns + WATCHDOG_GRACE_NS);
+
+	facts.asked = WATCHDOG_WALL;
+	facts.asked_ns = facts.now_ns;
+	facts.now_ns += WATCHDOG_GRACE_NS - 1;
+	decision = look(facts);
+	assert_false(decision.kill);
+	assert_int_equal(decision.reason, WATCHDOG_WALL);
+	assert_int_equal(decision.next_ns, facts.now_ns + 1);
+	facts.now_ns++;
+	facts.cancel = true;
+	decision = look(facts);
+	assert_true(decision.kill);
+	assert_int_equal(decision.reason, WATCHDOG_WALL);
+}
+
+static void
+test_grace_in_cpu_time(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.cpu_used_ns = facts.cpu_limit_ns + 5;
+	assert_false(look(facts).kill);
+	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_GRACE_CPU_NS);
+	facts.parallel = 4;
+	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_GRACE_CPU_NS / 4);
+
+	/* It has waited for a core since, and gets the rest. */
+	facts.parallel = 1;
+	facts.asked = WATCHDOG_CPU;
+	facts.asked_ns = facts.now_ns;
+	facts.asked_cpu_ns = facts.cpu_used_ns;
+	facts.now_ns += 3 * MS;
+	facts.cpu_used_ns += MS / 4;
+	assert_false(look(facts).kill);
+	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_GRACE_CPU_NS - MS / 4);
+	facts.cpu_used_ns = facts.asked_cpu_ns + WATCHDOG_GRACE_CPU_NS;
+	assert_true(look(facts).kill);
+
+	/* It sleeps. */
+	facts.cpu_used_ns = facts.asked_cpu_ns;
+	facts.now_ns = facts.asked_ns + WATCHDOG_GRACE_CPU_MAX_NS - 1;
+	assert_false(look(facts).kill);
+	assert_int_equal(look(facts).next_ns, facts.now_ns + 1);
+	facts.now_ns++;
+	assert_true(look(facts).kill);
+
+	/* Its clock cannot be read any more. */
+	facts.cpu_known = false;
+	facts.now_ns = facts.asked_ns + WATCHDOG_GRACE_NS;
+	assert_true(look(facts).kill);
+}
+
+static void
+test_grace_by_reason(void **state)
+{
+	struct watchdog_facts facts = BASE;
+	facts.cancel = true;
+	assert_false(look(facts).kill);
+	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_GRACE_NS);
+	/* A worker that has passed its budget did not heed its own counter. */
+	facts = BASE;
+	facts.metered = facts.over = true;
+	assert_true(look(facts).kill);
+}
+
 static void
 test_count_from_a_page(void **state)
 {
@@ -129,8 +202,26 @@ test_count_from_a_page(void **state)
 	};
 	struct worker_page page = {0};
 	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-		page.meter = (struct page_meter){CASES[i].granted, CASES[i].left};
+		page.meter =
+		    (struct page_meter){.granted = CASES[i].granted, .left = CASES[i].left};
 		assert_int_equal(meter_read(&page), CASES[i].count);
+	}
+}
+
+/* A hostile page cannot have slept for longer than the job took. */
+static void
+test_sleep_from_a_page(void **state)
+{
+	static const struct {
+		uint64_t slept_ns, most_us, us;
+	} CASES[] = {
+	    {0, 50, 0},      {999, 50, 0},         {49999, 50, 49},
+	    {50000, 50, 50}, {UINT64_MAX, 50, 50}, {5000, 0, 0},
+	};
+	struct worker_page page = {0};
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		page.meter.slept_ns = CASES[i].slept_ns;
+		assert_int_equal(meter_read_throttled_us(&page, CASES[i].most_us), CASES[i].us);
 	}
 }
 
@@ -146,7 +237,11 @@ main(void)
 	    cmocka_unit_test(test_cancel_beats_all),
 	    cmocka_unit_test(test_cpu_beats_wall),
 	    cmocka_unit_test(test_budget_of_opcodes),
+	    cmocka_unit_test(test_grace),
+	    cmocka_unit_test(test_grace_in_cpu_time),
+	    cmocka_unit_test(test_grace_by_reason),
 	    cmocka_unit_test(test_count_from_a_page),
+	    cmocka_unit_test(test_sleep_from_a_page),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,21 @@
+/*
+ * stintd's own confinement: what it keeps, should a client's bytes ever take it over. It can then
+ * still speak on the sockets it has, make and remove workers' control groups, and ask the spawner
+ * and the zygote for what they permit; no file, no program, no process, no socket of another kind.
+ */
+#ifndef STINT_DAEMON_CONFINE_H
+#define STINT_DAEMON_CONFINE_H
+
+#include "protocol/error.h"
+
+#include <stdbool.h>
+
+/*
+ * Confine the calling thread and all that it starts, for good: no_new_privs, not dumpable,
+ * Landlock, seccomp. Once, early, with one thread. *ret_landlock: whether the kernel has Landlock;
+ * without it the permissions of files are what is left. ERROR_SYSTEM: something failed, do not go
+ * on.
+ */
+int confine_process(bool *ret_landlock, struct error *err);
+
+#endif
