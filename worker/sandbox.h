@@ -27,6 +27,7 @@ struct sandbox {
 	int tasks[CGROUP_DIRS_MAX]; /* v1: open for writing; number of them: */
 	size_t tasks_count;
 	const struct sandbox_landlock *landlock; /* borrowed from the zygote; NULL: switched off */
+	const char *writable; /* static: a directory that the job may write to; NULL: none */
 	bool mdwe;                             /* the kernel can refuse new executable memory */
 	uint64_t scratch_bytes, scratch_files; /* 0: a plain worker */
 	uint64_t baseline_data_bytes;          /* what RLIMIT_DATA counts before the job */

@@ -148,14 +148,44 @@ sandbox_landlock_close(struct sandbox_landlock *landlock)
 	base_close(&landlock->ruleset);
 }
 
+/* Rules of a worker with a directory of its own, which no other can have made before. */
+static int
+own_rules(const struct sandbox *sandbox)
+{
+	struct sandbox_landlock_tree trees[] = {
+	    {open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), false},
+	    {open(sandbox->writable, O_RDONLY | O_DIRECTORY | O_CLOEXEC), true},
+	};
+	int rules;
+
+	if (trees[0].fd < 0 || trees[1].fd < 0)
+		rules = -errno;
+	else
+		rules = sandbox_landlock_rules(sandbox->landlock, trees, 2);
+	base_close(&trees[0].fd);
+	base_close(&trees[1].fd);
+	return rules;
+}
+
 int
 sandbox_landlock_enter(struct sandbox *sandbox)
 {
 	const struct sandbox_landlock *landlock = sandbox->landlock;
+	int rules = SANDBOX_FD_RULES;
 
 	if (!landlock) /* --landlock off: the zygote has said so in the log */
 		return 0;
+	if (sandbox->writable) {
+		int own = own_rules(sandbox);
+
+		if (own < 0)
+			return own;
+		if (dup2(own, SANDBOX_FD_RULES) < 0)
+			return -errno;
+		base_close(&own);
+	}
 	if (syscall(SYS_landlock_restrict_self, SANDBOX_FD_RULES, landlock->flags) < 0)
 		return -errno;
-	return close(SANDBOX_FD_RULES) < 0 ? -errno : 0;
+	base_close(&rules);
+	return 0;
 }

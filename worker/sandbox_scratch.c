@@ -12,12 +12,9 @@
 #define _GNU_SOURCE
 #include "worker/sandbox.h"
 
-#include "protocol/base_sys.h"
-#include "worker/sandbox_landlock.h"
 #include "worker/scratch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -41,34 +38,10 @@ sandbox_scratch_mount(struct sandbox *sandbox)
 		   : 0;
 }
 
-/* In place of the rules that the zygote has made: the same, and writing in the directory. The tmpfs
- * is young, so nobody could make them before. */
-static int
-replace_rules(const struct sandbox_landlock *landlock)
-{
-	struct sandbox_landlock_tree trees[] = {
-	    {.fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)},
-	    {.fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .writable = true},
-	};
-	int rules = -errno;
-
-	if (trees[0].fd >= 0 && trees[1].fd >= 0)
-		rules = sandbox_landlock_rules(landlock, trees, 2);
-	base_close(&trees[0].fd);
-	base_close(&trees[1].fd);
-	if (rules < 0)
-		return rules;
-	if (dup2(rules, SANDBOX_FD_RULES) < 0)
-		return -errno;
-	return close(rules) < 0 ? -errno : 0;
-}
-
 int
 sandbox_scratch_enter(struct sandbox *sandbox)
 {
 	if (sandbox->scratch_bytes == 0)
 		return 0;
-	if (chdir(SCRATCH_PATH) < 0)
-		return -errno;
-	return sandbox->landlock ? replace_rules(sandbox->landlock) : 0;
+	return chdir(SCRATCH_PATH) < 0 ? -errno : 0;
 }

@@ -11,6 +11,7 @@
 #include "worker/zygote_loop.h"
 
 #include "protocol/base_sys.h"
+#include "worker/scratch.h"
 #include "worker/zygote_table.h"
 
 #include <errno.h>
@@ -81,6 +82,7 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 				  .uid = request->uid,
 				  .scratch_bytes = request->scratch_bytes,
 				  .scratch_files = request->scratch_files,
+				  .writable = request->scratch_bytes > 0 ? SCRATCH_PATH : NULL,
 				  .landlock = loop->settings->landlock,
 				  .mdwe = loop->settings->mdwe,
 				  .baseline_data_bytes = loop->settings->baseline_data_bytes};

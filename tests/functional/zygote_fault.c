@@ -112,7 +112,17 @@ __wrap_python_host_after_fork_parent(void)
 	armed = false;
 }
 
-/* The job's own calls are no set-up. */
+/* The probe's own calls are no set-up, nor are the job's. */
+void __real_python_host_after_fork(void);
+void __wrap_python_host_after_fork(void);
+void
+__wrap_python_host_after_fork(void)
+{
+	armed = false;
+	__real_python_host_after_fork();
+	armed = true;
+}
+
 int __real_python_host_run(const struct worker_terms *terms, struct worker_page *page, void *base,
 			   int page_fd, const void *blob, size_t blob_bytes);
 int __wrap_python_host_run(const struct worker_terms *terms, struct worker_page *page, void *base,

@@ -281,6 +281,37 @@ test_scratch(void **state)
 	base_close(&ruleset);
 }
 
+static void
+try_own_directory(const struct place *place)
+{
+	char path[128];
+	struct sandbox sandbox = {.landlock = &place->landlock, .writable = path};
+
+	(void)snprintf(path, sizeof(path), "%s/scratch", place->path);
+	if (sandbox_landlock_enter(&sandbox) < 0 || fcntl(SANDBOX_FD_RULES, F_GETFD) >= 0)
+		_exit(70);
+	GRANTED(71, open_below(place, "scratch/new", O_RDWR | O_CREAT));
+	GRANTED(72, open_below(place, "secret", O_RDONLY)); /* its root is the test's own */
+	REFUSED(73, open_below(place, "job/file", O_WRONLY), EACCES);
+	REFUSED(74, run_below(place, "scratch/file"), EACCES);
+	REFUSED(75, renameat(place->scratch, "new", place->job, "new"), EACCES);
+	(void)strcpy(path, "/nowhere");
+	if (sandbox_landlock_enter(&sandbox) != -ENOENT)
+		_exit(76);
+}
+
+/* As the step does it for a worker whose directory is known after the fork only. */
+static void
+test_own_directory(void **state)
+{
+	struct place *place = *state;
+
+	if (sandbox_landlock_abi() < 3)
+		skip();
+	assert_int_equal(sandbox_landlock_open(&place->landlock, NULL), 0);
+	assert_int_equal(under_rules(place, -1, try_own_directory), 0);
+}
+
 /* Every right of the version is handled: rows are of the kernel's documentation. */
 static void
 test_rights_of_the_version(void **state)
@@ -348,8 +379,8 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_reading_only),          TEST(test_abstract_sockets), TEST(test_scratch),
-	    TEST(test_rights_of_the_version), TEST(test_failing_step),
+	    TEST(test_reading_only),  TEST(test_abstract_sockets),      TEST(test_scratch),
+	    TEST(test_own_directory), TEST(test_rights_of_the_version), TEST(test_failing_step),
 	};
 
 	if (sandbox_landlock_abi() == 0)
