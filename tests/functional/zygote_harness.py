@@ -32,7 +32,7 @@ TERMS = struct.Struct("<IIQQQ15Q")
 ABI = 3
 PAGE_RESULT = 65536
 PAGE_BYTES = PAGE_RESULT + (160 << 20) + (16 << 20)
-PAGE_SETUP_NAME = 88
+PAGE_SETUP_NAME = 96
 STDIN_FD, BLOB_FD, ASYNCIO, THREADS, SCRATCH = 1, 2, 4, 8, 32
 PHASES = ["new", "ready", "terms", "running", "ended"]
 LIMITS = dict(cpu_ms=2000, wall_ms=10000, memory_bytes=128 << 20, stdout_bytes=1 << 20,
@@ -284,11 +284,11 @@ class Zygote:
         assert (version, abi) == (2, ABI)
         return {"data": data, "rss": rss, "seed": seed, "python": body[32:96].rstrip(b"\0").decode()}
 
-    def worker(self, leaf=True, uid=None, serial=None):
+    def worker(self, leaf=True, uid=None, serial=None, kind=(0, 0)):
         self.serial = serial or self.serial + 1
         if leaf:
             self.make_leaf(self.serial)
-        worker = Worker(self, self.serial, uid if uid is not None else 1 + self.serial % 60000)
+        worker = Worker(self, self.serial, uid if uid is not None else 1 + self.serial % 60000, kind)
         self.workers[self.serial] = worker
         return worker
 
