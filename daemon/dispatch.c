@@ -109,7 +109,7 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	    .cpu_clock = worker->cpu_clock,
 	    .pidfd = worker->pidfd,
 	    .kill_fd = worker->leaf.kill,
-	    .zygote_fd = zygote_link_fd(generation_zygote(engine->generation)),
+	    .zygote_fd = engine_zygote_fd(engine, worker),
 	    .cpu_start_ns = worker->cpu_start_ns,
 	    .cpu_limit_ns = limits->cpu_ms * NS_PER_MS,
 	    .wall_limit_ns = limits->wall_ms * NS_PER_MS,
@@ -196,6 +196,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 		pool_move(&engine->pool, worker, WORKER_BUSY);
 		job->worker = worker;
 		worker->job = job;
+		succession_count_job(engine->succession, worker->generation);
 		return true;
 	}
 	log_warning("dispatch", "job %s: worker %llu is broken: %s", job->id,

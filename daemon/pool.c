@@ -77,13 +77,14 @@ pool_ready(const struct pool *pool, struct worker_kind kind)
 	return NULL;
 }
 
-/* Plain workers in that state. */
+/* Plain workers of the running generation in that state. */
 static size_t
 pool_plain(const struct pool *pool, enum worker_state state)
 {
 	size_t count = 0;
 	LIST_FOREACH (&pool->workers[state], link) {
-		count += worker_kind_is_plain(list_item(link, struct worker, link)->kind);
+		const struct worker *worker = list_item(link, struct worker, link);
+		count += worker_kind_is_plain(worker->kind) && worker->generation == pool->generation;
 	}
 	return count;
 }
@@ -94,22 +95,39 @@ pool_count(const struct pool *pool, enum worker_state state)
 	return pool->workers[state].count;
 }
 
+size_t
+pool_fresh(const struct pool *pool, enum worker_state state)
+{
+	size_t count = 0;
+	LIST_FOREACH (&pool->workers[state], link) {
+		count +=
+		    list_item(link, struct worker, link)->generation == pool->generation ? 1 : 0;
+	}
+	return count;
+}
+
 static size_t
 pool_used(const struct pool *pool)
 {
 	size_t used = 0;
-	for (int state = 0; state < WORKER_STATE_COUNT; state++)
-		used += pool_count(pool, (enum worker_state)state);
+	for (size_t i = 0; i < WORKER_STATE_COUNT; i++)
+		used += pool->workers[i].count;
 	return used;
+}
+
+bool
+pool_is_full(const struct pool *pool)
+{
+	return pool_used(pool) >= WORKERS_MAX;
 }
 
 bool
 pool_may_start(const struct pool *pool, uint64_t now_ns)
 {
-	if (now_ns < pool->not_before_ns || pool_used(pool) >= WORKERS_MAX)
+	if (now_ns < pool->not_before_ns || pool_is_full(pool))
 		return false;
 	/* After a failure one start is a trial for all. */
-	return pool->failures == 0 || pool_count(pool, WORKER_STARTING) == 0;
+	return pool->failures == 0 || pool_fresh(pool, WORKER_STARTING) == 0;
 }
 
 unsigned

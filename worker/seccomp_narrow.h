@@ -26,4 +26,10 @@ struct seccomp_narrow {
 /* own_pid: the worker's, in its pid namespace; grants: bits of enum seccomp_narrow_grant. */
 void seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_narrow);
 
+/* The same for the machine of those rows (seccomp_narrow_rows.h), which need not be the running
+ * one. */
+struct seccomp_narrow_machine;
+void seccomp_narrow_build_for(const struct seccomp_narrow_machine *machine, pid_t own_pid,
+			      unsigned grants, struct seccomp_narrow *ret_narrow);
+
 #endif

@@ -188,6 +188,8 @@ spawner_monitor_read(struct spawner *spawner)
 		base_close(&daemon->link_fd);
 		return;
 	}
+	if (rc == 0 && !spawner_rate_take(&daemon->rate, clock_now_ns(&CLOCK_SYSTEM)))
+		rc = error_set(&err, ERROR_LIMIT, "more requests than it can need");
 	index = rc < 0 ? rc : spawner_monitor_check(&view, &message, size, &err);
 	if (index < 0) {
 		spawner_daemon_condemn(spawner, err.text);

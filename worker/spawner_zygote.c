@@ -16,10 +16,12 @@
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "worker/cgroup_remove.h"
+#include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_root.h"
 #include "worker/zygote_args.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -28,6 +30,9 @@
 #define SPAWNER_ZYGOTE_NAMESPACES                                                                  \
 	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 #define SPAWNER_ZYGOTE_GROUP_BYTES (CGROUP_TREE_GENERATION_BYTES + 8)
+
+/* Of the removal of a generation's groups: two for each of the most leaves there can be. */
+#define SPAWNER_ZYGOTE_STEPS_MAX 4096u
 
 static const char *const SPAWNER_ZYGOTE_LEVELS[] = {"error", "warning", "info", "debug"};
 
@@ -142,7 +147,7 @@ spawner_zygote_start(struct spawner *spawner, uint64_t number, struct message_ge
 	base_close(&link[1]);
 	if (rc < 0) {
 		base_close(&link[0]);
-		(void)cgroup_remove(&spawner->trees, name, NULL);
+		(void)cgroup_remove(&spawner->trees, name, SPAWNER_ZYGOTE_STEPS_MAX, NULL);
 		return rc;
 	}
 	slot->number = number;
@@ -204,8 +209,13 @@ spawner_zygote_ended(struct spawner *spawner, struct spawner_generation *generat
 
 	cgroup_tree_generation_name(generation->number, name);
 	cgroup_remove_kill(&spawner->trees, name);
-	if (cgroup_remove(&spawner->trees, name, &err) < 0)
+	if (cgroup_remove(&spawner->trees, name, SPAWNER_ZYGOTE_STEPS_MAX, &err) < 0) {
 		log_error("spawner", "%s", err.text);
+		/* More than workers can need, and perhaps more is being made: the rest goes when
+		 * stintd is dead. */
+		if (err.sys == E2BIG)
+			spawner_daemon_condemn(spawner, "it fills the control groups");
+	}
 	base_close(&generation->pidfd);
 	*generation = (struct spawner_generation){.pidfd = -1};
 }
