@@ -84,7 +84,8 @@ pool_plain(const struct pool *pool, enum worker_state state)
 	size_t count = 0;
 	LIST_FOREACH (&pool->workers[state], link) {
 		const struct worker *worker = list_item(link, struct worker, link);
-		count += worker_kind_is_plain(worker->kind) && worker->generation == pool->generation;
+		count +=
+		    worker_kind_is_plain(worker->kind) && worker->generation == pool->generation;
 	}
 	return count;
 }
