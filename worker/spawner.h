@@ -29,10 +29,10 @@ enum spawner_daemon_state {
 
 struct spawner_daemon {
 	enum spawner_daemon_state state;
-	int pidfd;     /* owned, or -1 when DOWN */
-	int link_fd;   /* owned, our end of the spawner link, or -1 */
-	uint32_t seen; /* permits used up, by bit */
-	uint64_t due_ns;     /* DOWN: of the next start; STARTING: when patience ends */
+	int pidfd;       /* owned, or -1 when DOWN */
+	int link_fd;     /* owned, our end of the spawner link, or -1 */
+	uint32_t seen;   /* permits used up, by bit */
+	uint64_t due_ns; /* DOWN: of the next start; STARTING: when patience ends */
 	struct spawner_rate rate;
 	struct spawner_backoff backoff;
 };
@@ -50,6 +50,7 @@ struct spawner {
 	int config_fd;            /* owned, or -1 without a file */
 	int stintd_fd, zygote_fd; /* owned: the programs, O_PATH */
 	const char *root;         /* borrowed: the prepared tree */
+	bool rootless;            /* started by an ordinary user, who asked for it */
 	uid_t uid;                /* of stintd */
 	gid_t gid;
 	struct spawner_socket socket;

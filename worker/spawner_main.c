@@ -26,6 +26,7 @@
 #include "worker/spawner_options.h"
 #include "worker/spawner_preflight.h"
 #include "worker/spawner_root.h"
+#include "worker/spawner_rootless.h"
 #include "worker/spawner_zygote.h"
 #include "worker/zygote_args.h"
 
@@ -87,11 +88,13 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	const char *keep[] = {options->stintd, options->zygote, SPAWNER_ROOT_STDLIB,
 			      SPAWNER_ROOT_ZONEINFO};
 	bool fallback;
-	int rc = spawner_preflight(&spawner->config, err);
+	int rc = spawner_preflight(&spawner->config, spawner->rootless, err);
 
 	if (rc == 0)
-		rc = spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid,
-					    &fallback, err);
+		rc = spawner->rootless
+			 ? spawner_rootless_account(&spawner->uid, &spawner->gid, &fallback)
+			 : spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid,
+						  &fallback, err);
 	if (rc == 0)
 		rc = spawner_options_open(spawner, options, err);
 	if (rc == 0 && fallback)
@@ -99,7 +102,7 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 			 (unsigned)spawner->uid);
 	if (rc == 0)
 		rc = spawner_socket_open(&spawner->config, spawner->gid, &spawner->socket, err);
-	if (rc == 0)
+	if (rc == 0 && !spawner->rootless)
 		rc =
 		    cgroup_find(config_text(&spawner->config, cgroup_parent), &spawner->trees, err);
 	if (rc == 0)
@@ -110,8 +113,11 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 		if (rc < 0)
 			cgroup_find_close(&spawner->trees);
 	}
+	if (rc == 0 && spawner->rootless)
+		rc = spawner_rootless_enter(spawner, err);
 	if (rc == 0)
-		rc = spawner_root_make(keep, sizeof(keep) / sizeof(keep[0]), &spawner->root, err);
+		rc = spawner_root_make(keep, sizeof(keep) / sizeof(keep[0]), spawner->rootless,
+				       &spawner->root, err);
 	return rc;
 }
 
@@ -342,11 +348,8 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	int signal_fd = -1;
 	bool orderly = false;
 
-	if (geteuid() != 0) {
-		(void)fprintf(stderr,
-			      "stint-spawner: root is needed, to make namespaces, accounts of "
-			      "workers and control groups (remedy: sudo, or the systemd unit); no "
-			      "level of isolation does without it\n");
+	if (spawner_rootless_choose(spawner, &err) < 0) {
+		(void)fprintf(stderr, "stint-spawner: %s\n", err.text);
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
 	if (spawner_main_signals(&signal_fd, &err) < 0 ||
