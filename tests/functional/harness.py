@@ -180,9 +180,9 @@ class Daemon:
 
     started = 0
 
-    # An ordinary user (uid, gid, extra groups) who starts it, and what; None: whoever runs the tests.
+    # An ordinary user (uid, gid, extra groups) who starts it; None: whoever runs the tests.
     user = None
-    programs = (SPAWNER, STINTD, ZYGOTE)
+    programs = None  # other files for SPAWNER, STINTD, ZYGOTE
 
     def __init__(self, config=None, **settings):
         self.directory = tempfile.mkdtemp(prefix="stint-test-", dir="/tmp")
@@ -194,7 +194,7 @@ class Daemon:
         self.uid_base += (Daemon.started % 64) * 2 * UID_COUNT
         values = {"socket": self.socket, "uid_base": self.uid_base, "uid_count": UID_COUNT}
         values.update(settings)
-        spawner, stintd, zygote = self.programs
+        spawner, stintd, zygote = self.programs or (SPAWNER, STINTD, ZYGOTE)
         command = [spawner, "--stintd", stintd, "--zygote", zygote]
         as_user = {}
         if self.user:

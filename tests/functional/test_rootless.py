@@ -14,6 +14,7 @@ GID = 1949200000 + os.getpid() % 100000
 EXTRA = 1949400000
 MISSING = ["own_uid", "cgroup_memory", "cgroup_cpu", "cgroup_pids", "cgroup_kill"]
 MIB = 1 << 20
+PROGRAMS = (harness.SPAWNER, harness.STINTD, harness.ZYGOTE)
 
 
 def user_processes():
@@ -32,7 +33,7 @@ class RootlessDaemon(harness.Daemon):
         # The build may be where only its owner can read.
         self.bin = tempfile.mkdtemp(prefix="stint-test-bin-", dir="/tmp")
         os.chmod(self.bin, 0o755)
-        self.programs = tuple(shutil.copy(path, self.bin) for path in harness.Daemon.programs)
+        self.programs = tuple(shutil.copy(path, self.bin) for path in PROGRAMS)
         super().__init__(**{"isolation": "development", **settings})
 
     def workers(self):
@@ -254,7 +255,7 @@ class Start(unittest.TestCase):
         directory = tempfile.mkdtemp(prefix="stint-test-", dir="/tmp")
         self.addCleanup(shutil.rmtree, directory)
         os.chmod(directory, 0o755)
-        programs = [shutil.copy(path, directory) for path in harness.Daemon.programs]
+        programs = [shutil.copy(path, directory) for path in PROGRAMS]
         if zygote:
             programs[2] = shutil.copy(zygote[0], f"{directory}/{zygote[1]}")
         os.chown(directory, user, user)
