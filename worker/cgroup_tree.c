@@ -226,7 +226,7 @@ cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t 
 					   tree->parent);
 		/* The kernel asks for the right to write here, the common ancestor of the zygote's
 		 * own group and a leaf, when the zygote gives birth into the leaf. */
-		if ((tree->roles & CGROUP_ROLE_V2) &&
+		if ((tree->roles & CGROUP_ROLE_V2) && group != CGROUP_TREE_OWN &&
 		    (fchownat(fd, "cgroup.procs", 0, group, AT_SYMLINK_NOFOLLOW) < 0 ||
 		     fchmodat(fd, "cgroup.procs", 0660, 0) < 0))
 			return error_errno(err, "cannot give away cgroup.procs of %s", name);
@@ -235,7 +235,8 @@ cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t 
 		    (cgroup_file_write(fd, "cgroup.max.depth", "1") < 0 ||
 		     cgroup_file_write(fd, "cgroup.max.descendants", CGROUP_TREE_LEAVES_MAX) < 0))
 			return error_errno(err, "cannot limit control group %s", name);
-		if (fchmod(fd, 0750) < 0 || fchown(fd, owner, group) < 0)
+		if (fchmod(fd, 0750) < 0 ||
+		    (group != CGROUP_TREE_OWN && fchown(fd, owner, group) < 0))
 			return error_errno(err, "cannot give away control group %s", name);
 	}
 	return 0;

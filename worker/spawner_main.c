@@ -81,6 +81,31 @@ spawner_main_signals(int *ret_fd, struct error *err)
 	return 0;
 }
 
+/* Control groups, and the guardian that sees to their end. */
+static int
+spawner_main_groups(struct spawner *spawner, struct error *err)
+{
+	const char *parent = config_text(&spawner->config, cgroup_parent);
+	struct error why = ERROR_INIT;
+	int rc = spawner->rootless ? cgroup_find_delegated(parent, &spawner->trees, err)
+				   : cgroup_find(parent, &spawner->trees, err);
+
+	if (rc == 0)
+		rc = spawner_guardian_start(spawner, err);
+	if (rc < 0)
+		return rc;
+	rc = cgroup_tree_open(&spawner->trees, spawner->guardian_pid,
+			      config_number(&spawner->config, service_memory_max),
+			      spawner->rootless ? &why : err);
+	if (rc < 0)
+		cgroup_find_close(&spawner->trees);
+	if (rc < 0 && spawner->rootless) {
+		log_warning("spawner", "no control groups: %s", why.text);
+		return 0;
+	}
+	return rc;
+}
+
 /* Everything that is made once. On error the caller undoes what is there. */
 static int
 spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, struct error *err)
@@ -102,17 +127,8 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 			 (unsigned)spawner->uid);
 	if (rc == 0)
 		rc = spawner_socket_open(&spawner->config, spawner->gid, &spawner->socket, err);
-	if (rc == 0 && !spawner->rootless)
-		rc =
-		    cgroup_find(config_text(&spawner->config, cgroup_parent), &spawner->trees, err);
 	if (rc == 0)
-		rc = spawner_guardian_start(spawner, err);
-	if (rc == 0) {
-		rc = cgroup_tree_open(&spawner->trees, spawner->guardian_pid,
-				      config_number(&spawner->config, service_memory_max), err);
-		if (rc < 0)
-			cgroup_find_close(&spawner->trees);
-	}
+		rc = spawner_main_groups(spawner, err);
 	if (rc == 0 && spawner->rootless)
 		rc = spawner_rootless_enter(spawner, err);
 	if (rc == 0)

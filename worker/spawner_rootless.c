@@ -4,7 +4,8 @@
  * The spawner maps nothing but its own uid and gid, to themselves: so it may mount and make
  * namespaces, stintd stays the user with no rights, and a zygote's namespace can have one id only,
  * which all its workers share. The kernel lets nobody in there change supplementary groups: they
- * stay with all processes. There are no control groups. All else is done as for root; the proof of
+ * stay with all processes. Control groups are used when a part of the unified tree was given to the
+ * user. All else is done as for root; the proof of
  * each generation (spawner_layers.c, zygote_proof.c) finds what is missing, and stintd reports it.
  *
  * Called by spawner_main.c and spawner_zygote.c. Never chosen in the place of a failed start as
@@ -79,10 +80,13 @@ spawner_rootless_enter(const struct spawner *spawner, struct error *err)
 	log_warning(
 	    "spawner",
 	    "ROOTLESS, for development only: uid %u runs this service. All workers share "
-	    "that account and its groups, one job's memory, CPU time and threads are bounded by "
-	    "rlimits alone, and no control group sees to it that a kill takes all. Do not "
-	    "run code here that you would not run yourself",
-	    (unsigned)spawner->uid);
+	    "that account and its groups; %s. Do not run code here that you would not "
+	    "run yourself",
+	    (unsigned)spawner->uid,
+	    spawner->trees.count == 0
+		? "there are no control groups, so a job's memory, CPU time and threads are "
+		  "bounded by rlimits alone"
+		: "control groups see to what was delegated and no more");
 	(void)snprintf(uids, sizeof(uids), "%u %u 1\n", (unsigned)spawner->uid,
 		       (unsigned)spawner->uid);
 	(void)snprintf(gids, sizeof(gids), "%u %u 1\n", (unsigned)spawner->gid,

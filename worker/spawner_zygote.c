@@ -144,7 +144,8 @@ spawner_zygote_start(struct spawner *spawner, uint64_t number, struct message_ge
 	int link[2] = {-1, -1}, rc;
 
 	cgroup_tree_generation_name(number, name);
-	rc = cgroup_tree_generation(&spawner->trees, number, spawner->uid, base, err);
+	rc = cgroup_tree_generation(&spawner->trees, number, spawner->uid,
+				    spawner->rootless ? CGROUP_TREE_OWN : base, err);
 	if (rc == 0)
 		rc = base_socketpair(link, err);
 	if (rc == 0)

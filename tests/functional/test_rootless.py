@@ -1,10 +1,12 @@
 """The service started by an ordinary user: it works, holds its limits, and says that it is weaker."""
+import functools
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 
 import harness
 
@@ -210,6 +212,63 @@ class Confinement(RootlessCase):
         doctor = harness.stint("doctor", socket_path=self.daemon.socket).stdout.decode()
         self.assertRegex(doctor, r"isolation = development \(weaker than full\), ROOTLESS: workers share")
         self.assertRegex(doctor, r"risk +own_uid +not there")
+
+
+class Delegated(unittest.TestCase):
+    """A part of the unified tree that belongs to the user is used, as far as it goes."""
+
+    @classmethod
+    def setUpClass(cls):
+        with open("/proc/mounts", encoding="utf-8") as file:
+            mounts = [line.split()[1] for line in file if line.split()[2] == "cgroup2"]
+        if not mounts:
+            raise unittest.SkipTest("there is no unified tree")
+        cls.group = f"{mounts[0]}/stint-test-{os.getpid()}"
+        for path in (cls.group, f"{cls.group}/in"):
+            os.mkdir(path)
+            os.chown(path, UID, GID)
+            os.chown(f"{path}/cgroup.procs", UID, GID)
+            os.chown(f"{path}/cgroup.subtree_control", UID, GID)
+
+    @classmethod
+    def tearDownClass(cls):
+        os.rmdir(f"{cls.group}/in")
+        os.rmdir(cls.group)
+
+    def start(self):
+        """The daemon, which at its birth is moved into the group."""
+        # Opened here, by root: the kernel asks who opened it.
+        with open(f"{self.group}/in/cgroup.procs", "wb", buffering=0) as members:
+            popen = functools.partial(subprocess.Popen, preexec_fn=functools.partial(members.write, b"0"))
+            with unittest.mock.patch.object(harness.subprocess, "Popen", popen):
+                daemon = RootlessDaemon()
+        self.addCleanup(daemon.remove)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def test_it_is_used_and_left_as_it_was(self):
+        daemon = self.start()
+        with daemon.connect() as client:
+            info = client.call("daemon.info")
+            self.assertIs(info["rootless"], True)
+            self.assertEqual(info["isolation"][0], "cgroup_v2")
+            self.assertIn("own_uid", info["isolation_missing"])
+            self.assertFalse({"cgroup_kill", "cgroup_cpu"} & set(info["isolation_missing"]))
+            self.assertEqual(client.run("print(1)")["stdout"], "1\n")
+            result = client.run("sum(range(10**12))", limits={"cpu_ms": 200})
+            self.assertEqual(result["status"], "cpu_limit", result)
+        self.assertTrue(os.path.isdir(f"{self.group}/in/stint-{daemon.pid}/gen-1/zygote"))
+        self.assertEqual(daemon.stop(), 0)
+        daemon.wait_clean()
+
+    def test_death_of_the_spawner_leaves_nothing(self):
+        daemon = self.start()
+        with daemon.connect() as client:
+            client.send("job.run", {"source": "import time; time.sleep(60)"})
+            harness.until(lambda: daemon.health()["jobs"]["running"] == 1)
+            daemon.process.send_signal(signal.SIGKILL)
+            daemon.process.wait()
+        daemon.wait_clean()
 
 
 class Ends(unittest.TestCase):
