@@ -235,8 +235,7 @@ cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t 
 		    (cgroup_file_write(fd, "cgroup.max.depth", "1") < 0 ||
 		     cgroup_file_write(fd, "cgroup.max.descendants", CGROUP_TREE_LEAVES_MAX) < 0))
 			return error_errno(err, "cannot limit control group %s", name);
-		if (fchmod(fd, 0750) < 0 ||
-		    (group != CGROUP_TREE_OWN && fchown(fd, owner, group) < 0))
+		if (fchmod(fd, 0750) < 0 || fchown(fd, owner, group) < 0)
 			return error_errno(err, "cannot give away control group %s", name);
 	}
 	return 0;

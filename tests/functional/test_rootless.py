@@ -28,6 +28,11 @@ def user_processes():
     return found
 
 
+def read_lines(path):
+    with open(path, encoding="ascii") as file:
+        return file.read().split()
+
+
 class RootlessDaemon(harness.Daemon):
     user = (UID, GID, [EXTRA])
 
@@ -232,8 +237,10 @@ class Delegated(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        os.rmdir(f"{cls.group}/in")
-        os.rmdir(cls.group)
+        # Also what a failed test has left.
+        for path, _, _ in os.walk(cls.group, topdown=False):
+            harness.until(lambda path=path: not read_lines(f"{path}/cgroup.procs"))
+            os.rmdir(path)
 
     def start(self):
         """The daemon, which at its birth is moved into the group."""
