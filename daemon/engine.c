@@ -273,8 +273,9 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	if (code == 0)
 		code = alarm_new(loop, stream_on_alarm, engine, &engine->stream_alarm, err);
 	if (code == 0)
-		code = succession_new(loop, spawner_fd, &CLOCK_SYSTEM, &limits, &inner,
-				      &engine->succession, err);
+		code = succession_new(loop, spawner_fd, &CLOCK_SYSTEM, &limits,
+				      (enum isolation_level)config_number(config, isolation),
+				      &inner, &engine->succession, err);
 	else
 		base_close(&spawner_fd);
 	if (code < 0) {

@@ -9,6 +9,7 @@
 #include "daemon/generation.h"
 
 #include "daemon/alarm.h"
+#include "daemon/layers.h"
 #include "daemon/spawner_link.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
@@ -33,6 +34,10 @@ struct generation {
 	struct leaf_root root;
 	uint32_t uid_count;
 	struct message_zygote about;
+	enum isolation_level isolation;
+	uint64_t layers_outside,
+	    layers;      /* what the spawner says; what holds of the last that served */
+	bool *served;    /* borrowed: some generation has */
 	uv_loop_t *loop; /* borrowed from the caller */
 	struct generation_callbacks callbacks;
 };
@@ -186,8 +191,19 @@ generation_on_zygote_ready(void *context, const struct message_zygote *about)
 		generation_fatal(generation, &err);
 		return;
 	}
+	uint64_t layers = isolation_join(generation->layers_outside, about->layers);
+	if (layers_check(generation->isolation, layers, &err) < 0) {
+		/* At the start nothing would change by trying again; later something has. */
+		if (*generation->served)
+			generation_abandon(generation, err.text);
+		else
+			generation_fatal(generation, &err);
+		return;
+	}
 	alarm_stop(generation->alarm);
 	generation->about = *about;
+	generation->layers = layers;
+	*generation->served = true;
 	generation_move(generation, GENERATION_SERVING);
 	log_info("generation", "generation %llu serves", (unsigned long long)generation->number);
 	generation->callbacks.serving(generation->callbacks.context, generation);
@@ -234,6 +250,7 @@ generation_take(struct generation *generation, const struct message_generation *
 	root->dir_count = about->dir_count;
 	root->gid = about->uid_base;
 	generation->uid_count = about->uid_count;
+	generation->layers_outside = about->layers;
 	uint32_t missing = CGROUP_ROLES_ALL & ~leaf_root_roles(root);
 	if (missing)
 		log_warning("generation", "no cgroup hierarchy for:%s%s%s%s",
@@ -290,13 +307,15 @@ generation_ended(struct generation *generation, const struct message_generation 
 }
 
 int
-generation_new(uv_loop_t *loop, struct spawner_link *spawner,
-	       const struct generation_callbacks *callbacks, struct generation **ret_generation,
-	       struct error *err)
+generation_new(uv_loop_t *loop, struct spawner_link *spawner, enum isolation_level isolation,
+	       bool *served, const struct generation_callbacks *callbacks,
+	       struct generation **ret_generation, struct error *err)
 {
 	struct generation *generation = calloc(1, sizeof(*generation));
 	require(generation);
 	generation->loop = loop;
+	generation->isolation = isolation;
+	generation->served = served;
 	generation->spawner = spawner;
 	generation->callbacks = *callbacks;
 	leaf_root_init(&generation->root);
@@ -356,6 +375,12 @@ const struct message_zygote *
 generation_about(const struct generation *generation)
 {
 	return &generation->about;
+}
+
+uint64_t
+generation_layers(const struct generation *generation)
+{
+	return generation->layers;
 }
 
 void

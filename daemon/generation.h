@@ -9,6 +9,7 @@
 #include "daemon/spawner_link.h"
 #include "daemon/zygote_link.h"
 #include "protocol/error.h"
+#include "protocol/isolation.h"
 #include "protocol/message.h"
 
 #include <stdbool.h>
@@ -41,10 +42,11 @@ struct generation_callbacks {
 	void *context;
 };
 
-/* State NONE. The spawner link is borrowed. */
-int generation_new(uv_loop_t *loop, struct spawner_link *spawner,
-		   const struct generation_callbacks *callbacks, struct generation **ret_generation,
-		   struct error *err);
+/* State NONE. The spawner link is borrowed, and *served too, which says for all generations
+ * together whether one has served: before that, lacking a layer of `isolation` is fatal. */
+int generation_new(uv_loop_t *loop, struct spawner_link *spawner, enum isolation_level isolation,
+		   bool *served, const struct generation_callbacks *callbacks,
+		   struct generation **ret_generation, struct error *err);
 /* No callback after it. */
 void generation_free(struct generation **generation);
 
@@ -71,6 +73,8 @@ const struct leaf_root *generation_root(const struct generation *generation);
 uint32_t generation_uid_count(const struct generation *generation);
 /* What the last zygote that became ready said of itself; zeroes before the first. */
 const struct message_zygote *generation_about(const struct generation *generation);
+/* The layers that hold of it: bits of enum isolation_layer; 0 before the first. */
+uint64_t generation_layers(const struct generation *generation);
 
 /* A worker became ready: the generation is good. */
 void generation_prove(struct generation *generation);

@@ -23,6 +23,8 @@ struct succession {
 	uint64_t pulse_ms;
 	const struct clock *clock; /* borrowed */
 	struct recycle_limits limits;
+	enum isolation_level isolation;
+	bool served; /* some generation has */
 	uint64_t last_number;
 	uint64_t jobs;     /* given to the front */
 	uint64_t since_ns; /* the front serves */
@@ -236,10 +238,11 @@ succession_make(struct succession *succession, uv_loop_t *loop, struct error *er
 						 succession_on_over,
 						 succession_on_fatal,
 						 succession};
-	int code = generation_new(loop, succession->spawner, &callbacks, &succession->front, err);
+	int code = generation_new(loop, succession->spawner, succession->isolation,
+				  &succession->served, &callbacks, &succession->front, err);
 	if (code == 0)
-		code =
-		    generation_new(loop, succession->spawner, &callbacks, &succession->back, err);
+		code = generation_new(loop, succession->spawner, succession->isolation,
+				      &succession->served, &callbacks, &succession->back, err);
 	if (code == 0)
 		code = alarm_new(loop, succession_on_alarm, succession, &succession->alarm, err);
 	if (code == 0)
@@ -249,8 +252,9 @@ succession_make(struct succession *succession, uv_loop_t *loop, struct error *er
 
 int
 succession_new(uv_loop_t *loop, int spawner_fd, const struct clock *clock,
-	       const struct recycle_limits *limits, const struct succession_callbacks *callbacks,
-	       struct succession **ret_succession, struct error *err)
+	       const struct recycle_limits *limits, enum isolation_level isolation,
+	       const struct succession_callbacks *callbacks, struct succession **ret_succession,
+	       struct error *err)
 {
 	struct spawner_link_callbacks inner = {succession_on_started, succession_on_ended,
 					       succession_on_drain, succession_on_closed, NULL};
@@ -258,6 +262,7 @@ succession_new(uv_loop_t *loop, int spawner_fd, const struct clock *clock,
 	require(succession);
 	succession->clock = clock;
 	succession->limits = *limits;
+	succession->isolation = isolation;
 	succession->callbacks = *callbacks;
 	inner.context = succession;
 	int code = spawner_link_new(loop, spawner_fd, &inner, &succession->spawner, err);

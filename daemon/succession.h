@@ -32,7 +32,7 @@ struct succession_callbacks {
 
 /* Asks for generation 1 at once. spawner_fd is owned from here on, also on failure. */
 int succession_new(uv_loop_t *loop, int spawner_fd, const struct clock *clock,
-		   const struct recycle_limits *limits,
+		   const struct recycle_limits *limits, enum isolation_level isolation,
 		   const struct succession_callbacks *callbacks, struct succession **ret_succession,
 		   struct error *err);
 /* No callback after it. */

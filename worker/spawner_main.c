@@ -17,12 +17,14 @@
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "protocol/isolation.h"
 #include "worker/cgroup_remove.h"
 #include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_guardian.h"
 #include "worker/spawner_monitor.h"
 #include "worker/spawner_options.h"
+#include "worker/spawner_preflight.h"
 #include "worker/spawner_root.h"
 #include "worker/spawner_silence.h"
 #include "worker/spawner_zygote.h"
@@ -87,9 +89,11 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	const char *keep[] = {options->stintd, options->zygote, SPAWNER_ROOT_STDLIB,
 			      SPAWNER_ROOT_ZONEINFO};
 	bool fallback;
-	int rc =
-	    spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid, &fallback, err);
+	int rc = spawner_preflight(&spawner->config, err);
 
+	if (rc == 0)
+		rc = spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid,
+					    &fallback, err);
 	if (rc == 0)
 		rc = spawner_options_open(spawner, options, err);
 	if (rc == 0 && fallback)
@@ -171,6 +175,7 @@ static bool
 spawner_main_reap(struct spawner *spawner)
 {
 	char how[48];
+	bool refused;
 	int status;
 
 	for (size_t i = 0; i < SPAWNER_GENERATIONS_MAX; i++) {
@@ -193,7 +198,10 @@ spawner_main_reap(struct spawner *spawner)
 		return true;
 	if (!spawner->stopping || status != 0)
 		log_error("spawner", "stintd %s", spawner_main_how(status, how, sizeof(how)));
-	return spawner_daemon_ended(spawner, clock_now_ns(&CLOCK_SYSTEM));
+	/* It has said what this machine lacks: that does not change by itself. */
+	refused = WIFEXITED(status) && WEXITSTATUS(status) == ISOLATION_EXIT_REFUSED &&
+		  !spawner->daemon.backoff.ever_ready;
+	return spawner_daemon_ended(spawner, clock_now_ns(&CLOCK_SYSTEM)) && !refused;
 }
 
 /* stintd runs and has not become ready in time; its link is closed when it was condemned for it. */
@@ -343,8 +351,9 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 
 	if (geteuid() != 0) {
 		(void)fprintf(stderr,
-			      "stint-spawner: root is needed, to make namespaces and control "
-			      "groups (remedy: sudo, or the systemd unit)\n");
+			      "stint-spawner: root is needed, to make namespaces, accounts of "
+			      "workers and control groups (remedy: sudo, or the systemd unit); no "
+			      "level of isolation does without it\n");
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
 	if (spawner_main_signals(&signal_fd, &err) < 0 ||

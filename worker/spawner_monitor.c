@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,6 +32,8 @@ static void spawner_monitor_ready(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_alive(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_start(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_end(struct spawner *spawner, uint64_t number);
+
+#define SPAWNER_MONITOR_ENDING_MS 500 /* nothing else is served meanwhile */
 
 enum spawner_monitor_number { NUMBER_NONE, NUMBER_NEW, NUMBER_USED };
 
@@ -199,6 +202,12 @@ spawner_monitor_read(struct spawner *spawner)
 		return;
 	if (rc == ERROR_CLOSED && daemon->state == SPAWNER_DAEMON_DRAINING) {
 		/* It is on its way out; its end shows on its pidfd, or patience ends. */
+		base_close(&daemon->link_fd);
+		return;
+	}
+	/* A stintd that gives up closes its link a moment before it says why by its exit status. */
+	if (rc == ERROR_CLOSED && poll(&(struct pollfd){.fd = daemon->pidfd, .events = POLLIN}, 1,
+				       SPAWNER_MONITOR_ENDING_MS) > 0) {
 		base_close(&daemon->link_fd);
 		return;
 	}

@@ -21,6 +21,7 @@
 #include "worker/zygote_args.h"
 #include "worker/zygote_loop.h"
 #include "worker/zygote_options.h"
+#include "worker/zygote_proof.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +145,8 @@ prepare_workers(const struct zygote_options *options, struct sandbox_landlock *r
 /* From the whole host to what a worker may see. The filter is made before and installed last. */
 static int
 confine(const struct zygote_options *options, struct descriptors *descriptors,
-	struct sandbox_landlock *landlock, struct zygote_loop *loop, struct error *err)
+	struct sandbox_landlock *landlock, struct zygote_loop *loop, struct zygote_proof *ret_proof,
+	struct error *err)
 {
 	const struct seccomp_wide_options filter = {.asyncio = options->asyncio};
 	struct seccomp_wide wide = {NULL, 0};
@@ -152,10 +154,11 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 
 	if (result == 0)
 		result = sandbox_fs_enter(options->root, descriptors->proc, err);
-	base_close(&descriptors->proc);
 	if (result == 0 &&
-	    syscall(SYS_close_range, (unsigned)descriptors->signals + 1, UINT_MAX, 0) < 0)
+	    syscall(SYS_close_range, (unsigned)descriptors->proc + 1, UINT_MAX, 0) < 0)
 		result = error_errno(err, "close_range");
+	if (result == 0)
+		result = zygote_proof_open(options->stdlib, &descriptors->proc, ret_proof, err);
 	if (result == 0)
 		result = prepare_workers(options, landlock, loop, err);
 	if (result == 0) {
@@ -172,8 +175,8 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 }
 
 static int
-say_ready(const struct zygote_options *options, int statm, struct zygote_loop *loop,
-	  struct error *err)
+say_ready(const struct zygote_options *options, int statm, struct zygote_proof *proof,
+	  struct zygote_loop *loop, struct error *err)
 {
 	struct message ready;
 	struct message_zygote *body = &ready.body.zygote;
@@ -189,6 +192,9 @@ say_ready(const struct zygote_options *options, int statm, struct zygote_loop *l
 	if (result < 0)
 		return result;
 	loop->baseline_data_bytes = body->baseline_data_bytes;
+	result = zygote_proof_run(proof, loop, &body->layers, err);
+	if (result < 0)
+		return result;
 	log_info("zygote", "ready: Python %s, %llu KiB resident", body->python,
 		 (unsigned long long)body->baseline_rss_bytes / 1024);
 	return base_send_fds(loop->link_fd, &ready, sizeof(ready), NULL, 0, 0, err);
@@ -200,6 +206,7 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 {
 	struct python_host_options python;
 	struct descriptors descriptors;
+	struct zygote_proof proof = ZYGOTE_PROOF_INIT;
 	struct zygote_options options;
 	int result = zygote_options_parse(argc, argv, &options, err);
 
@@ -220,10 +227,10 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 				       err)) < 0 ||
 	    (result = python_host_start(&python, err)) < 0 ||
 	    (result = zygote_fork_init(&loop->fork, err)) < 0 ||
-	    (result = confine(&options, &descriptors, landlock, loop, err)) < 0)
+	    (result = confine(&options, &descriptors, landlock, loop, &proof, err)) < 0)
 		return result;
 	loop->signal_fd = descriptors.signals;
-	result = say_ready(&options, descriptors.statm, loop, err);
+	result = say_ready(&options, descriptors.statm, &proof, loop, err);
 	base_close(&descriptors.statm);
 	return result;
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@
 
 static unsigned forks, calls; /* so far; calls of this worker */
 static bool armed;            /* in a worker, and in the zygote around its fork */
+static bool proved;           /* the first fork is over */
 static int error_number;
 
 /* True: this call fails. */
@@ -62,6 +64,10 @@ WRAP(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),
 WRAP(int, getrlimit, (__rlimit_resource_t resource, struct rlimit *limit), (resource, limit))
 WRAP(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))
 WRAP(pid_t, getppid, (void), ())
+WRAP(int, chdir, (const char *path), (path))
+WRAP(int, mount,
+     (const char *from, const char *to, const char *kind, unsigned long flags, const void *options),
+     (from, to, kind, flags, options))
 
 int __real_prctl(int option, ...);
 int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
@@ -100,6 +106,10 @@ void __wrap_python_host_before_fork(void);
 void
 __wrap_python_host_before_fork(void)
 {
+	if (!proved) { /* the zygote's own: the worker that it makes before READY */
+		proved = true;
+		return;
+	}
 	forks++;
 	calls = 0;
 	armed = true;
@@ -118,9 +128,11 @@ void __wrap_python_host_after_fork(void);
 void
 __wrap_python_host_after_fork(void)
 {
+	bool was_armed = armed;
+
 	armed = false;
 	__real_python_host_after_fork();
-	armed = true;
+	armed = was_armed;
 }
 
 int __real_python_host_run(const struct worker_terms *terms, struct worker_page *page, void *base,

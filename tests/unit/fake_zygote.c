@@ -10,6 +10,7 @@
 
 #include "protocol/base_assert.h"
 #include "protocol/base_sys.h"
+#include "protocol/isolation.h"
 #include "protocol/message.h"
 #include "protocol/worker_abi.h"
 
@@ -82,8 +83,19 @@ fake_fork_worker(struct fake_shared *shared, uint64_t number, int link, int sign
 	struct message answer;
 	message_init(&answer, MESSAGE_FORKED);
 	answer.body.forked.serial = request->body.fork.serial;
-	if (shared->fail_forks > 0 || number == shared->barren) {
-		shared->fail_forks -= shared->fail_forks > 0;
+	const struct message_fork *wanted = &request->body.fork;
+	bool scratch = wanted->class == WORKER_CLASS_SCRATCH;
+	require(scratch == (wanted->scratch_bytes > 0));
+	if (scratch) {
+		shared->scratch_forks++;
+		shared->scratch_bytes = wanted->scratch_bytes;
+		shared->scratch_files = wanted->scratch_files;
+	}
+	bool refused = scratch && shared->fail_scratch > 0;
+	if (refused)
+		shared->fail_scratch--;
+	if (refused || shared->fail_forks > 0 || number == shared->barren) {
+		shared->fail_forks -= !refused && shared->fail_forks > 0;
 		answer.body.forked.error = EAGAIN;
 		fake_send(link, &answer, NULL, 0);
 		return;
@@ -154,6 +166,7 @@ fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
 	message.body.zygote.version = MESSAGE_VERSION;
 	message.body.zygote.abi = WORKER_ABI_VERSION;
 	message.body.zygote.baseline_rss_bytes = 4711;
+	message.body.zygote.layers = ISOLATION_ALL & ~shared->lacking;
 	strcpy(message.body.zygote.python, "3.11.fake");
 	fake_send(link, &message, NULL, 0);
 	for (;;) {
@@ -189,6 +202,7 @@ fake_start_generation(struct fake_shared *shared, int link, uint64_t number)
 	message.body.generation.number = number;
 	message.body.generation.uid_base = 100000;
 	message.body.generation.uid_count = 1024;
+	message.body.generation.layers = ISOLATION_ALL & ~shared->lacking;
 	if (shared->fail_starts > 0) {
 		shared->fail_starts--;
 		message.body.generation.error = ENOMEM;

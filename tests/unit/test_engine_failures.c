@@ -217,6 +217,51 @@ test_close_with_jobs_in_all_states(void **state)
 	assert_int_equal(fixture->results_count, 0);
 }
 
+/* Nothing is served, not even for a moment, and it is told for good. */
+static void
+test_a_layer_is_missing_from_the_start(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->lacking = ISOLATION_BIT(rlimits);
+	engine_fixture_start(fixture);
+	RUN_UNTIL(fixture->fatal);
+	assert_int_equal(fixture->fatal, 1);
+	assert_int_equal(fixture->fatal_code, ERROR_UNSUPPORTED);
+	assert_int_equal(fixture->ready, 0);
+	assert_int_equal(fixture->fake.shared->forks, 0);
+}
+
+static void
+test_a_layer_is_missing_that_is_not_needed(void **state)
+{
+	struct fixture *fixture = *state;
+	assert_int_equal(config_set(&fixture->config, "isolation=reduced", NULL), 0);
+	fixture->fake.shared->lacking = ISOLATION_BIT(landlock);
+	engine_fixture_start(fixture);
+	assert_int_equal(run(fixture, "out fine")->status, STATUS_OK);
+	assert_int_equal(info(fixture).isolation, ISOLATION_REDUCED);
+	assert_int_equal(info(fixture).layers, ISOLATION_ALL & ~ISOLATION_BIT(landlock));
+}
+
+/* No job runs in the generations that lack it; the next one that has it serves. */
+static void
+test_a_layer_gets_lost_later(void **state)
+{
+	struct fixture *fixture = *state;
+	RUN_UNTIL(fixture->ready);
+	fixture->fake.shared->lacking = ISOLATION_BIT(seccomp);
+	assert_int_equal(kill(fixture->fake.shared->zygote, SIGKILL), 0);
+	RUN_UNTIL(info(fixture).generation == 2);
+	submit(fixture, "out waits", 1, 0);
+	unsigned forks = fixture->fake.shared->forks;
+	RUN_UNTIL(info(fixture).generation == 3);
+	assert_int_equal(fixture->fake.shared->forks, forks);
+	assert_int_equal(fixture->fatal, 0);
+	fixture->fake.shared->lacking = 0;
+	RUN_UNTIL(fixture->results_count == 1);
+	assert_int_equal(fixture->results[0].status, STATUS_OK);
+}
+
 int
 main(void)
 {
@@ -238,6 +283,9 @@ main(void)
 	    TEST(test_drain),
 	    NEW(test_drain_asked_by_the_spawner),
 	    TEST(test_spawner_dies),
+	    NEW(test_a_layer_is_missing_from_the_start),
+	    NEW(test_a_layer_is_missing_that_is_not_needed),
+	    TEST(test_a_layer_gets_lost_later),
 	    TEST(test_close_with_jobs_in_all_states),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
