@@ -60,14 +60,35 @@ manual_page_item(const char *name, const char *note, const char *text)
 	(void)putchar('\n');
 }
 
+/* No default: a new type has to be named here. */
+static const char *
+manual_page_type(enum setting_type type)
+{
+	switch (type) {
+	case SETTING_TEXT:
+		return "text";
+	case SETTING_FLAG:
+		return "yes or no";
+	case SETTING_COUNT:
+		return "number";
+	case SETTING_SIZE:
+		return "size";
+	case SETTING_TIME:
+		return "time";
+	case SETTING_MODE:
+		return "octal mode";
+	case SETTING_LEVEL:
+	case SETTING_ISOLATION:
+		return "level";
+	case SETTING_NAMES:
+		return "words";
+	}
+	return "";
+}
+
 static void
 manual_page_settings(void)
 {
-	static const char *const TYPES[] = {
-	    [SETTING_TEXT] = "text",   [SETTING_FLAG] = "yes or no", [SETTING_COUNT] = "number",
-	    [SETTING_SIZE] = "size",   [SETTING_TIME] = "time",      [SETTING_MODE] = "octal mode",
-	    [SETTING_LEVEL] = "level", [SETTING_NAMES] = "words",
-	};
 	static const struct {
 		const char *name, *def, *text;
 		enum setting_type type;
@@ -79,7 +100,8 @@ manual_page_settings(void)
 	char note[MANUAL_PAGE_LINE_BYTES];
 
 	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
-		(void)snprintf(note, sizeof(note), "%s; default: %s", TYPES[ROWS[i].type],
+		(void)snprintf(note, sizeof(note), "%s; default: %s",
+			       manual_page_type(ROWS[i].type),
 			       *ROWS[i].def ? ROWS[i].def : "empty");
 		manual_page_item(ROWS[i].name, note, ROWS[i].text);
 	}

@@ -88,6 +88,9 @@ class ServiceManagerTest(unittest.TestCase):
                                    "t = threading.Thread(target=print, args=['t']); t.start(); t.join()",
                                    limits={"threads": 2})
                 self.assertEqual((result["status"], result["stdout"]), ("ok", "t\n"), result)
+                result = early.run("open('f', 'w').write('x'); print(open('f').read())",
+                                   limits={"scratch_bytes": 1 << 20})
+                self.assertEqual((result["status"], result["stdout"]), ("ok", "x\n"), result)
                 result = early.run("b'x' * (1 << 28)")
                 self.assertEqual(result["status"], "memory_limit")
                 result = early.run("while True: pass", limits={"cpu_ms": 50})
