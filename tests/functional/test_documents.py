@@ -49,6 +49,27 @@ class DocumentsTest(DaemonCase):
                                       capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 0, f"{name}: {done.stderr}")
 
+    def test_the_table_of_refusals_is_complete_and_true(self):
+        with open(os.path.join(TOP, "README.md"), encoding="utf-8") as file:
+            section = file.read().split("\n## Troubleshooting\n")[1].split("\n## ")[0]
+        rows = [row for row in section.splitlines() if row.startswith("| `")]
+        said = [words for row in rows for words in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+        self.assertGreater(len(said), 15)
+        sources = ""
+        for folder in ("protocol", "worker", "daemon", "client"):
+            for name in sorted(os.listdir(os.path.join(TOP, folder))):
+                if name.endswith((".c", ".h")):
+                    with open(os.path.join(TOP, folder, name), encoding="utf-8") as file:
+                        sources += file.read()
+        text = re.sub(r'"\s*(?:PRI\w+\s*)?"', "", sources)  # joined as the compiler does
+        for words in said:
+            self.assertTrue(words in text, f"README.md lists a message that no program has: {words}")
+        reasons = re.findall(r'REASON\((\w+), "(\w+)"', sources)
+        self.assertGreater(len(reasons), 5)
+        for constant, name in reasons:
+            if re.search(rf"RPC_REASON_{constant}\b", sources):
+                self.assertIn(name, said, "README.md does not list it")
+
 
 if __name__ == "__main__":
     unittest.main()
