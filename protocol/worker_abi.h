@@ -11,7 +11,9 @@
  *   3. stintd writes the leaf's limits, then sends one struct worker_terms (the limits record, no
  *      tenant bytes) with up to two descriptors (see flags): stdin, blob.
  *   4. The worker lowers its rlimits, installs the second filter and only then reads the job blob:
- *      the next datagram (blob_bytes of it), or the blob descriptor.
+ *      the next datagram (blob_bytes of it), or the blob descriptor; then the next datagram is
+ *      the one byte WORKER_GO, so that in both cases one that is left unread proves that no code
+ *      of the job can have run.
  *   5. It runs the job, writes the result blob into the page file at PAGE_RESULT_OFFSET, release-
  *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the
  *      hello: a datagram there is proof of foreign code. The worker closes its end as soon as it
@@ -29,9 +31,10 @@
 
 #include <stdint.h>
 
-#define WORKER_ABI_VERSION 1u
+#define WORKER_ABI_VERSION 2u
 #define WORKER_HELLO_MAGIC 0x53544831u
 #define WORKER_TERMS_MAGIC 0x53545431u
+#define WORKER_GO	   'g' /* follows the terms of a job whose blob is in a descriptor */
 
 struct worker_hello {
 	uint32_t magic;

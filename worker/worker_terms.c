@@ -98,6 +98,23 @@ map_blob(size_t size, int fd, const void **ret_blob)
 	return 0;
 }
 
+/* The last thing before the job: until then its blob counts as not taken. */
+static int
+take_go(int channel)
+{
+	char go[2]; /* one more: a longer datagram must show */
+	ssize_t got;
+
+	do
+		got = read(channel, go, sizeof(go));
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if (got != 1 || go[0] != WORKER_GO)
+		return got == 0 ? -EPIPE : -EPROTO;
+	return 0;
+}
+
 int
 worker_terms_read_blob(int channel, const struct worker_terms *terms, struct worker_terms_fds *fds,
 		       const void **ret_blob)
@@ -110,7 +127,7 @@ worker_terms_read_blob(int channel, const struct worker_terms *terms, struct wor
 		int result = map_blob(size, fds->blob_fd, ret_blob);
 
 		base_close(&fds->blob_fd);
-		return result;
+		return result < 0 ? result : take_go(channel);
 	}
 	blob = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (blob == MAP_FAILED)

@@ -102,7 +102,7 @@ class Worker:
         """Waits for the hello; returns the host pid."""
         data, ancillary, _, _ = self.channel.recvmsg(64, 256)
         magic, abi, serial = struct.unpack("<IIQ", data)
-        assert (magic, abi, serial) == (0x53544831, 1, self.serial), data
+        assert (magic, abi, serial) == (0x53544831, 2, self.serial), data
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
                 return struct.unpack("iii", content)[0]
@@ -124,11 +124,10 @@ class Worker:
         socket.send_fds(self.channel, [record], fds)
         for fd in fds:
             os.close(fd)
-        if not as_file:
-            try:
-                self.channel.send(blob)
-            except OSError:
-                pass  # it did not like the record
+        try:
+            self.channel.send(b"g" if as_file else blob)
+        except OSError:
+            pass  # it did not like the record
 
     def wait(self):
         """EXITED: {exit_code, signal, user_us, ...}."""
@@ -273,7 +272,7 @@ class Zygote:
     def ready(self):
         body, _ = self.receive(READY)
         version, abi, data, rss, seed = struct.unpack_from("<IIQQQ", body)
-        assert (version, abi) == (1, 1)
+        assert (version, abi) == (1, 2)
         return {"data": data, "rss": rss, "seed": seed, "python": body[32:96].rstrip(b"\0").decode()}
 
     def worker(self, leaf=True, uid=None, serial=None):

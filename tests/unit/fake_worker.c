@@ -99,7 +99,8 @@ fake_read_job(struct fake_stage *stage, int blob_fd)
 	char *blob = malloc(size + 1);
 	require(blob);
 	if (blob_fd >= 0)
-		require(base_read_full(blob_fd, blob, size, NULL) == 0);
+		require(base_read_full(blob_fd, blob, size, NULL) == 0 &&
+			recv(stage->channel, blob + size, 1, 0) == 1);
 	else
 		require(recv(stage->channel, blob, size + 1, 0) == (ssize_t)size);
 	stage->page->phase = PHASE_RUNNING;

@@ -76,6 +76,25 @@ test_job_not_taken(void **state)
 	assert_true(rest.unread);
 }
 
+/* With the blob in a descriptor the terms alone do not say whether the job began. */
+static void
+test_job_by_descriptor_not_taken(void **state)
+{
+	struct worker_terms terms = {.magic = WORKER_TERMS_MAGIC, .flags = TERMS_BLOB_FD};
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (int taken = 0; taken < 2; taken++) {
+		assert_int_equal(worker_link_send(ours, &terms, &fd, 1, NULL, NULL), 0);
+		take(sizeof(terms));
+		if (taken)
+			take(1);
+		base_close(&theirs);
+		assert_int_equal(worker_link_rest(ours).unread, !taken);
+		base_close(&ours);
+		assert_int_equal(setup(NULL), 0);
+	}
+	close(fd);
+}
+
 static void
 test_spoke(void **state)
 {
@@ -204,6 +223,7 @@ main(void)
 	    TEST(test_silent_end),
 	    TEST(test_silent_and_open),
 	    TEST(test_job_not_taken),
+	    TEST(test_job_by_descriptor_not_taken),
 	    TEST(test_spoke),
 	    TEST(test_spoke_an_empty_datagram),
 	    TEST(test_descriptors_are_not_installed),

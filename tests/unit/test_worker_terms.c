@@ -200,15 +200,29 @@ test_blob_by_file(void **state)
 		assert_int_equal(base_write_full(channel.fds.blob_fd, "hello!",
 						 extra == 2 ? 4 : 5 + extra, NULL),
 				 0);
+		assert_int_equal(base_send_fds(channel.ours, "g", 1, NULL, 0, 0, NULL), 0);
 		assert_int_equal(
 		    worker_terms_read_blob(channel.theirs, &terms, &channel.fds, &blob),
 		    extra == 2 ? -EPROTO : 0);
 		assert_int_equal(channel.fds.blob_fd, -1);
 		assert_memory_equal(blob, "hello", 5);
 	}
+	/* A blob that is too short leaves the last datagram where it is. */
 	terms.blob_bytes = 0;
 	channel.fds.blob_fd = memfd_create("blob", MFD_CLOEXEC);
 	assert_int_equal(worker_terms_read_blob(channel.theirs, &terms, &channel.fds, &blob), 0);
+	/* What is not the one byte is refused. */
+	for (unsigned i = 0; i < 2; i++) {
+		channel.fds.blob_fd = memfd_create("blob", MFD_CLOEXEC);
+		assert_int_equal(base_send_fds(channel.ours, "gg" + i, 2 - i, NULL, 0, 0, NULL), 0);
+		assert_int_equal(
+		    worker_terms_read_blob(channel.theirs, &terms, &channel.fds, &blob),
+		    i ? 0 : -EPROTO);
+	}
+	base_close(&channel.ours);
+	channel.fds.blob_fd = memfd_create("blob", MFD_CLOEXEC);
+	assert_int_equal(worker_terms_read_blob(channel.theirs, &terms, &channel.fds, &blob),
+			 -EPIPE);
 	close_channel(&channel);
 }
 
