@@ -77,9 +77,11 @@ sandbox_ids_drop_capabilities(struct sandbox *sandbox)
 int
 sandbox_ids_lock(struct sandbox *sandbox)
 {
+	int set = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+
 	(void)sandbox;
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
-		return -EPERM;
+	if (set != 1)
+		return set < 0 ? -errno : -EPERM;
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
