@@ -134,8 +134,12 @@ spawner_socket_bind(struct spawner_socket *made, const struct sockaddr_un *addre
 	(void)umask(umask_before);
 	if (rc < 0)
 		return error_errno(err, "cannot bind %s", made->path);
-	if (fstatat(made->dir_fd, made->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISSOCK(st.st_mode))
+	if (fstatat(made->dir_fd, made->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		rc = error_errno(err, "cannot look at %s", made->path);
+		(void)unlinkat(made->dir_fd, made->name, 0); /* ours: bind() made it */
+		return rc;
+	}
+	if (!S_ISSOCK(st.st_mode))
 		return error_set(err, ERROR_INVALID, "%s was replaced while it was made",
 				 made->path);
 	made->device = st.st_dev;
