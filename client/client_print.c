@@ -65,11 +65,12 @@ client_print_usage(const char *status, struct client_json usage)
 {
 	char cpu[CLIENT_UNITS_BYTES], wall[CLIENT_UNITS_BYTES], queue[CLIENT_UNITS_BYTES];
 	char peak[CLIENT_UNITS_BYTES], base[CLIENT_UNITS_BYTES];
-	char out[CLIENT_UNITS_BYTES], err[CLIENT_UNITS_BYTES];
+	char out[CLIENT_UNITS_BYTES], err[CLIENT_UNITS_BYTES], held[CLIENT_UNITS_BYTES];
+	uint64_t held_us = client_print_number(usage, "throttled_us");
 
 	client_print_error(
 	    "%s: cpu %s, wall %s, queue %s, memory %s (interpreter %s), stdout %s, stderr %s, "
-	    "opcodes %" PRIu64,
+	    "opcodes %" PRIu64 "%s%s",
 	    status, client_units_time(client_print_number(usage, "cpu_us"), cpu),
 	    client_units_time(client_print_number(usage, "wall_us"), wall),
 	    client_units_time(client_print_number(usage, "queue_us"), queue),
@@ -77,7 +78,8 @@ client_print_usage(const char *status, struct client_json usage)
 	    client_units_size(client_print_number(usage, "memory_baseline_bytes"), base),
 	    client_units_size(client_print_number(usage, "stdout_bytes"), out),
 	    client_units_size(client_print_number(usage, "stderr_bytes"), err),
-	    client_print_number(usage, "opcodes"));
+	    client_print_number(usage, "opcodes"), held_us > 0 ? ", throttled " : "",
+	    held_us > 0 ? client_units_time(held_us, held) : "");
 }
 
 /* Tenant's text on a terminal: controls become '?', a line stays a line. */

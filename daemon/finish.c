@@ -197,7 +197,7 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	struct worker_rest rest = worker_link_rest(worker->channel);
 	facts->kill = report.reason;
 	facts->spoke = rest.spoke;
-	facts->unread = rest.unread;
+	facts->unread = rest.unread || finish->worker->unsent;
 	facts->cpu_limit_us = limits->cpu_ms * 1000;
 	facts->wall_limit_us = limits->wall_ms * 1000;
 	facts->cpu_used_us = report.cpu_used_ns / NS_PER_US;
@@ -224,6 +224,7 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	if (limits->opcodes > 0 && finish->usage.opcodes > limits->opcodes)
 		finish->usage.opcodes = limits->opcodes;
 	finish->usage.wall_us = (now_ns - job->started_ns) / NS_PER_US;
+	finish->usage.throttled_us = meter_read_throttled_us(worker->page, finish->usage.wall_us);
 	finish->usage.queue_us = (job->started_ns - job->queued_ns) / NS_PER_US;
 	finish->usage.memory_peak_bytes = leaf_memory_peak_bytes(&worker->leaf);
 	finish->usage.memory_baseline_bytes =
@@ -243,6 +244,7 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 					       .page_fd = worker->page_fd,
 					       .page = worker->page,
 					       .limits = worker->job->request.limits,
+					       .collects = worker->job->request.collects,
 					       .traced = worker->job->request.trace != TRACE_NONE,
 					       .trace = worker->job->trace};
 	finish_measure(finish, about);

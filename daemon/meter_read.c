@@ -17,3 +17,11 @@ meter_read(const struct worker_page *page)
 		return 0;
 	return count < INT64_MAX ? count : INT64_MAX;
 }
+
+uint64_t
+meter_read_throttled_us(const struct worker_page *page, uint64_t most_us)
+{
+	uint64_t slept_us = __atomic_load_n(&page->meter.slept_ns, __ATOMIC_RELAXED) / 1000;
+
+	return slept_us < most_us ? slept_us : most_us;
+}

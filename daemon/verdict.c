@@ -4,8 +4,8 @@
  * says of itself. A limit is only ever blamed when the measured use reached it. No I/O, no clock,
  * no text for the client (explain.c). Called by finish.c. Cannot fail.
  *
- * internal_error must be out of a tenant's reach. The page and the exit code are not: that a set-up
- * failed is believed only when the kernel says that the job was left unread.
+ * internal_error must be out of a tenant's reach. The page and the exit code are not: what proves a
+ * failed set-up is the kernel's word that the worker died with the job unread.
  */
 #include "daemon/verdict.h"
 
@@ -90,6 +90,8 @@ verdict_reason(const struct verdict_facts *facts)
 					       : VERDICT_OPEN;
 	case REASON_VALUE_LIMIT:
 		return VERDICT(OUTPUT_LIMIT, "value");
+	case REASON_FILES_LIMIT:
+		return VERDICT(OUTPUT_LIMIT, "files");
 	case REASON_VALUE_ERROR:
 		return VERDICT(RUNTIME_ERROR, "bad value");
 	case REASON_EXCEPTION:

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define MESSAGE_VERSION 1u
+#define MESSAGE_VERSION 2u
 
 enum message_type {
 	/* spawner link, stintd -> spawner */
@@ -54,8 +54,8 @@ enum cgroup_role {
 enum fork_fd { FORK_FD_CHANNEL, FORK_FD_STDIN, FORK_FD_STDOUT, FORK_FD_STDERR, FORK_FD_PAGE,
 	       FORK_FD_COUNT };
 
-/* Classes of workers. One pool of ready workers each. */
-enum worker_class { WORKER_CLASS_PLAIN, WORKER_CLASS_COUNT };
+/* Classes of workers: plain ones are kept ready; one with a scratch directory is made for a job. */
+enum worker_class { WORKER_CLASS_PLAIN, WORKER_CLASS_SCRATCH, WORKER_CLASS_COUNT };
 
 struct message_generation {
 	uint64_t number;
@@ -64,12 +64,15 @@ struct message_generation {
 	uint32_t dir_count;		 /* GENERATION_STARTED */
 	uint32_t roles[CGROUP_DIRS_MAX]; /* enum cgroup_role bits of each directory */
 	uint32_t uid_base, uid_count;	 /* host uids that this generation's workers use */
+	uint64_t layers; /* GENERATION_STARTED: those of ISOLATION_BY_SPAWNER that hold */
 };
 
 struct message_fork {
 	uint64_t serial; /* of the worker: unique for this stintd, rising; names its leaf */
 	uint32_t class;	 /* enum worker_class */
 	uint32_t uid;	 /* inside the zygote's user namespace, 1 .. uid_count - 1 */
+	/* SCRATCH: size of its tmpfs, within limits.def, scratch_bytes not 0. PLAIN: both 0. */
+	uint64_t scratch_bytes, scratch_files;
 };
 
 struct message_worker {
@@ -99,6 +102,7 @@ struct message_zygote {
 	uint64_t hash_seed;
 	char python[64];	      /* version text, NUL terminated */
 	char meter_id[32];	      /* of opcode counts: 16 hex digits, NUL terminated */
+	uint64_t layers; /* bits of enum isolation_layer that held in a worker made for proof */
 };
 
 struct message {

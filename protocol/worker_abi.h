@@ -11,9 +11,10 @@
  *   3. stintd writes the leaf's limits, then sends one struct worker_terms (the limits record, no
  *      tenant bytes) with up to two descriptors (see flags): stdin, blob.
  *   4. The worker lowers its rlimits, installs the second filter and only then reads the job blob:
- *      the next datagram (blob_bytes of it), or the blob descriptor; then the next datagram is
- *      the one byte WORKER_GO, so that in both cases one that is left unread proves that no code
- *      of the job can have run.
+ *      the next datagram (blob_bytes of it), or the blob descriptor. With the descriptor the next
+ *      datagram is one byte, which the worker takes last of all. So a worker that died with
+ *      something unread in its channel (the kernel tells stintd) has run no tenant code, and no
+ *      other worker can pass for one.
  *   5. It runs the job, writes the result blob into the page file at PAGE_RESULT_OFFSET, release-
  *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the
  *      hello: a datagram there is proof of foreign code. The worker closes its end as soon as it
@@ -31,10 +32,9 @@
 
 #include <stdint.h>
 
-#define WORKER_ABI_VERSION 2u
+#define WORKER_ABI_VERSION 3u
 #define WORKER_HELLO_MAGIC 0x53544831u
 #define WORKER_TERMS_MAGIC 0x53545431u
-#define WORKER_GO	   'g' /* follows the terms of a job whose blob is in a descriptor */
 
 struct worker_hello {
 	uint32_t magic;
@@ -48,6 +48,8 @@ enum terms_flag {
 	TERMS_ASYNCIO = 1u << 2,  /* profile: event loops */
 	TERMS_THREADS = 1u << 3,  /* profile: threads (limits.threads > 1) */
 	TERMS_STREAM = 1u << 4,	  /* somebody watches: stdout is line buffered */
+	TERMS_SCRATCH = 1u << 5,  /* profile: files (limits.scratch_bytes > 0); the worker was made
+				     with a scratch directory of just these sizes */
 };
 
 /* The limits record: fixed size, no tenant bytes. */
@@ -59,6 +61,9 @@ struct worker_terms {
 	uint64_t cpu_backstop_s; /* RLIMIT_CPU: well above the watchdog's limit */
 	struct limits limits;
 };
+
+/* The byte that starts a job whose blob came by descriptor. */
+#define WORKER_START_BYTE 0x53
 
 /* Job blobs up to this size travel as one datagram, larger ones in a memfd. */
 #define BLOB_INLINE_BYTES_MAX 65536u
@@ -78,6 +83,9 @@ enum job_field {
 	JOB_MODULE_NAME = 11,	/* repeated, each followed by its JOB_MODULE_SOURCE */
 	JOB_MODULE_SOURCE = 12,
 	JOB_TRACE = 13, /* one byte, enum trace_kind; absent when there is nothing to trace */
+	JOB_FILE_NAME = 14, /* repeated, each followed by its JOB_FILE_BYTES; see file_name.h */
+	JOB_FILE_BYTES = 15,
+	JOB_COLLECT = 16, /* repeated: a pattern, see file_name.h */
 };
 
 /* What of a job's run is written down; the events are in worker_page.h's trace area. */
@@ -100,6 +108,9 @@ enum result_field {
 	RESULT_FRAME_FUNCTION = 7,
 	RESULT_FRAME_TEXT = 8,	/* source line, stripped */
 	RESULT_WARNING = 9,	/* repeated */
+	RESULT_FILE_NAME = 10,	/* repeated, in rising order (memcmp, the shorter first), each
+				   followed by its RESULT_FILE_BYTES */
+	RESULT_FILE_BYTES = 11,
 };
 
 /* Exit codes of a worker that are ours: it never ran tenant code. */

@@ -19,9 +19,10 @@
 
 /* Instructions between two looks at the stop flag: a tenth of a millisecond in plain code, and some
  * milliseconds where each waits a microsecond for C code. A look costs less than 20 charges. */
-#define COUNT_SLICE   4096
-#define COUNT_COMMON  512
-#define COUNT_VERSION "2"
+#define COUNT_SLICE  4096
+#define COUNT_COMMON 512
+/* Of the rules: what counts, where charges stand, what births do. Raised with each change. */
+#define COUNT_VERSION "3"
 
 struct count_constant {
 	PyObject_HEAD uint32_t charge;
@@ -83,7 +84,7 @@ meter_count_prepare(void)
 			return -1;
 		count_common[charge] = constant;
 	}
-	count_idle = (struct page_meter){INT64_MAX, INT64_MAX};
+	count_idle = (struct page_meter){.granted = INT64_MAX, .left = INT64_MAX};
 	return 0;
 }
 
@@ -130,11 +131,17 @@ count_grant(int64_t amount)
 	__atomic_store_n(&count_counter->granted, granted, __ATOMIC_RELEASE);
 }
 
+static uint64_t
+count_ns(const struct timespec *at)
+{
+	return (uint64_t)at->tv_sec * 1000000000u + (uint64_t)at->tv_nsec;
+}
+
 /* Hold the job back until its rate allows what it has been charged. */
 static void
 count_throttle(void)
 {
-	struct timespec now, until = count_began;
+	struct timespec now, then, until = count_began;
 	uint64_t charged = meter_count_now();
 
 	until.tv_sec += (time_t)(charged / count_terms.per_second);
@@ -152,7 +159,9 @@ count_throttle(void)
 	/* A program can have itself interrupted as often as it likes. */
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
 		;
+	(void)clock_gettime(CLOCK_MONOTONIC, &then);
 	PyEval_RestoreThread(thread);
+	count_counter->slept_ns += count_ns(&then) - count_ns(&now);
 }
 
 /* How much to grant: to the next look, or to the end of the budget. */
@@ -192,7 +201,7 @@ static __attribute__((noinline, cold)) PyObject *
 count_slow(struct count_constant *paying)
 {
 	if (count_counter == &count_idle) {
-		count_idle = (struct page_meter){INT64_MAX, INT64_MAX};
+		count_idle = (struct page_meter){.granted = INT64_MAX, .left = INT64_MAX};
 		return NULL;
 	}
 	count_check(paying);
@@ -210,6 +219,6 @@ meter_count_begin(const struct meter_terms *terms)
 	count_terms = *terms;
 	count_counter = terms->counter;
 	(void)clock_gettime(CLOCK_MONOTONIC, &count_began);
-	*count_counter = (struct page_meter){0, 0};
+	*count_counter = (struct page_meter){0};
 	count_grant(count_slice());
 }

@@ -10,7 +10,7 @@
 
 #include "worker/meter_proof.h"
 
-#if STINT_METER_PROOF
+#if STINT_METER_PROOF || defined(STINT_METER_PROOF_ON)
 
 #define Py_BUILD_CORE
 #include <internal/pycore_frame.h>

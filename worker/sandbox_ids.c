@@ -2,9 +2,10 @@
  * Ids, capabilities and the flags that keep them gone, for the zygote and for a worker.
  *
  * The zygote empties the bounding set and locks the securebits once; its children inherit both. It
- * keeps SETUID and SETGID, by which a worker takes its own id, and KILL, since its workers have
- * other ids. A worker then has none, and proves it by asking. Never allocates, never logs. Fails by
- * -errno; the caller ends.
+ * keeps SETUID and SETGID, by which a worker takes its own id, KILL, since its workers have other
+ * ids, and SYS_ADMIN (of its own user namespace) for the mount namespace and the one mount of a
+ * worker with scratch; the wide filter leaves nothing else to do with it. A worker then has none,
+ * and proves it by asking. Never allocates, never logs. Fails by -errno; the caller ends.
  */
 #define _GNU_SOURCE
 #include "worker/sandbox.h"
@@ -13,6 +14,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -51,6 +53,13 @@ check_no_capabilities(void)
 	return 0;
 }
 
+static bool
+has_ids(uid_t uid)
+{
+	return getuid() == uid && geteuid() == uid && getgid() == uid && getegid() == uid &&
+	       getgroups(0, NULL) == 0;
+}
+
 int
 sandbox_ids_take(struct sandbox *sandbox)
 {
@@ -60,8 +69,7 @@ sandbox_ids_take(struct sandbox *sandbox)
 		return -EINVAL;
 	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
-	return getuid() == uid && geteuid() == uid && getgid() == uid && getegid() == uid ? 0
-											  : -EPERM;
+	return has_ids(uid) ? 0 : -EPERM;
 }
 
 int
@@ -73,16 +81,24 @@ sandbox_ids_drop_capabilities(struct sandbox *sandbox)
 	return result < 0 ? result : check_no_capabilities();
 }
 
-/* no_new_privs is inherited from the zygote; dumpable was reset by the change of uid. */
+/*
+ * no_new_privs and the securebits are inherited from the zygote and looked at; dumpable is set
+ * anew, since a change of uid can bring it back, and read back.
+ */
 int
 sandbox_ids_lock(struct sandbox *sandbox)
 {
 	int set = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+	int bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
 
 	(void)sandbox;
-	if (set != 1)
-		return set < 0 ? -errno : -EPERM;
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+	if (set < 0 || bits < 0)
+		return -errno;
+	if (set != 1 || bits != SECUREBITS)
+		return -EPERM;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -EPERM;
 }
 
 static int
@@ -113,7 +129,8 @@ sandbox_ids_confine_zygote(void)
 		return result;
 	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)
 		return -errno;
-	result = set_capabilities(BIT_OF(CAP_SETUID) | BIT_OF(CAP_SETGID) | BIT_OF(CAP_KILL));
+	result = set_capabilities(BIT_OF(CAP_SETUID) | BIT_OF(CAP_SETGID) | BIT_OF(CAP_KILL) |
+				  BIT_OF(CAP_SYS_ADMIN));
 	if (result < 0)
 		return result;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -12,89 +12,30 @@
 #include "worker/seccomp_narrow.h"
 
 #include "protocol/base_assert.h"
+#include "worker/seccomp_narrow_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 
-#if defined(__x86_64__)
-#define MACHINE    AUDIT_ARCH_X86_64
 #define FOREIGN_NR 0x40000000u /* x32 numbers start here */
-#elif defined(__aarch64__)
-#define MACHINE    AUDIT_ARCH_AARCH64
-#define FOREIGN_NR 0x40000000u
-#else
-#error "no system call policy for this machine"
-#endif
-
-/* Where a comparison goes: one return each, and the blocks. */
-enum target {
-	TO_ALLOW,
-	TO_EPERM,
-	TO_ENOSYS,
-	TO_ECHILD,
-	TO_EROFS,
-	TO_KILL,
-	TO_OPENAT,
-	TO_PRLIMIT,
-	TO_OWN_KILL,
-	TO_OWN_TGKILL,
-	TO_OWN_PID_OR_0,
-	TO_COUNT,
-};
-
-struct row {
-	uint32_t number;
-	enum target target;
-};
-
-/* Calls of the set-up, and calls with something to check. */
-static const struct row ROWS[] = {
-    {SYS_seccomp, TO_KILL},
-    {SYS_openat, TO_OPENAT},
-    {SYS_kill, TO_OWN_KILL},
-    {SYS_tgkill, TO_OWN_TGKILL},
-    {SYS_sched_getaffinity, TO_OWN_PID_OR_0},
-    {SYS_prlimit64, TO_PRLIMIT},
-    {SYS_clone3, TO_ENOSYS},
-    {SYS_close_range, TO_ENOSYS},
-    {SYS_wait4, TO_ECHILD},
-    {SYS_recvmsg, TO_EPERM},
-    {SYS_sendmsg, TO_EPERM},
-    {SYS_prctl, TO_EPERM},
-    {SYS_capget, TO_EPERM},
-    {SYS_capset, TO_EPERM},
-    {SYS_setgroups, TO_EPERM},
-    {SYS_setresgid, TO_EPERM},
-    {SYS_setresuid, TO_EPERM},
-};
-
-static const uint32_t ASYNCIO_CALLS[] = {
-    SYS_epoll_create1, SYS_epoll_ctl,
-#ifdef SYS_epoll_wait
-    SYS_epoll_wait,
-#endif
-    SYS_epoll_pwait,   SYS_eventfd2,    SYS_pipe2,      SYS_socketpair, SYS_sendto,
-    SYS_recvfrom,      SYS_getsockname, SYS_getsockopt, SYS_shutdown,
-};
 
 /* A jump that is not yet resolved: index of its instruction and where it goes if true. */
 struct jump {
 	size_t at;
-	enum target target;
+	enum seccomp_narrow_target target;
 };
 
 struct assembly {
+	const struct seccomp_narrow_machine *machine;
 	struct seccomp_narrow *program;
 	struct jump jumps[SECCOMP_NARROW_MAX];
 	size_t jump_count;
-	size_t address[TO_COUNT];
+	size_t address[SECCOMP_NARROW_TO_COUNT];
 };
 
 static void
@@ -108,7 +49,7 @@ put(struct assembly *assembly, uint16_t code, uint32_t k)
 
 /* if (accumulator op k) go to target; else the next instruction. */
 static void
-put_jump(struct assembly *assembly, uint16_t op, uint32_t k, enum target target)
+put_jump(struct assembly *assembly, uint16_t op, uint32_t k, enum seccomp_narrow_target target)
 {
 	assembly->jumps[assembly->jump_count++] = (struct jump){assembly->program->count, target};
 	put(assembly, (uint16_t)(BPF_JMP | op | BPF_K), k);
@@ -122,13 +63,13 @@ put_load(struct assembly *assembly, size_t offset)
 
 /* The target starts at the next instruction. */
 static void
-place(struct assembly *assembly, enum target target)
+place(struct assembly *assembly, enum seccomp_narrow_target target)
 {
 	assembly->address[target] = assembly->program->count;
 }
 
 static void
-put_return(struct assembly *assembly, enum target target, uint32_t value)
+put_return(struct assembly *assembly, enum seccomp_narrow_target target, uint32_t value)
 {
 	place(assembly, target);
 	put(assembly, BPF_RET | BPF_K, value);
@@ -146,18 +87,17 @@ static void
 put_head(struct assembly *assembly, unsigned grants)
 {
 	put_load(assembly, offsetof(struct seccomp_data, arch));
-	put(assembly, BPF_JMP | BPF_JEQ | BPF_K, MACHINE);
+	put(assembly, BPF_JMP | BPF_JEQ | BPF_K, assembly->machine->audit_arch);
 	assembly->program->instructions[assembly->program->count - 1].jt = 1;
 	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	put_load(assembly, offsetof(struct seccomp_data, nr));
 	put_jump(assembly, BPF_JGE, FOREIGN_NR, TO_KILL);
-	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
-		put_jump(assembly, BPF_JEQ, ROWS[i].number, ROWS[i].target);
-	if (!(grants & SECCOMP_NARROW_THREADS))
-		put_jump(assembly, BPF_JEQ, SYS_clone, TO_EPERM);
-	if (!(grants & SECCOMP_NARROW_ASYNCIO))
-		for (size_t i = 0; i < sizeof(ASYNCIO_CALLS) / sizeof(ASYNCIO_CALLS[0]); i++)
-			put_jump(assembly, BPF_JEQ, ASYNCIO_CALLS[i], TO_ENOSYS);
+	for (size_t i = 0; i < assembly->machine->row_count; i++) {
+		const struct seccomp_narrow_row *row = &assembly->machine->rows[i];
+
+		if (!(grants & row->unless))
+			put_jump(assembly, BPF_JEQ, row->number, row->target);
+	}
 	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 }
 
@@ -177,9 +117,10 @@ put_own_signal(struct assembly *assembly, pid_t own_pid, unsigned signal_argumen
 static void
 put_blocks(struct assembly *assembly, pid_t own_pid)
 {
-	place(assembly, TO_OPENAT); /* the wide filter knows of no other flag that writes */
+	place(assembly, TO_OPENAT); /* without scratch; the wide filter has no other that writes */
 	put_load(assembly, LOW_HALF(2));
-	put_jump(assembly, BPF_JSET, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND, TO_EROFS);
+	put_jump(assembly, BPF_JSET, O_WRONLY | O_RDWR | O_CREAT | O_EXCL | O_TRUNC | O_APPEND,
+		 TO_EROFS);
 	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 
 	place(assembly, TO_PRLIMIT); /* reading only; the wide filter wants pid 0 */
@@ -204,14 +145,16 @@ put_blocks(struct assembly *assembly, pid_t own_pid)
 	put_return(assembly, TO_ENOSYS, REFUSED(ENOSYS));
 	put_return(assembly, TO_ECHILD, REFUSED(ECHILD));
 	put_return(assembly, TO_EROFS, REFUSED(EROFS));
+	put_return(assembly, TO_EINVAL, REFUSED(EINVAL));
 	put_return(assembly, TO_KILL, SECCOMP_RET_KILL_PROCESS);
 	put_return(assembly, TO_ALLOW, SECCOMP_RET_ALLOW);
 }
 
 void
-seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_narrow)
+seccomp_narrow_build_for(const struct seccomp_narrow_machine *machine, pid_t own_pid,
+			 unsigned grants, struct seccomp_narrow *ret_narrow)
 {
-	struct assembly assembly = {.program = ret_narrow};
+	struct assembly assembly = {.machine = machine, .program = ret_narrow};
 
 	require(own_pid > 1);
 	ret_narrow->count = 0;
@@ -224,4 +167,17 @@ seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_
 		require(distance <= UINT8_MAX);
 		ret_narrow->instructions[jump->at].jt = (uint8_t)distance;
 	}
+}
+
+void
+seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_narrow)
+{
+#if defined(__x86_64__)
+	const struct seccomp_narrow_machine *machine = &seccomp_narrow_x86_64;
+#elif defined(__aarch64__)
+	const struct seccomp_narrow_machine *machine = &seccomp_narrow_aarch64;
+#else
+#error "no system call policy for this machine"
+#endif
+	seccomp_narrow_build_for(machine, own_pid, grants, ret_narrow);
 }

@@ -10,11 +10,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define SECCOMP_NARROW_MAX 96
+#define SECCOMP_NARROW_MAX 128
 
 enum seccomp_narrow_grant {
 	SECCOMP_NARROW_ASYNCIO = 1u << 0,
 	SECCOMP_NARROW_THREADS = 1u << 1,
+	SECCOMP_NARROW_SCRATCH = 1u << 2,
 };
 
 struct seccomp_narrow {
@@ -24,5 +25,11 @@ struct seccomp_narrow {
 
 /* own_pid: the worker's, in its pid namespace; grants: bits of enum seccomp_narrow_grant. */
 void seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_narrow);
+
+/* The same for the machine of those rows (seccomp_narrow_rows.h), which need not be the running
+ * one. */
+struct seccomp_narrow_machine;
+void seccomp_narrow_build_for(const struct seccomp_narrow_machine *machine, pid_t own_pid,
+			      unsigned grants, struct seccomp_narrow *ret_narrow);
 
 #endif

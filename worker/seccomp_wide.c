@@ -16,101 +16,21 @@
 
 #include "protocol/base_assert.h"
 #include "protocol/base_sys.h"
+#include "worker/seccomp_rules.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/futex.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/random.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#define KERNEL_LARGEFILE 0100000u /* the C library's O_LARGEFILE is 0 on 64-bit machines */
-#elif defined(__aarch64__)
-#define KERNEL_LARGEFILE 0400000u
-#else
-#error "no system call policy for this machine"
-#endif
-
-#define CLONE_OF_A_THREAD                                                                          \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |        \
-	 CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
-
-#define ARGUMENTS_MAX 3
-
-enum rule_kind { RULE_ALLOW, RULE_REFUSE, RULE_FATAL };
-enum rule_profile { PROFILE_BASE, PROFILE_ASYNCIO, PROFILE_THREADS, PROFILE_SETUP };
-
-struct argument {
-	unsigned index;
-	bool is_long; /* all 64 bits count */
-	uint64_t mask, value;
-};
-
-struct rule {
-	const char *call;
-	int number; /* negative: not on this machine */
-	enum rule_kind kind;
-	enum rule_profile profile;
-	int error; /* REFUSE; ALLOW with arguments: when they do not match */
-	struct argument arguments[ARGUMENTS_MAX];
-	unsigned argument_count;
-};
-
-#define INT_MASK UINT64_C(0xffffffff)
-#define INT_IS(i, v)                                                                               \
-	{                                                                                          \
-		(i), false, INT_MASK, (uint32_t)(v)                                                \
-	}
-#define INT_WITHIN(i, bits)                                                                        \
-	{                                                                                          \
-		(i), false, INT_MASK & ~(uint64_t)(uint32_t)(bits), 0                              \
-	}
-#define LONG_IS(i, v)                                                                              \
-	{                                                                                          \
-		(i), true, UINT64_MAX, (uint64_t)(v)                                               \
-	}
-#define LONG_WITHIN(i, bits)                                                                       \
-	{                                                                                          \
-		(i), true, ~(uint64_t)(bits), 0                                                    \
-	}
-#define COUNT_OF_ARGUMENTS(...)                                                                    \
-	(sizeof((const struct argument[]){__VA_ARGS__}) / sizeof(struct argument))
-
-#define ALLOW(call, profile, reason)                                                               \
-	{#call, SCMP_SYS(call), RULE_ALLOW, PROFILE_##profile, 0, {{0, false, 0, 0}}, 0},
-#define MATCH(call, profile, error, reason, ...)                                                   \
-	{#call,                                                                                    \
-	 SCMP_SYS(call),                                                                           \
-	 RULE_ALLOW,                                                                               \
-	 PROFILE_##profile,                                                                        \
-	 error,                                                                                    \
-	 {__VA_ARGS__},                                                                            \
-	 COUNT_OF_ARGUMENTS(__VA_ARGS__)},
-#define REFUSE(call, error, reason)                                                                \
-	{#call, SCMP_SYS(call), RULE_REFUSE, PROFILE_BASE, error, {{0, false, 0, 0}}, 0},
-#define FATAL(call) {#call, SCMP_SYS(call), RULE_FATAL, PROFILE_BASE, 0, {{0, false, 0, 0}}, 0},
-
-static const struct rule RULES[] = {
-#include "worker/seccomp_rules.def"
-};
-#define RULE_COUNT (sizeof(RULES) / sizeof(RULES[0]))
-
 static struct scmp_arg_cmp
-comparison(const struct argument *argument)
+comparison(const struct seccomp_argument *argument)
 {
 	return SCMP_CMP64(argument->index, SCMP_CMP_MASKED_EQ, argument->mask, argument->value);
 }
@@ -134,32 +54,32 @@ add(scmp_filter_ctx context, uint32_t action, int number, unsigned count,
  * is what must hold besides for the upper half (nothing when its mask is 0).
  */
 static int
-add_catch_all_bit(scmp_filter_ctx context, const struct rule *rule, struct scmp_arg_cmp *compared,
-		  unsigned count, uint64_t bit)
+add_catch_all_bit(scmp_filter_ctx context, const struct seccomp_rule *rule,
+		  struct scmp_arg_cmp *compared, unsigned count, uint64_t bit)
 {
-	const struct argument *argument = &rule->arguments[count - 1];
-	uint64_t upper = bit <= INT_MASK ? argument->mask & ~INT_MASK : 0;
+	const struct seccomp_argument *argument = &rule->arguments[count - 1];
+	uint64_t upper = bit <= SECCOMP_RULES_INT ? argument->mask & ~SECCOMP_RULES_INT : 0;
 	int result = 0;
 
 	for (unsigned i = 0; i < 2 && result == 0; i++) {
 		compared[count - 1] = SCMP_CMP64(argument->index, SCMP_CMP_MASKED_EQ, upper | bit,
 						 (argument->value & upper) | (i == 0 ? 0 : bit));
-		result = add(context, SCMP_ACT_ERRNO((unsigned)rule->error), rule->number, count,
+		result = add(context, SCMP_ACT_ERRNO((unsigned)rule->error), rule->native, count,
 			     compared);
 	}
 	return result;
 }
 
 static int
-add_match(scmp_filter_ctx context, const struct rule *rule)
+add_match(scmp_filter_ctx context, const struct seccomp_rule *rule)
 {
 	const uint64_t top_int = UINT64_C(1) << 31, top_long = UINT64_C(1) << 63;
-	struct scmp_arg_cmp compared[ARGUMENTS_MAX];
+	struct scmp_arg_cmp compared[SECCOMP_RULES_ARGUMENTS_MAX];
 	int result;
 
 	for (unsigned i = 0; i < rule->argument_count; i++)
 		compared[i] = comparison(&rule->arguments[i]);
-	result = add(context, SCMP_ACT_ALLOW, rule->number, rule->argument_count, compared);
+	result = add(context, SCMP_ACT_ALLOW, rule->native, rule->argument_count, compared);
 	for (unsigned i = 0; i < rule->argument_count && result == 0; i++) {
 		require(rule->arguments[i].mask & top_int);
 		if (rule->arguments[i].is_long)
@@ -172,17 +92,17 @@ add_match(scmp_filter_ctx context, const struct rule *rule)
 }
 
 static int
-add_rule(scmp_filter_ctx context, const struct rule *rule)
+add_rule(scmp_filter_ctx context, const struct seccomp_rule *rule)
 {
 	switch (rule->kind) {
-	case RULE_ALLOW:
+	case SECCOMP_RULE_ALLOW:
 		if (rule->argument_count > 0)
 			return add_match(context, rule);
-		return add(context, SCMP_ACT_ALLOW, rule->number, 0, NULL);
-	case RULE_REFUSE:
-		return add(context, SCMP_ACT_ERRNO((unsigned)rule->error), rule->number, 0, NULL);
-	case RULE_FATAL:
-		return add(context, SCMP_ACT_KILL_PROCESS, rule->number, 0, NULL);
+		return add(context, SCMP_ACT_ALLOW, rule->native, 0, NULL);
+	case SECCOMP_RULE_REFUSE:
+		return add(context, SCMP_ACT_ERRNO((unsigned)rule->error), rule->native, 0, NULL);
+	case SECCOMP_RULE_FATAL:
+		return add(context, SCMP_ACT_KILL_PROCESS, rule->native, 0, NULL);
 	}
 	return -EINVAL;
 }
@@ -234,25 +154,36 @@ export_program(scmp_filter_ctx context, struct seccomp_wide *ret_wide, struct er
 	return 0;
 }
 
-int
-seccomp_wide_build(const struct seccomp_wide_options *options, struct seccomp_wide *ret_wide,
-		   struct error *err)
+/* The filter is for one machine only, which need not be the running one. */
+static int
+select_machine(scmp_filter_ctx context, uint32_t machine)
 {
-	scmp_filter_ctx context =
-	    seccomp_init(options->kill_by_default ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
+	uint32_t native = seccomp_arch_native();
 	int result;
 
-	if (!context)
-		return error_set(err, ERROR_UNSUPPORTED, "filter: seccomp_init: no memory");
-	result = set_attributes(context);
-	if (result < 0) {
-		errno = -result;
-		result = error_errno(err, "filter: seccomp_attr_set");
-	}
-	for (size_t i = 0; i < RULE_COUNT && result == 0; i++) {
-		const struct rule *rule = &RULES[i];
+	if (machine == native)
+		return 0;
+	result = seccomp_arch_add(context, machine);
+	if (result == 0)
+		result = seccomp_arch_remove(context, native);
+	return result;
+}
 
-		if (rule->number < 0 || (rule->profile == PROFILE_ASYNCIO && !options->asyncio))
+static int
+add_rules(scmp_filter_ctx context, const struct seccomp_wide_options *options, uint32_t machine,
+	  struct error *err)
+{
+	const struct seccomp_rules *rules = seccomp_rules_of(machine);
+	int result = 0;
+
+	if (!rules)
+		return error_set(err, ERROR_UNSUPPORTED, "filter: no rules for machine %#x",
+				 machine);
+	for (size_t i = 0; i < rules->count && result == 0; i++) {
+		const struct seccomp_rule *rule = &rules->rules[i];
+
+		if (seccomp_syscall_resolve_name_arch(machine, rule->call) < 0 ||
+		    (rule->profile == SECCOMP_PROFILE_ASYNCIO && !options->asyncio))
 			continue;
 		result = add_rule(context, rule);
 		if (result < 0) {
@@ -260,6 +191,29 @@ seccomp_wide_build(const struct seccomp_wide_options *options, struct seccomp_wi
 			result = error_errno(err, "filter: rule of %s", rule->call);
 		}
 	}
+	return result;
+}
+
+int
+seccomp_wide_build(const struct seccomp_wide_options *options, struct seccomp_wide *ret_wide,
+		   struct error *err)
+{
+	scmp_filter_ctx context =
+	    seccomp_init(options->kill_by_default ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(ENOSYS));
+	uint32_t machine = options->machine ? options->machine : seccomp_arch_native();
+	int result;
+
+	if (!context)
+		return error_set(err, ERROR_UNSUPPORTED, "filter: seccomp_init: no memory");
+	result = set_attributes(context);
+	if (result == 0)
+		result = select_machine(context, machine);
+	if (result < 0) {
+		errno = -result;
+		result = error_errno(err, "filter: attributes");
+	}
+	if (result == 0)
+		result = add_rules(context, options, machine, err);
 	if (result == 0)
 		result = export_program(context, ret_wide, err);
 	seccomp_release(context);

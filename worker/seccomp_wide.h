@@ -11,6 +11,7 @@
 #include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct seccomp_wide {
 	struct sock_filter *instructions; /* owned */
@@ -18,11 +19,12 @@ struct seccomp_wide {
 };
 
 struct seccomp_wide_options {
+	uint32_t machine;     /* AUDIT_ARCH_*: what it is for; 0: the running machine */
 	bool asyncio;         /* whether any job may get the calls of event loops */
 	bool kill_by_default; /* tests only: a call without a row dies, so that gaps show */
 };
 
-/* Compile the rows of seccomp_rules.def to a program of the running machine. */
+/* Compile the rows of seccomp_rules.def to a program. */
 int seccomp_wide_build(const struct seccomp_wide_options *options, struct seccomp_wide *ret_wide,
 		       struct error *err);
 void seccomp_wide_deinit(struct seccomp_wide *wide);

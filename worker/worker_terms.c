@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define FLAGS_KNOWN                                                                                \
-	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS | TERMS_STREAM))
+	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS |               \
+		    TERMS_STREAM | TERMS_SCRATCH))
 #define FDS_MAX 2
 
 static int
@@ -60,6 +61,8 @@ worker_terms_check(const struct worker_terms *terms, uint64_t serial)
 		return -EINVAL;
 	if (!!(terms->flags & TERMS_THREADS) != (terms->limits.threads > 1))
 		return -EINVAL;
+	if (!!(terms->flags & TERMS_SCRATCH) != (terms->limits.scratch_bytes > 0))
+		return -EINVAL;
 	/* Nothing at all comes as an empty file: an empty datagram reads like the end of the
 	 * channel. */
 	if ((terms->blob_bytes == 0 && !(terms->flags & TERMS_BLOB_FD)) ||
@@ -98,19 +101,27 @@ map_blob(size_t size, int fd, const void **ret_blob)
 	return 0;
 }
 
-/* The last thing before the job: until then its blob counts as not taken. */
-static int
-take_go(int channel)
+static ssize_t
+read_datagram(int channel, void *bytes, size_t size)
 {
-	char go[2]; /* one more: a longer datagram must show */
 	ssize_t got;
 
 	do
-		got = read(channel, go, sizeof(go));
+		got = read(channel, bytes, size);
 	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/* Last of all, so that whatever fails before leaves the byte unread. */
+static int
+take_start_byte(int channel)
+{
+	uint8_t bytes[2]; /* a longer datagram must show */
+	ssize_t got = read_datagram(channel, bytes, sizeof(bytes));
+
 	if (got < 0)
 		return -errno;
-	if (got != 1 || go[0] != WORKER_GO)
+	if (got != 1 || bytes[0] != WORKER_START_BYTE)
 		return got == 0 ? -EPIPE : -EPROTO;
 	return 0;
 }
@@ -127,14 +138,12 @@ worker_terms_read_blob(int channel, const struct worker_terms *terms, struct wor
 		int result = map_blob(size, fds->blob_fd, ret_blob);
 
 		base_close(&fds->blob_fd);
-		return result < 0 ? result : take_go(channel);
+		return result < 0 ? result : take_start_byte(channel);
 	}
 	blob = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (blob == MAP_FAILED)
 		return -errno;
-	do
-		got = read(channel, blob, size + 1); /* one more: a longer datagram must show */
-	while (got < 0 && errno == EINTR);
+	got = read_datagram(channel, blob, size + 1); /* one more: a longer datagram must show */
 	if (got < 0)
 		return -errno;
 	if ((size_t)got != size)

@@ -219,8 +219,8 @@ class Program:
             "a = b = %s", "a: int = %s")) % self.expression(2))
 
     def bare(self):
-        """No value may be returned here, or it would be in a StopIteration that a loop sees."""
-        return self.kind == ASYNC_GENERATOR or (self.kind == GENERATOR and not self.raising)
+        """No value may be returned here."""
+        return self.kind == ASYNC_GENERATOR
 
     def leave(self, indent):
         if self.loop and (self.chance(70) or not self.inside):
@@ -330,8 +330,7 @@ class Program:
         if kind == GENERATOR:
             self.put(indent + 1, "x = yield n")
             self.put(indent + 1, "yield from (y for y in range(n %% 4) if y != %s)" % self.random.choice("123"))
-        if kind == PLAIN or self.raising:
-            self.put(indent + 1, "return n")
+        self.put(indent + 1, "return n")
         self.kind, self.loop = saved
         call = "%s(%d)" % (name, self.random.randint(0, 5))
         self.put(indent, "print('%s', %s)" % (name, "list(%s)" % call if kind == GENERATOR else call))

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """CPython's own tests, in a plain and in a metered interpreter: what passes plain must pass metered.
 
-    test_cpython_suite.py [--all] [MODULE ...]     test_dict test_scope ...; all: the slow ones too
+    test_cpython_suite.py [--all] [--proof] [MODULE ...]     test_dict test_scope ...; all: the slow ones too;
+                                                             proof: no code may run that is not metered
 Run by make check in the build folder's tests/; needs unit/suite_runner there and Debian's package
 libpython3.11-testsuite (without it: skipped, exit status 77). No daemon and no root.
 EXPECTED has those tests that cannot pass metered, with the reason; one that is named there and passes is a
@@ -142,11 +143,11 @@ def run(command, name, folder):
     return outcomes
 
 
-def compare(name):
+def compare(name, runner):
     """(name, passed both ways, skipped or failed plain, expected, [(test id, plain, metered, why)])"""
     start = time.monotonic()
     outcomes = []
-    for command in ([PYTHON, "-S", "-B", "-m"], [RUNNER]):
+    for command in ([PYTHON, "-S", "-B", "-m"], [runner]):
         with tempfile.TemporaryDirectory(prefix="suite", ignore_cleanup_errors=True) as folder:
             outcomes.append(run(command, name, folder))
     plain, metered = outcomes
@@ -170,14 +171,15 @@ def compare(name):
 
 def main():
     words = sys.argv[1:]
-    chosen = [word for word in words if word != "--all"]
+    chosen = [word for word in words if not word.startswith("--")]
+    runner = RUNNER if "--proof" not in words else os.path.join(BUILD, "unit", "suite_proof")
     chosen = chosen or MODULES + (SLOW if "--all" in words else [])
     if not os.path.exists(SUITE):
         print("skipped: %s is not there: install libpython3.11-testsuite" % SUITE)
         return SKIPPED
     totals = [0, 0, 0, 0]
     with concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for name, both, left, expected, faults, seconds in pool.map(compare, chosen):
+        for name, both, left, expected, faults, seconds in pool.map(compare, chosen, [runner] * len(chosen)):
             for test, outcome, other, why in faults:
                 print("not ok - %s: plain %s, metered %s\n%s" % (test, outcome, other, why))
             print("%s - %s: %d pass both ways, %d skipped or failing plain, %d excepted, %d differ (%.1f s)"

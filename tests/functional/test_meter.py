@@ -103,31 +103,49 @@ class Meter(harness.DaemonCase):
             fresh.stop()
             fresh.remove()
 
-    def test_meter_id(self):
-        result = self.run_ok("pass")
-        self.assertRegex(result["meter_id"], r"^[0-9a-f]{16}$")
-
     def test_preload_changes_only_imports(self):
-        other = harness.Daemon(preload="json")
-        try:
-            other.wait_serving()
-            with other.connect() as client:
-                for source in (REFERENCE, "pass", *meter_programs.EQUAL[:6]):
-                    result = client.run(source)
-                    self.assertEqual(result["usage"]["opcodes"], self.count(source), source)
-                self.assertNotEqual(result["meter_id"], self.run_ok("pass")["meter_id"])
-        finally:
-            other.stop()
-            other.remove()
+        """And the meter's id, which a daemon has again when it is started again."""
+        imports = "import colorsys\nprint(colorsys.rgb_to_hsv(1, 0, 0))\n"
+        quiet = (REFERENCE, "pass", RECURSION, *meter_programs.EQUAL)
+        found = []
+        for preload in "", "colorsys", "colorsys":
+            other = harness.Daemon(preload=preload)
+            try:
+                with other.connect() as client:
+                    results = [client.run(source) for source in (*quiet, imports)]
+                    info = client.call("daemon.info")
+            finally:
+                other.stop()
+                other.remove()
+            self.assertEqual({r["status"] for r in results}, {"ok"})
+            self.assertEqual({r["meter_id"] for r in results}, {info["meter_id"]})
+            self.assertRegex(info["meter_id"], r"^[0-9a-f]{16}$")
+            found.append(([r["usage"]["opcodes"] for r in results], info["meter_id"]))
+        (cold, cold_id), (warm, warm_id), again = found
+        self.assertEqual(cold[:-1], warm[:-1])
+        self.assertEqual(cold[:-1], [self.count(source) for source in quiet])
+        # The import runs the module once, and importlib to find it; warm it is a look in sys.modules.
+        self.assertGreater(cold[-1], warm[-1] + 500)
+        self.assertNotEqual(cold_id, warm_id)
+        self.assertEqual((warm, warm_id), again)
 
     def test_rate(self):
+        """The same count as without, and sleeps in the slow path; a job without a rate has none."""
         source = "for i in range(30000): pass"
         limits = {"opcodes_per_second": 200_000, "wall_ms": 60_000}
-        free, held = self.run_ok(source), self.run_ok(source, limits=limits)
-        self.assertEqual(free["usage"]["opcodes"], held["usage"]["opcodes"])
-        self.assertGreater(held["usage"]["wall_us"],
-                           (held["usage"]["opcodes"] - 10_000) * 1_000_000 // 200_000)
-        self.assertLess(held["usage"]["cpu_us"], held["usage"]["wall_us"])
+        free, held = self.run_ok(source)["usage"], self.run_ok(source, limits=limits)["usage"]
+        self.assertEqual(free["opcodes"], held["opcodes"])
+        self.assertEqual(free["throttled_us"], 0)
+        self.assertTrue(0 < held["throttled_us"] <= held["wall_us"], held)
+        unused = self.run_ok(source, limits={"opcodes_per_second": 10**12})["usage"]
+        self.assertEqual((unused["opcodes"], unused["throttled_us"]), (free["opcodes"], 0))
+
+    def test_usage_of_the_client_shows_the_rate(self):
+        for options, shown in ((), False), (("--opcodes-per-second", "200000"), True):
+            done = harness.stint("run", "--usage", *options, "-c", "for i in range(9000): pass",
+                                 socket_path=self.daemon.socket)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(b", throttled " in done.stderr, shown, done.stderr)
 
     def test_running_count(self):
         with self.daemon.connect() as client:

@@ -7,6 +7,7 @@ The build folder is $STINT_BUILD; zygote_probe is made in it by `make check` in 
 """
 import functools
 import os
+import re
 import select
 import signal
 import stat
@@ -46,6 +47,8 @@ def test_state(zygote):
     expect("descriptors", [line for line in worker.out().splitlines() if line.startswith("fd ")],
            ["fd 0", "fd 1", "fd 2"])
     expect("thread id", lines["tid_is_pid"], "1")
+    if tuple(map(int, re.findall("[0-9]+", os.uname().release)[:2])) >= (6, 3):
+        expect("executable memory is refused", lines["mdwe"], "1")
     for name, value in dict(fsize=5001, nofile=20, nproc=1, cpu=12, core=0, stack=64 << 20, memlock=0,
                             data=zygote.baseline["data"] + (64 << 20) + 65536).items():
         expect(name, lines[name], "%d 1" % value)
@@ -64,7 +67,7 @@ def test_results(zygote):
         worker.close()
     worker = zygote.run(b"result")
     expect("phase", worker.phase(), "ended")
-    expect("last bytes of the result area", worker.page[harness.PAGE_RESULT + (80 << 20) - 4 :][:4], b"last")
+    expect("last bytes of the result area", worker.page[harness.PAGE_RESULT + (160 << 20) - 4 :][:4], b"last")
     worker.close()
 
 
@@ -231,7 +234,7 @@ def own_test_unknown_type(zygote):
 
 
 def own_test_version(zygote):
-    zygote.send(harness.KILL, struct.pack("<Q", 1), version=2)
+    zygote.send(harness.KILL, struct.pack("<Q", 1), version=harness.VERSION + 1)
     breach(zygote, "wrong version")
 
 
@@ -266,6 +269,26 @@ def own_test_serial_again(zygote):
 def own_test_kill_of_nobody(zygote):
     zygote.send(harness.KILL, struct.pack("<Q", 1))
     breach(zygote, "never used")
+
+
+def own_test_scratch_of_a_plain_class(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQ", 1, 0, 5, 4096, 0), [0] * 5)
+    breach(zygote, "class has not")
+
+
+def own_test_scratch_without_size(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQ", 1, 1, 5, 0, 1), [0] * 5)
+    breach(zygote, "class has not")
+
+
+def own_test_scratch_above_the_maximum(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQ", 1, 1, 5, (256 << 20) + 1, 1), [0] * 5)
+    breach(zygote, "class has not")
+
+
+def own_test_scratch_of_too_many_files(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQ", 1, 1, 5, 4096, 65537), [0] * 5)
+    breach(zygote, "class has not")
 
 
 def own_test_too_many_descriptors(zygote):

@@ -12,6 +12,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <frameobject.h>
+#include <opcode.h>
 
 #include "protocol/base_sys.h"
 #include "worker/meter_birth.h"
@@ -40,7 +41,7 @@ struct runner_request {
 
 struct runner_run {
 	uint64_t opcodes;    /* counted; 0 for plain */
-	uint64_t exceptions; /* that a Python frame has seen; traced only */
+	uint64_t exceptions; /* that left a block of a Python frame; traced only */
 	uint64_t cpu_ns;     /* of the program alone */
 	uint32_t ran, failed;
 };
@@ -71,12 +72,29 @@ runner_cpu_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/*
+ * FOR_ITER and SEND take the end of an iteration and go on with another instruction: to the tracer
+ * an exception when the end comes as StopIteration (a generator that returns a value, a __next__ in
+ * Python), but no way out of the frame's blocks, so nothing is overpaid. In all other places an
+ * exception leaves the block in which it is raised: also where `async for` ends, by a handler.
+ */
+static bool
+runner_end_of_iteration(PyFrameObject *frame, PyObject *argument)
+{
+	PyCodeObject *code = PyFrame_GetCode(frame);
+	/* Neither has a specialised form. */
+	int opcode = (unsigned char)code->co_code_adaptive[PyFrame_GetLasti(frame)];
+
+	Py_DECREF(code);
+	return (opcode == FOR_ITER || opcode == SEND) &&
+	       PyErr_GivenExceptionMatches(PyTuple_GET_ITEM(argument, 0), PyExc_StopIteration);
+}
+
 /* Counts opcode events of every frame, and exceptions. */
 static int
 runner_trace(PyObject *unused, PyFrameObject *frame, int event, PyObject *argument)
 {
 	(void)unused;
-	(void)argument;
 	if (event == PyTrace_CALL) {
 		PyObject *type, *value, *traceback;
 
@@ -85,7 +103,8 @@ runner_trace(PyObject *unused, PyFrameObject *frame, int event, PyObject *argume
 		PyErr_Restore(type, value, traceback);
 	}
 	runner_now->opcodes += event == PyTrace_OPCODE;
-	runner_now->exceptions += event == PyTrace_EXCEPTION;
+	runner_now->exceptions +=
+	    event == PyTrace_EXCEPTION && !runner_end_of_iteration(frame, argument);
 	return 0;
 }
 

@@ -47,7 +47,8 @@ an_empty_result(void **state)
 		       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
 		       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
 		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
-		       "\"stdout_bytes\":0,\"stderr_bytes\":0,\"opcodes\":0},\"meter_id\":\"\"}");
+		       "\"stdout_bytes\":0,\"stderr_bytes\":0,\"opcodes\":0,"
+		       "\"throttled_us\":0},\"meter_id\":\"\"}");
 	run_result_deinit(result);
 	free(result);
 }
@@ -80,6 +81,7 @@ a_full_result(void **state)
 	result->usage.queue_us = 3;
 	result->usage.stderr_bytes = 1;
 	result->usage.opcodes = 423;
+	result->usage.throttled_us = 77;
 	memcpy(result->meter_id, "0123456789abcdef", 17);
 	assert_written(result,
 		       "{\"job\":\"0123456789abcdef0123456789abcdef\",\"status\":\"runtime_error\","
@@ -94,7 +96,7 @@ a_full_result(void **state)
 		       "\"warnings\":[\"w\\u0001\",\"\"],"
 		       "\"usage\":{\"cpu_us\":18446744073709551615,\"wall_us\":0,\"queue_us\":3,"
 		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
-		       "\"stdout_bytes\":0,\"stderr_bytes\":1,\"opcodes\":423},"
+		       "\"stdout_bytes\":0,\"stderr_bytes\":1,\"opcodes\":423,\"throttled_us\":77},"
 		       "\"meter_id\":\"0123456789abcdef\"}");
 	run_result_deinit(result);
 	free(result);

@@ -7,16 +7,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,11 +45,10 @@ tear_down(void **state)
 	return 0;
 }
 
-static int
-confined(const struct seccomp_wide *wide, void (*body)(void))
+static pid_t
+start_confined(const struct seccomp_wide *wide, void (*body)(void))
 {
 	struct seccomp_narrow narrow;
-	int status;
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
@@ -59,6 +64,15 @@ confined(const struct seccomp_wide *wide, void (*body)(void))
 		body();
 		_exit(0);
 	}
+	return pid;
+}
+
+static int
+confined(const struct seccomp_wide *wide, void (*body)(void))
+{
+	int status;
+	pid_t pid = start_confined(wide, body);
+
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
 }
@@ -135,11 +149,85 @@ test_live(void **state)
 	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
+/*
+ * Paths that other machines, kernels and C libraries take, forced: the vDSO's calls where it cannot
+ * read the clock source, fstat of glibc from 2.39, nanosleep() of glibc (clock_nanosleep by
+ * REALTIME). A stop in a wait with a timeout makes the kernel call restart_syscall.
+ */
+static void
+make_calls_of_other_systems(void)
+{
+	const struct timespec none = {0, 1}, wait = {0, 300000000};
+	struct timespec now;
+	struct timeval day;
+	struct stat status;
+
+	/* First: after a stop there would be something to restart. */
+	if (syscall(SYS_restart_syscall, 0) != -1 || errno != EINTR)
+		_exit(7);
+	if (syscall(SYS_fstat, 1, &status) < 0)
+		_exit(1);
+	if (syscall(SYS_gettimeofday, &day, NULL) < 0)
+		_exit(2);
+#ifdef SYS_time
+	if (syscall(SYS_time, NULL) <= 0)
+		_exit(3);
+#endif
+	for (int clock = 0; clock < 12; clock++)
+		if (clock < 8 || clock == CLOCK_TAI) {
+			if (syscall(SYS_clock_gettime, clock, &now) < 0)
+				_exit(4);
+			if (syscall(SYS_clock_getres, clock, &now) < 0)
+				_exit(5);
+		}
+	if (syscall(SYS_clock_nanosleep, CLOCK_REALTIME, 0, &none, NULL) < 0 || usleep(1) < 0)
+		_exit(6);
+	if (syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &wait, NULL) < 0)
+		_exit(8);
+}
+
+static bool
+is_asleep(pid_t pid)
+{
+	char path[64], text[256], *state;
+	FILE *file;
+	size_t size;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return true; /* it has ended: no use to wait */
+	size = fread(text, 1, sizeof(text) - 1, file);
+	(void)fclose(file);
+	text[size] = '\0';
+	state = strrchr(text, ')');
+	return state && (state[2] == 'S' || state[2] == 'Z');
+}
+
+static void
+test_paths_of_other_systems(void **state)
+{
+	int status;
+	pid_t pid = start_confined(*state, make_calls_of_other_systems);
+
+	while (!is_asleep(pid))
+		(void)sched_yield();
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	if (WIFSTOPPED(status)) {
+		assert_int_equal(kill(pid, SIGCONT), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	}
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_live),
+	    cmocka_unit_test(test_paths_of_other_systems),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
