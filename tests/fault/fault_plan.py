@@ -33,6 +33,7 @@ PLAUSIBLE = {
     **dict.fromkeys(("recvmsg", "sendmsg"), (errno.EINTR, errno.EAGAIN, errno.ENOMEM, SHORT)),
     **dict.fromkeys(("mkdir", "mkdirat", "ftruncate", "bind"), (errno.ENOSPC, errno.EPERM)),
     **dict.fromkeys(("mmap", "mmap64"), (errno.ENOMEM, errno.EPERM)),
+    **dict.fromkeys(("getdents64", "mprotect"), (errno.EIO, errno.ENOMEM)),
     **dict.fromkeys(("fork",), (errno.EAGAIN, errno.ENOMEM)),
     **dict.fromkeys(("setresuid", "setgroups"), (errno.EAGAIN, errno.EPERM, errno.ENOMEM)),
     **dict.fromkeys(("mount", "umount2", "mount_setattr", "unshare"), (errno.EPERM, errno.ENOMEM, errno.EINVAL)),
@@ -40,7 +41,7 @@ PLAUSIBLE = {
     **dict.fromkeys(("poll", "waitid", "waitpid", "wait4", "close_range"), (errno.EINTR, errno.ENOMEM)),
     **dict.fromkeys(("fcntl", "dup2", "dup3"), (errno.EMFILE, errno.EINTR, errno.EINVAL)),
     **dict.fromkeys(("syscall",), (errno.EPERM, errno.ENOMEM, errno.EAGAIN, errno.EINVAL, errno.ENOSPC)),
-    **dict.fromkeys(("seccomp_init", "seccomp_rule_add_array", "seccomp_export_bpf", "pthread_attr_setstacksize", "pthread_setattr_default_np"), (errno.ENOMEM,)),
+    **dict.fromkeys(("seccomp_init", "seccomp_rule_add_array", "seccomp_export_bpf", "seccomp_arch_add", "seccomp_arch_remove", "pthread_attr_setstacksize", "pthread_setattr_default_np"), (errno.ENOMEM,)),
 }
 
 
@@ -198,6 +199,7 @@ VARIANTS = {
     "plain": {},
     "by descriptor": {"source": PROBE + "\n#" + "x" * 300000, "stdin": "y" * 300000},
     "threads": {"limits": {"threads": 4}},
+    "scratch": {"limits": {"scratch_bytes": 1 << 20}, "files": [{"name": "a", "content": "b"}]},
 }
 
 

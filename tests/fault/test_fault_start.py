@@ -18,6 +18,16 @@ SETTINGS = {"workers_ready": 1, "running_max": 1}
 TELLING = {"open": 1, "openat": 1, "mkdir": 1, "mkdirat": 1, "bind": 1}
 
 
+class Next(harness.Daemon):
+    """A daemon on the socket of another one that is gone."""
+
+    place = None
+
+    def wait_serving(self, seconds=None):
+        self.socket = self.place
+        super().wait_serving(seconds)
+
+
 def record():
     """Calls by role, and how a worker looks, of one life with a job, a zygote's death and an orderly end."""
     daemon = fault_plan.FaultDaemon(record=("spawner", "zygote"), **SETTINGS)
@@ -69,11 +79,13 @@ class Start(unittest.TestCase):
                 self.check_serves(daemon)
                 outcome = daemon.stop()
                 self.assertEqual(outcome, 0, daemon.log())
-            elif role == "spawner" and action == DIE:
+            elif role.startswith("spawner") and action == DIE:
                 self.assertEqual(outcome, -signal.SIGKILL, log)
+                if "the spawner died" not in log:
+                    self.check_next_start(daemon)  # it was killed before there was a guardian
             else:
                 self.assertEqual(outcome, 1, log)
-                if action > 0:
+                if action > 0 and role == "spawner":
                     self.assertRegex(log, r"cannot (start: |open /dev/null).*" + self.reason(call, action))
             if outcome != 0 and role != "spawner" and action > 0:
                 self.assertIn(os.strerror(action), log)
@@ -86,6 +98,18 @@ class Start(unittest.TestCase):
     @staticmethod
     def reason(call, action):
         return "control group" if call.startswith("cgroup_") else os.strerror(action)
+
+    def check_next_start(self, daemon):
+        """What is left then is at most the socket's file; the next start on that path takes its place."""
+        left = daemon.leftovers()
+        self.assertLessEqual(set(left), {f"socket {daemon.socket}"})
+        Next.place = daemon.socket
+        after = Next(socket=daemon.socket, **SETTINGS)
+        try:
+            self.assertEqual(after.stop(), 0, after.log())
+        finally:
+            after.kill()
+            after.remove()
 
     def check_serves(self, daemon):
         result, facts = probe(daemon)
