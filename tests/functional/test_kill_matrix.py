@@ -22,11 +22,14 @@ ENDED = "connection ended"
 OUTCOMES = {
     "worker": {"ok", "runtime_error", "internal_error"},
     "zygote": {"ok", "internal_error"},
+    "old zygote": {"ok", "internal_error"},
+    "new zygote": {"ok", "internal_error"},
     "guardian": {"ok"},
     "stintd": {"ok", ENDED},
     "spawner": {"ok", ENDED},
 }
 STATES = ("idle", "queued", "starting", "running", "collecting")
+CHANGE_JOBS = 4
 SETTINGS = {"running_max": 2, "workers_ready": 3}
 
 
@@ -97,6 +100,8 @@ class Matrix(unittest.TestCase):
             return daemon.stintd_pid()
         if name == "zygote":
             return daemon.zygote_pid()
+        if name in ("old zygote", "new zygote"):
+            return self.zygotes(daemon)[name == "new zygote"]
         if name == "guardian":
             return daemon.find("stint-guardian")[0]
         for pid in daemon.workers():  # of a job, when one runs
@@ -104,6 +109,14 @@ class Matrix(unittest.TestCase):
             if status and jobs.running and (int(status["Uid"].split()[0]) - daemon.uid_base) % harness.UID_COUNT in jobs.running:
                 return pid
         return harness.until(daemon.workers, 10, "a worker")[0]
+
+    @staticmethod
+    def zygotes(daemon):
+        """Of both generations, the older one first; while they change there are two."""
+        def both():
+            found = [p for p in daemon.find(os.path.basename(harness.ZYGOTE)) if p in harness.children(daemon.pid)]
+            return sorted(found, key=lambda pid: int(birth(pid))) if len(found) == 2 else None
+        return harness.until(both, 20, "two generations")
 
     def enter(self, daemon, state):
         """Bring the service into that state, with the jobs that belong to it."""
@@ -120,6 +133,14 @@ class Matrix(unittest.TestCase):
             for _ in range(8):  # more than are ready: workers are on their way
                 jobs.send(QUICK)
             jobs.read()
+        elif state == "changing":
+            jobs.send(LONG)  # keeps the old generation
+            jobs.until_running(1)
+            for _ in range(CHANGE_JOBS):
+                jobs.send(QUICK)
+            while len(jobs.got) < CHANGE_JOBS:
+                assert jobs.read(), "the connection ended"
+            self.zygotes(daemon)
         elif state == "collecting":
             for _ in range(4):
                 jobs.send(LARGE)
@@ -133,7 +154,9 @@ class Matrix(unittest.TestCase):
         pid = self.victim(daemon, victim, jobs)
         condemned = [pid]
         if victim in ("stintd", "zygote", "spawner"):
-            condemned += [p for p in harness.worker_pids(daemon.uid_base)]
+            condemned += harness.worker_pids(daemon.uid_base)
+        elif "zygote" in victim:
+            condemned += harness.children(pid)
         if victim == "spawner":
             condemned += harness.descendants(daemon.pid)
         pairs = []
@@ -162,8 +185,8 @@ class Matrix(unittest.TestCase):
         daemon.wait_clean(10)
         self.assertIsNone(harness.BAD_LOG.search(daemon.log()), daemon.log())
 
-    def start(self):
-        daemon = harness.Daemon(**SETTINGS)
+    def start(self, **settings):
+        daemon = harness.Daemon(**SETTINGS, **settings)
         self.addCleanup(daemon.remove)
         self.addCleanup(daemon.kill)
         daemon.wait_idle()
@@ -195,6 +218,17 @@ class Matrix(unittest.TestCase):
                 daemon = self.start()
                 self.check_kill(daemon, "spawner", state)
                 daemon.wait_clean(10)
+
+    def test_while_generations_change(self):
+        for victim in ("worker", "guardian", "old zygote", "new zygote", "stintd", "spawner"):
+            with self.subTest(killed=victim):
+                daemon = self.start(generation_jobs_max=CHANGE_JOBS)
+                self.check_kill(daemon, victim, "changing")
+                if victim == "spawner":
+                    daemon.wait_clean(10)
+                    continue
+                self.check_serves(daemon)
+                self.check_end(daemon, {0})
 
     def test_while_draining(self):
         """The order to stop is carried out whoever dies."""
