@@ -333,7 +333,7 @@ class Start(unittest.TestCase):
                               stdin=subprocess.DEVNULL, user=user, group=user, extra_groups=[])
         self.assertNotIn("serving on", done.stderr)
         self.assertFalse(os.path.exists(f"{directory}/s.sock"))
-        self.assertEqual(user_processes(), [])
+        harness.until(lambda: not user_processes(), what="the end of all processes")
         return done.returncode, done.stderr
 
     def test_refused_without_the_setting(self):
