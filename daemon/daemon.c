@@ -164,6 +164,15 @@ on_fatal(void *context, const struct error *err)
 	stop(daemon);
 }
 
+/* The engine may be gone while the last results are written. */
+static void
+on_result_gone(void *context, uint64_t held_bytes)
+{
+	struct daemon *daemon = context;
+	if (daemon->engine != NULL)
+		engine_result_gone(daemon->engine, held_bytes);
+}
+
 static void
 start_stages(struct daemon *daemon)
 {
@@ -175,6 +184,8 @@ start_stages(struct daemon *daemon)
 	inwork_init(&daemon->inwork);
 	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_total);
 	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
+	daemon->reply.gone = on_result_gone;
+	daemon->reply.context = daemon;
 	struct connection_host *host = &daemon->host;
 	host->loop = &daemon->loop;
 	host->rpc = &daemon->rpc;
