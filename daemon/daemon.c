@@ -194,6 +194,9 @@ start_stages(struct daemon *daemon)
 	host->budget.max = config_number(config, queue_bytes_max);
 	host->line_max = config_number(config, request_bytes_max);
 	host->jobs_max = config_number(config, connection_jobs_max);
+	host->uid_max = config_number(config, connections_uid_max);
+	if (host->uid_max == 0)
+		host->uid_max = config_number(config, connections_max) * 3 / 4;
 	host->backlog_max = output_max / DAEMON_BACKLOG_DIVISOR;
 	list_init(&host->open);
 	host->gone = on_connection_gone;
