@@ -66,7 +66,6 @@ put_settings(struct json_members *info, const struct config *config)
 #define PUT_SETTING(name) json_members_u64(&settings, #name, config_number(config, name))
 	PUT_SETTING(request_bytes_max);
 	PUT_SETTING(connections_max);
-	PUT_SETTING(connections_uid_max);
 	PUT_SETTING(connection_jobs_max);
 	PUT_SETTING(connection_output_max);
 	PUT_SETTING(queue_jobs_max);
