@@ -13,6 +13,7 @@
 #include "client/client_json.h"
 #include "client/client_status.h"
 
+#include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "protocol/isolation.h"
 
@@ -53,9 +54,12 @@ doctor_take(struct doctor *doctor, json_t *info)
 
 	doctor->rootless = json_is_true(json_object_get(info, "rootless"));
 	doctor->answered = true;
-	(void)snprintf(doctor->version, sizeof(doctor->version), "%s", version ? version : "?");
-	(void)snprintf(doctor->daemon_level, sizeof(doctor->daemon_level), "%s",
-		       level ? level : "?");
+	version = version ? version : "?";
+	level = level ? level : "?";
+	/* Whoever answers there may say what he likes to a terminal. */
+	(void)base_log_quote(version, strlen(version), doctor->version, sizeof(doctor->version));
+	(void)base_log_quote(level, strlen(level), doctor->daemon_level,
+			     sizeof(doctor->daemon_level));
 	json_array_foreach(layers, index, item)
 	{
 		const char *name = json_string_value(item);

@@ -65,28 +65,46 @@ client_status_number(const char *name, json_int_t number)
 		(void)printf("%lld\n", (long long)number);
 }
 
+/* Whoever answers at the socket may not steer the terminal: plain characters only. */
+static void
+client_status_text(const char *text)
+{
+	for (; *text != '\0'; text++)
+		(void)putchar(*text >= ' ' && *text <= '~' ? *text : '?');
+}
+
 static void
 client_status_show(const char *name, json_t *value, int indent)
 {
+	size_t index, width = indent < CLIENT_STATUS_NAME_WIDTH
+				  ? (size_t)(CLIENT_STATUS_NAME_WIDTH - indent)
+				  : 0;
 	const char *key;
 	json_t *item;
-	size_t index;
 
 	if (json_is_object(value)) {
-		if (indent >= 0)
-			(void)printf("%*s%s:\n", indent, "", name);
+		if (indent >= 0) {
+			(void)printf("%*s", indent, "");
+			client_status_text(name);
+			(void)puts(":");
+		}
 		json_object_foreach(value, key, item) client_status_show(key, item, indent + 2);
 		return;
 	}
-	(void)printf("%*s%-*s ", indent, "", CLIENT_STATUS_NAME_WIDTH - indent, name);
+	(void)printf("%*s", indent, "");
+	client_status_text(name);
+	(void)printf("%*s ", (int)(width > strlen(name) ? width - strlen(name) : 0), "");
 	if (json_is_integer(value)) {
 		client_status_number(name, json_integer_value(value));
 	} else if (json_is_string(value)) {
-		(void)puts(json_string_value(value));
+		client_status_text(json_string_value(value));
+		(void)puts("");
 	} else if (json_is_array(value)) {
-		json_array_foreach(value, index, item)(void)
-		    printf("%s%s", index > 0 ? ", " : "",
-			   json_is_string(item) ? json_string_value(item) : "...");
+		json_array_foreach(value, index, item)
+		{
+			(void)fputs(index > 0 ? ", " : "", stdout);
+			client_status_text(json_is_string(item) ? json_string_value(item) : "...");
+		}
 		(void)puts("");
 	} else if (json_is_boolean(value)) {
 		(void)puts(json_is_true(value) ? "yes" : "no");

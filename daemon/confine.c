@@ -129,10 +129,9 @@ confine_add(scmp_filter_ctx context, const struct rule *rule)
 #define ABSENT(call) {#call, SCMP_SYS(call), RULE_ABSENT, {{0}}, 0},
 #define FATAL(call)  {#call, SCMP_SYS(call), RULE_FATAL, {{0}}, 0},
 
-static int
-confine_seccomp(struct error *err)
+int
+confine_build(pid_t own_pid, void **ret_filter, struct error *err)
 {
-	const pid_t own_pid = getpid();
 	const struct rule rules[] = {
 #include "daemon/confine_rules.def"
 	};
@@ -149,13 +148,29 @@ confine_seccomp(struct error *err)
 		what = rules[i].call;
 		result = confine_add(context, &rules[i]);
 	}
-	if (result == 0)
-		result = seccomp_load(context);
+	if (result == 0) {
+		*ret_filter = context;
+		return 0;
+	}
 	seccomp_release(context);
+	errno = -result;
+	return error_errno(err, "confine: %s", what);
+}
+
+static int
+confine_seccomp(struct error *err)
+{
+	void *filter = NULL;
+	int result = confine_build(getpid(), &filter, err);
+
+	if (result < 0)
+		return result;
+	result = seccomp_load(filter);
+	seccomp_release(filter);
 	if (result == 0)
 		return 0;
 	errno = -result;
-	return error_errno(err, "confine: %s", what);
+	return error_errno(err, "confine: filter");
 }
 
 int

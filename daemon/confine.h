@@ -9,6 +9,7 @@
 #include "protocol/error.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Confine the calling thread and all that it starts, for good: no_new_privs, not dumpable,
@@ -17,5 +18,9 @@
  * on.
  */
 int confine_process(bool *ret_landlock, struct error *err);
+
+/* The filter that confine_process loads, of a process with this pid: a scmp_filter_ctx, to be
+ * released. */
+int confine_build(pid_t own_pid, void **ret_filter, struct error *err);
 
 #endif

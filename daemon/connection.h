@@ -37,6 +37,7 @@ struct connection_host {
 	size_t line_max;    /* request_bytes_max */
 	size_t jobs_max;    /* connection_jobs_max */
 	size_t backlog_max; /* reading pauses while more than this waits to be read */
+	size_t uid_max;     /* connections of one uid other than root's; 0: no maximum */
 	struct list open;   /* of struct connection: all that are not freed */
 	/* A connection's memory is about to go. May be NULL. */
 	void (*gone)(void *context);

@@ -164,6 +164,15 @@ on_fatal(void *context, const struct error *err)
 	stop(daemon);
 }
 
+/* The engine may be gone while the last results are written. */
+static void
+on_result_gone(void *context, uint64_t held_bytes)
+{
+	struct daemon *daemon = context;
+	if (daemon->engine != NULL)
+		engine_result_gone(daemon->engine, held_bytes);
+}
+
 static void
 start_stages(struct daemon *daemon)
 {
@@ -175,6 +184,8 @@ start_stages(struct daemon *daemon)
 	inwork_init(&daemon->inwork);
 	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_total);
 	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
+	daemon->reply.gone = on_result_gone;
+	daemon->reply.context = daemon;
 	struct connection_host *host = &daemon->host;
 	host->loop = &daemon->loop;
 	host->rpc = &daemon->rpc;
@@ -183,6 +194,9 @@ start_stages(struct daemon *daemon)
 	host->budget.max = config_number(config, queue_bytes_max);
 	host->line_max = config_number(config, request_bytes_max);
 	host->jobs_max = config_number(config, connection_jobs_max);
+	host->uid_max = config_number(config, connections_uid_max);
+	if (host->uid_max == 0)
+		host->uid_max = config_number(config, connections_max) * 3 / 4;
 	host->backlog_max = output_max / DAEMON_BACKLOG_DIVISOR;
 	list_init(&host->open);
 	host->gone = on_connection_gone;

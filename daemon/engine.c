@@ -59,6 +59,7 @@ engine_on_later(uv_idle_t *idle)
 	(void)uv_idle_stop(idle);
 	if (engine->closing)
 		return;
+	finish_admit(engine);
 	finish_tell(engine);
 	if (!engine->closing && !engine->failed)
 		refill_run(engine);
@@ -162,6 +163,7 @@ engine_check_closed(struct engine *engine)
 {
 	if (engine->handles_open > 0 || engine->works_open > 0)
 		return;
+	finish_drop(engine);
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		struct watchdog_report report;
 		struct worker *worker = engine->pool.slots[i];
@@ -226,6 +228,7 @@ engine_init_numbers(struct engine *engine, const struct config *config)
 	job_lists_init(&engine->lists);
 	queue_init(&engine->queue, &engine->lists, config_number(config, queue_jobs_max),
 		   config_number(config, queue_bytes_max));
+	result_room_init(&engine->results, config_number(config, results_bytes_max));
 }
 
 static void
@@ -304,6 +307,14 @@ engine_submit(struct engine *engine, struct run_request *request, uint64_t sessi
 	queue_put(&engine->queue, job);
 	memcpy(ret_id, job->id, sizeof(job->id));
 	return 0;
+}
+
+void
+engine_result_gone(struct engine *engine, uint64_t held_bytes)
+{
+	result_room_leave(&engine->results, held_bytes);
+	if (engine->results.waiting.count > 0)
+		engine_later(engine);
 }
 
 static void

@@ -23,7 +23,9 @@ struct engine;
 struct engine_job_status;
 
 struct engine_callbacks {
-	/* The job ended; *result is the callee's to deinit. Exactly once per accepted job. */
+	/* The job ended; *result is the callee's to deinit, and then its held_bytes to give back by
+	 * engine_result_gone, when what was made of it is on its way too. Exactly once per accepted
+	 * job. */
 	void (*result)(void *context, uint64_t session, uint64_t ticket,
 		       struct run_result *result);
 	/* New output of a streaming job; stream is 1 or 2; bytes are borrowed for the call. The
@@ -59,6 +61,8 @@ void engine_close(struct engine **engine);
  */
 int engine_submit(struct engine *engine, struct run_request *request, uint64_t session,
 		  uint64_t ticket, char ret_id[JOB_ID_CHARS + 1], struct error *err);
+/* A result, and what the callee made of it, are no longer in memory: others may be read. */
+void engine_result_gone(struct engine *engine, uint64_t held_bytes);
 /* End a job early; its result (status cancelled) still comes by callback. session 0: any session's.
  * ERROR_NOT_FOUND when no such job is waiting or running. */
 int engine_cancel(struct engine *engine, const char *id, uint64_t session, struct error *err);

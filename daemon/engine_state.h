@@ -11,6 +11,7 @@
 #include "daemon/job_table.h"
 #include "daemon/pool.h"
 #include "daemon/queue.h"
+#include "daemon/result_room.h"
 #include "daemon/succession.h"
 #include "daemon/sweep.h"
 #include "daemon/watchdog.h"
@@ -35,6 +36,7 @@ struct engine {
 	struct job_lists lists;
 	struct job_table table;
 	struct queue queue;
+	struct result_room results;
 
 	uv_check_t turn; /* once per loop turn: dispatch */
 	uv_idle_t later; /* runs in the next turn, while there is something put off */

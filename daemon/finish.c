@@ -30,6 +30,7 @@
 /* A worker's end being worked up. */
 struct finish {
 	uv_work_t work;
+	struct result_place place;
 	struct engine *engine; /* borrowed; waits for its works when it closes */
 	struct worker *worker; /* borrowed; stays in the pool until we are done */
 	struct verdict_facts facts;
@@ -56,6 +57,8 @@ finish_tell(struct engine *engine)
 			       sizeof(result.meter_id));
 			engine->callbacks.result(engine->callbacks.context, job->session,
 						 job->ticket, &result);
+		} else if (!engine->closing) {
+			engine_result_gone(engine, job->result->held_bytes);
 		}
 		job_free(&job);
 	}
@@ -129,8 +132,10 @@ finish_decide(struct finish *finish)
 	worker->job = NULL;
 	if (finish_retry(finish->engine, job, facts)) {
 		run_result_deinit(result);
+		engine_result_gone(finish->engine, finish->place.bytes);
 		return;
 	}
+	result->held_bytes = finish->place.bytes;
 	memcpy(result->job, job->id, sizeof(job->id));
 	result->has_trace = result->traced && !job->request.stream;
 	result->status = verdict.status;
@@ -255,15 +260,53 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 	return finish;
 }
 
+/* Off the loop. */
+static void
+finish_start(struct finish *finish)
+{
+	struct engine *engine = finish->engine;
+	require(uv_queue_work(engine->loop, &finish->work, finish_on_work, finish_after_work) == 0);
+	engine->works_open++;
+}
+
+/* True: it is small, and there is a place for it: read it now. Else that happens by itself. */
+static bool
+finish_is_inline(struct finish *finish)
+{
+	uint64_t size = collect_size(&finish->input);
+	if (!result_room_enter(&finish->engine->results, &finish->place, size))
+		return false;
+	if (size <= FINISH_INLINE_BYTES_MAX)
+		return true;
+	finish_start(finish);
+	return false;
+}
+
+void
+finish_admit(struct engine *engine)
+{
+	struct result_place *place;
+	while ((place = result_room_next(&engine->results)) != NULL)
+		finish_start(list_item(&place->link, struct finish, place.link));
+}
+
+void
+finish_drop(struct engine *engine)
+{
+	LIST_FOREACH_SAFE (&engine->results.waiting, link, next) {
+		struct finish *finish = list_item(link, struct finish, place.link);
+		list_remove(link);
+		finish->worker->job = NULL;
+		free(finish);
+	}
+}
+
 void
 finish_exited(struct engine *engine, struct worker *worker, const struct message_exited *about)
 {
 	struct finish *finish = finish_begin(engine, worker, about);
-	if (collect_size(&finish->input) > FINISH_INLINE_BYTES_MAX &&
-	    uv_queue_work(engine->loop, &finish->work, finish_on_work, finish_after_work) == 0) {
-		engine->works_open++;
+	if (!finish_is_inline(finish))
 		return;
-	}
 	collect_run(&finish->input, &finish->result, &finish->found);
 	finish_complete(finish);
 }
@@ -273,6 +316,8 @@ finish_lost(struct engine *engine, struct worker *worker)
 {
 	struct finish *finish = finish_begin(engine, worker, NULL);
 	finish->facts.lost = true;
+	if (!finish_is_inline(finish))
+		return;
 	collect_run(&finish->input, &finish->result, &finish->found);
 	finish_decide(finish);
 	free(finish);

@@ -19,6 +19,10 @@ void finish_lost(struct engine *engine, struct worker *worker);
 /* A waiting job ends without having run. Told in the next turn. */
 void finish_waiting(struct engine *engine, struct job *job, enum job_status status,
 		    const char *type, const char *message);
+/* Read what results there is room for now. */
+void finish_admit(struct engine *engine);
+/* The engine closes: forget those that wait to be read. */
+void finish_drop(struct engine *engine);
 /* Tell what has ended, and that a drain is complete. Calls back; only from the loop. */
 void finish_tell(struct engine *engine);
 

@@ -183,6 +183,8 @@ generation_on_zygote_ready(void *context, const struct message_zygote *about)
 {
 	struct generation *generation = context;
 	struct error err = ERROR_INIT;
+	if (generation->state != GENERATION_WARMING)
+		return; /* it was given up, and has said so too late */
 	if (about->version != MESSAGE_VERSION || about->abi != WORKER_ABI_VERSION) {
 		(void)error_set(&err, ERROR_UNSUPPORTED,
 				"the zygote is of another build (messages %u, workers %u): "

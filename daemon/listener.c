@@ -2,11 +2,11 @@
  * Accepts clients on the socket that the spawner bound.
  *
  * A bounded number per turn, so that a flood of connects does not keep others waiting. Above
- * connections_max a client is told so and closed at once. Without a free descriptor the spare one
- * is given up to accept and close what waits, for else the ready socket would spin the loop; other
- * failures of accept pause it for a moment. It never reads a client's byte and never binds or
- * unlinks a path: the socket belongs to the spawner and outlives this process. Called by daemon.c
- * and the loop. Fails only at start.
+ * connections_max, or above the share of its uid, a client is told so and closed at once. Without a
+ * free descriptor the spare one is given up to accept and close what waits, for else the ready
+ * socket would spin the loop; other failures of accept pause it for a moment. It never reads a
+ * client's byte and never binds or unlinks a path: the socket belongs to the spawner and outlives
+ * this process. Called by daemon.c and the loop. Fails only at start.
  */
 #define _GNU_SOURCE
 #include "daemon/listener.h"
@@ -14,23 +14,44 @@
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "protocol/jsonrpc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define LISTENER_TURN_ACCEPTS_MAX 64
-#define LISTENER_SWEEP_MS         5000u
-#define LISTENER_PAUSE_MS         100u
+#define LISTENER_TURN_ACCEPTS_MAX  64
+#define LISTENER_SWEEP_MS          5000u
+#define LISTENER_PAUSE_MS          100u
+#define LISTENER_REFUSAL_BYTES_MAX 1024u
 
 static void on_ready(uv_poll_t *handle, int status, int events);
 
 static void
-close_unserved(int fd, const char *text)
+turn_away(int fd, const char *why)
 {
-	(void)send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	struct rpc_error fault;
+	struct text_buffer text;
+	jsonrpc_error_reason(&fault, RPC_REASON_QUOTA_EXCEEDED, "%s", why);
+	text_buffer_init(&text, LISTENER_REFUSAL_BYTES_MAX);
+	jsonrpc_write_error(&text, NULL, 0, &fault);
+	if (!text.failed)
+		(void)send(fd, text.bytes, text.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	text_buffer_deinit(&text);
 	base_close(&fd);
+}
+
+/* Looks only when so many are open at all: no table has to be kept. */
+static bool
+uid_has_its_share(const struct connection_host *host, uid_t uid)
+{
+	size_t count = 0;
+	if (uid == 0 || host->uid_max == 0 || host->open.count < host->uid_max)
+		return false;
+	LIST_FOREACH (&host->open, link)
+		count += list_item(link, struct connection, link)->uid == uid;
+	return count >= host->uid_max;
 }
 
 static void
@@ -42,13 +63,18 @@ welcome(struct listener *listener, int fd)
 		log_limited(LOG_LEVEL_WARNING, "listener", 6,
 			    "a client was turned away: %zu connections are open",
 			    listener->host->open.count);
-		close_unserved(fd, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32001,"
-				   "\"message\":\"too many connections\",\"data\":{\"reason\":"
-				   "\"quota_exceeded\",\"retry_after_ms\":1000}}}\n");
+		turn_away(fd, "too many connections");
 		return;
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof(peer)) {
 		base_close(&fd);
+		return;
+	}
+	if (uid_has_its_share(listener->host, peer.uid)) {
+		log_limited(LOG_LEVEL_WARNING, "listener", 6,
+			    "a client of uid %u was turned away: it has %zu connections",
+			    (unsigned)peer.uid, listener->host->uid_max);
+		turn_away(fd, "too many connections of this user");
 		return;
 	}
 	connection_open(listener->host, fd, ++listener->last_session, peer.uid, peer.gid, peer.pid);

@@ -29,7 +29,8 @@ struct reply_work {
 	uint64_t ticket;
 	char *id;                 /* owned copy */
 	struct run_result result; /* owned */
-	char *line;               /* owned, or NULL */
+	uint64_t held_bytes;
+	char *line; /* owned, or NULL */
 	size_t size;
 };
 
@@ -72,6 +73,13 @@ answer(struct reply *reply, struct inwork_request *request, char *line, size_t s
 }
 
 static void
+let_go(const struct reply *reply, uint64_t held_bytes)
+{
+	if (reply->gone != NULL)
+		reply->gone(reply->context, held_bytes);
+}
+
+static void
 write_off_loop(uv_work_t *work)
 {
 	struct reply_work *w = work->data;
@@ -90,6 +98,7 @@ on_written(uv_work_t *work, int status)
 		answer(w->reply, request, w->line, w->size);
 	else
 		free(w->line);
+	let_go(w->reply, w->held_bytes);
 	free(w->id);
 	free(w);
 }
@@ -232,8 +241,10 @@ void
 reply_result(struct reply *reply, uint64_t ticket, struct run_result *result)
 {
 	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	uint64_t held_bytes = result->held_bytes;
 	if (request == NULL) {
 		run_result_deinit(result);
+		let_go(reply, held_bytes);
 		return;
 	}
 	put_tails(reply, request);
@@ -242,6 +253,7 @@ reply_result(struct reply *reply, uint64_t ticket, struct run_result *result)
 		char *line = write_line(request->id, result, &size);
 		run_result_deinit(result);
 		answer(reply, request, line, size);
+		let_go(reply, held_bytes);
 		return;
 	}
 	struct reply_work *w = calloc(1, sizeof(*w));
@@ -252,6 +264,7 @@ reply_result(struct reply *reply, uint64_t ticket, struct run_result *result)
 	w->id = strdup(request->id);
 	require(w->id != NULL);
 	w->result = *result;
+	w->held_bytes = held_bytes;
 	memset(result, 0, sizeof(*result));
 	reply->writing++;
 	require(uv_queue_work(reply->loop, &w->work, write_off_loop, on_written) == 0);

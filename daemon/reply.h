@@ -23,6 +23,9 @@ struct reply {
 	struct inwork *inwork; /* borrowed */
 	struct outbox *outbox; /* borrowed */
 	size_t writing;        /* results that are being written off the loop */
+	/* A result and its line are no longer held here. May be NULL. */
+	void (*gone)(void *context, uint64_t held_bytes);
+	void *context;
 };
 
 void reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork,

@@ -281,6 +281,11 @@ jsonrpc_write_error(struct text_buffer *buffer, const char *id, size_t id_size,
 	if (reason != NULL) {
 		text_buffer_put_text(buffer, ",\"data\":{\"reason\":");
 		text_buffer_json_string(buffer, reason, strlen(reason));
+		if (error->reason == RPC_REASON_QUEUE_FULL ||
+		    error->reason == RPC_REASON_QUOTA_EXCEEDED) {
+			text_buffer_put_text(buffer, ",\"retry_after_ms\":");
+			text_buffer_put_u64(buffer, RPC_RETRY_AFTER_MS);
+		}
 		text_buffer_put(buffer, "}", 1);
 	}
 	text_buffer_put_text(buffer, "}}\n");

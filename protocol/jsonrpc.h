@@ -14,6 +14,8 @@
 /* Bytes of an id as JSON text; of a method's name. */
 #define RPC_ID_BYTES_MAX     1024u
 #define RPC_METHOD_BYTES_MAX 64u
+/* `retry_after_ms` of the refusals that pass by themselves. */
+#define RPC_RETRY_AFTER_MS 1000u
 
 enum rpc_code {
 	RPC_PARSE_ERROR = -32700,

@@ -60,6 +60,7 @@ struct run_result {
 	struct run_file *files; /* owned: file_count entries */
 	size_t file_count;
 	struct run_usage usage;
+	uint64_t held_bytes; /* what it counts for while stintd holds it (engine_result_gone) */
 	char meter_id[32]; /* what `opcodes` depends on besides the job; empty: none yet */
 };
 

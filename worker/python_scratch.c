@@ -60,20 +60,20 @@ python_scratch_begin(const struct worker_terms *terms)
 int
 python_scratch_set_environment(const struct worker_terms *terms)
 {
-	PyObject *os, *environ = NULL, *path = NULL;
+	PyObject *os, *map = NULL, *path = NULL;
 	int code = -1;
 
 	if (terms->limits.scratch_bytes == 0)
 		return 0;
 	os = PyImport_ImportModule("os");
 	if (os != NULL)
-		environ = PyObject_GetAttrString(os, "environ");
-	if (environ != NULL)
+		map = PyObject_GetAttrString(os, "environ");
+	if (map != NULL)
 		path = PyUnicode_FromString(SCRATCH_PATH);
 	if (path != NULL)
-		code = PyMapping_SetItemString(environ, "TMPDIR", path);
+		code = PyMapping_SetItemString(map, "TMPDIR", path);
 	Py_XDECREF(path);
-	Py_XDECREF(environ);
+	Py_XDECREF(map);
 	Py_XDECREF(os);
 	return code;
 }

@@ -73,7 +73,13 @@ spawner_socket_place(const char *path, struct spawner_socket *socket, struct err
 		return error_errno(err, "cannot open the socket's directory %s", dir);
 	if (fstat(socket->dir_fd, &st) < 0)
 		return error_errno(err, "cannot look at the socket's directory %s", dir);
-	/* Who may write there can put a socket of his own in the place of ours. */
+	/* Who may write there can put a socket of his own in the place of ours; so can its owner.
+	 */
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return error_set(err, ERROR_INVALID,
+				 "socket: %s belongs to uid %u, who could exchange the socket "
+				 "(remedy: chown root, or another directory)",
+				 dir, (unsigned)st.st_uid);
 	if ((st.st_mode & 022) != 0 && (st.st_uid != 0 || (st.st_mode & S_ISVTX) == 0))
 		return error_set(err, ERROR_INVALID,
 				 "socket: others may write in %s (remedy: chmod go-w, or another "

@@ -4,12 +4,33 @@
 #include "fuzz.h"
 
 #include "daemon/collect.h"
+#include "protocol/file_name.h"
 #include "protocol/json_scan.h"
 #include "protocol/result_json.h"
 
 #include <string.h>
 
 #define FUZZ_REPLY_BYTES_MAX (64u << 20)
+
+/* Names that may be used, in order and so without two alike, contents within their cap. */
+static void
+check_files(const struct run_result *result, const struct limits *limits)
+{
+	uint64_t bytes = 0;
+
+	FUZZ_HOLDS(result->file_count <= FILES_MAX);
+	for (size_t i = 0; i < result->file_count; i++) {
+		const struct bytes *name = &result->files[i].name;
+
+		FUZZ_HOLDS(file_name_fault(name->data, name->size) == NULL);
+		FUZZ_HOLDS(i == 0 || file_name_compare(name[0].data, name[0].size,
+						       result->files[i - 1].name.data,
+						       result->files[i - 1].name.size) > 0);
+		bytes += result->files[i].content.size;
+	}
+	FUZZ_HOLDS(bytes <= limits->collected_bytes);
+	FUZZ_HOLDS(result->collects || result->file_count == 0);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -25,6 +46,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	limits_defaults(&limits);
 	limits.value_bytes = data[1] * 4u + 2;
+	limits.collected_bytes = data[1];
 	memset(&result, 0, sizeof(result));
 	result.collects = data[0] & 2;
 	blob = collect_blob(data + 2, size - 2, data[0] & 1, &limits, result.collects, &result,
@@ -36,6 +58,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   result.vars.size == 0 && result.warning_count == 0 &&
 			   result.file_count == 0);
 	FUZZ_HOLDS(result.value.size + result.vars.size <= limits.value_bytes);
+	check_files(&result, &limits);
 	text_buffer_init(&text, FUZZ_REPLY_BYTES_MAX);
 	result_json_write(&result, &text);
 	FUZZ_HOLDS(!text.failed);

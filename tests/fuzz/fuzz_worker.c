@@ -26,8 +26,10 @@ struct header {
 	uint64_t result_says, trace_says; /* what the page claims */
 	uint64_t levels[PAGE_STREAM_COUNT], flush_mark[PAGE_STREAM_COUNT];
 	uint16_t stdout_cap, stderr_cap, value_cap;
-	uint8_t page_short, traced; /* the page file was cut by that many eighths */
+	uint8_t page_short, has; /* the page file was cut by that many eighths; enum has */
 };
+
+enum has { HAS_TRACE = 1, HAS_FILES = 2, HAS_SCRATCH = 4 };
 
 static int
 make_file(const char *name, const uint8_t **bytes, size_t *left, size_t wanted, off_t offset,
@@ -69,6 +71,8 @@ check_result(const struct run_result *result, const struct collect_input *input)
 	FUZZ_HOLDS(result->value.size + result->vars.size <= input->limits.value_bytes);
 	FUZZ_HOLDS(result->frame_count <= TRACEBACK_FRAMES_MAX);
 	FUZZ_HOLDS(result->warning_count <= WARNINGS_MAX);
+	FUZZ_HOLDS(result->file_count <= FILES_MAX);
+	FUZZ_HOLDS(input->collects || result->file_count == 0);
 	text_buffer_init(&text, FUZZ_REPLY_BYTES_MAX);
 	result_json_write(result, &text);
 	FUZZ_HOLDS(!text.failed);
@@ -98,19 +102,26 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(mapped, 0, sizeof(struct worker_page));
 	fill_page((struct worker_page *)(void *)mapped, &header);
 	input.page = (struct worker_page *)(void *)mapped;
-	input.out_fd = make_file("out", &data, &size, header.out_bytes, 0, -1);
-	input.err_fd = make_file("err", &data, &size, header.err_bytes, 0, -1);
+	limits_defaults(&input.limits);
+	input.limits.stdout_bytes = header.stdout_cap;
+	input.limits.stderr_bytes = header.stderr_cap;
+	input.limits.value_bytes = header.value_cap;
+	input.limits.collected_bytes = header.value_cap;
+	input.limits.scratch_bytes = header.has & HAS_SCRATCH ? 65536 : 0;
+	input.traced = header.has & HAS_TRACE;
+	input.collects = header.has & HAS_FILES;
+	input.out_fd =
+	    make_file("out", &data, &size, header.out_bytes,
+		      (off_t)limits_output_base(&input.limits, input.limits.stdout_bytes), -1);
+	input.err_fd =
+	    make_file("err", &data, &size, header.err_bytes,
+		      (off_t)limits_output_base(&input.limits, input.limits.stderr_bytes), -1);
 	input.page_fd =
 	    make_file("page", &data, &size, header.result_bytes, PAGE_RESULT_OFFSET, -1);
 	(void)make_file("page", &data, &size, header.trace_bytes, PAGE_TRACE_OFFSET, input.page_fd);
 	/* Sealed in life; a reader must not rely on it. */
 	FUZZ_HOLDS(ftruncate(input.page_fd,
 			     (off_t)PAGE_FILE_BYTES / 8 * (8 - header.page_short % 9)) == 0);
-	limits_defaults(&input.limits);
-	input.limits.stdout_bytes = header.stdout_cap;
-	input.limits.stderr_bytes = header.stderr_cap;
-	input.limits.value_bytes = header.value_cap;
-	input.traced = header.traced & 1;
 	FUZZ_HOLDS(collect_size(&input) < UINT64_C(1) << 62);
 	memset(&result, 0, sizeof(result));
 	collect_run(&input, &result, &facts);

@@ -31,6 +31,13 @@ def client():
     yield b"\x10[1,2]\n{}\nnull\n" + b'{"jsonrpc":"2.0","id":{},"method":"job.run"}\r\n'
     yield b"\x30" + call("job.run", {"source": "s", "files": [{"name": "a/b", "content": "c"}], "collect": ["*"],
                                      "limits": {"scratch_bytes": 65536}})
+    files = [{"name": "a", "base64": "AAEC"}, {"name": "d/" * 15 + "\u00e9", "content": ""}, {"name": "b", "content": "x"}]
+    yield b"\x30" + call("job.run", {"source": "s", "files": files, "collect": ["**/*.tx?", "[!a-z]*", "d/**", "\u00e9"],
+                                     "limits": {"scratch_bytes": 1 << 20, "scratch_files": 20, "collected_bytes": 0}})
+    yield b"\x30" + call("job.run", {"source": "s", "files": files + files, "limits": {"scratch_bytes": 4096}})
+    yield b"\x30" + call("job.run", {"source": "s", "files": [{"name": "../x", "content": "a", "base64": "AA=="}, 1]})
+    yield b"\x30" + call("job.run", {"source": "s", "collect": ["/a", "a//b", "[", "a" * 300, ""],
+                                     "limits": {"scratch_bytes": 1, "scratch_files": 1}})
 
 
 def fields(*pairs):
@@ -45,12 +52,15 @@ def blobs():
     yield fields((1, b"1"), (2, b'{"n":123456789012345678901}'), (9, b"a warning"))
     yield fields((3, b"ValueError"), (4, b"bad \xff value"), *FRAME, *FRAME)
     yield fields((9, b"w")) * 5
+    yield fields((10, b"a"), (11, b"one"), (10, b"d/e"), (11, b"\xff\0"), (10, b"\xc3\xa9"), (11, b""))
+    yield fields((1, b"null"), (10, b"b"), (11, b"1"), (10, b"a"), (11, b"2"))
+    yield fields((10, b"../x"), (11, b"1"), (10, b"y"))
     yield fields((1, b'"' + b"a" * 300 + b'"'))[:-20]
     yield b""
 
 
 def result():
-    for ended in (0, 1):
+    for ended in (0, 1, 2, 3):  # 2: files were asked for
         for blob in blobs():
             yield bytes([ended, 200]) + blob
 
@@ -62,7 +72,7 @@ def worker():
     for blob in blobs():
         for levels, mark, cap in ((0, 0, 1000), (5 | 7 << 32, 0, 1000), (8192, 3, 4), (1 << 63, 1 << 62, 0)):
             yield header.pack(4, 0, 0, 4, 3, len(blob), len(trace), len(blob), len(trace), levels, levels, mark,
-                              mark, cap, cap, 1000, 0, 1) + b"out\nerr" + blob + trace
+                              mark, cap, cap, 1000, 0, 1 if cap else 7) + b"out\nerr" + blob + trace
 
 
 def spawner():

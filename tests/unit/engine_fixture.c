@@ -32,6 +32,10 @@ on_result(void *context, uint64_t session, uint64_t ticket, struct run_result *r
 	fixture->results[ticket] = *result;
 	fixture->results_count++;
 	fixture->last_session = session;
+	if (fixture->holds)
+		fixture->held_bytes += result->held_bytes;
+	else
+		engine_result_gone(fixture->engine, result->held_bytes);
 }
 
 static void
@@ -84,8 +88,8 @@ make_fixture(void)
 void
 engine_fixture_start(struct fixture *fixture)
 {
-	struct engine_callbacks callbacks = {on_result,  on_output, NULL, NULL, on_ready,
-					     on_drained, on_fatal,  fixture};
+	struct engine_callbacks callbacks = {on_result, on_output,  NULL,     NULL,
+					     on_ready,  on_drained, on_fatal, fixture};
 	int link = fixture->fake.link;
 	fixture->fake.link = -1;
 	assert_int_equal(

@@ -20,6 +20,8 @@ struct fixture {
 	struct run_result results[RESULTS_MAX]; /* by ticket */
 	unsigned told[RESULTS_MAX];
 	size_t results_count;
+	bool holds;          /* results are not given back */
+	uint64_t held_bytes; /* of those */
 	char streamed[2][256];
 	bool streamed_after_result;
 	uint64_t last_session;

@@ -50,6 +50,8 @@ end_job(struct engine *engine, struct fake_job *job, enum job_status status, con
 		memcpy(result.out.data, out, size);
 	result.out.size = size;
 	result.usage.stdout_bytes = size;
+	result.held_bytes = size;
+	engine->held_bytes += size;
 	job->live = false;
 	engine->live--;
 	run_request_deinit(&job->request);
@@ -217,6 +219,13 @@ engine_cancel(struct engine *engine, const char *id, uint64_t session, struct er
 	job->cancelled = true;
 	wake(engine);
 	return 0;
+}
+
+void
+engine_result_gone(struct engine *engine, uint64_t held_bytes)
+{
+	require(held_bytes <= engine->held_bytes);
+	engine->held_bytes -= held_bytes;
 }
 
 void

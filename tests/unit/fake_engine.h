@@ -32,6 +32,7 @@ struct engine {
 	bool draining, drained;
 	bool told_ready;
 	bool breaks;        /* tell of a fatal fault when a job comes */
+	uint64_t held_bytes; /* of results whose callee has not given them back */
 	unsigned forgotten; /* calls of engine_forget_session */
 };
 

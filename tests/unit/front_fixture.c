@@ -41,6 +41,14 @@ on_gone(void *context)
 	front->gone++;
 }
 
+static void
+on_result_gone(void *context, uint64_t held_bytes)
+{
+	struct front *front = context;
+	if (front->engine != NULL)
+		engine_result_gone(front->engine, held_bytes);
+}
+
 struct front *
 front_new(const char *const *settings)
 {
@@ -54,6 +62,8 @@ front_new(const char *const *settings)
 	size_t output_max = config_number(&front->config, connection_output_max);
 	assert_int_equal(outbox_init(&front->outbox, &front->loop, output_max, output_max * 4), 0);
 	reply_init(&front->reply, &front->loop, &front->inwork, &front->outbox);
+	front->reply.gone = on_result_gone;
+	front->reply.context = front;
 	assert_int_equal(rpc_init(&front->rpc, &front->config, &front->inwork, &front->outbox,
 				  &front->loop, NULL),
 			 0);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,13 +163,73 @@ test_limit_names(void **state)
 	assert_string_equal(name, "threads");
 }
 
+static void
+test_files_and_entry(void **state)
+{
+	char line[] = "--entry f --entry-args [1] --entry-kwargs {} --output a --output b";
+	char more[] = "--name n --module m=p --file a=b --collect *.txt --out d --scratch 1M x.py";
+	char trace[] = "--trace calls x.py", bare[] = "--trace x.py", wide[] = "--trace=lines x.py";
+	struct client_options options;
+
+	(void)state;
+	assert_int_equal(parse(line, CLIENT_COMMAND_RUN, &options), ERROR_INVALID); /* no program */
+	client_options_deinit(&options);
+	assert_int_equal(parse(more, CLIENT_COMMAND_RUN, &options), 0);
+	assert_string_equal(options.name, "n");
+	assert_int_equal(options.module_count, 1);
+	assert_memory_equal(options.modules[0].name, "m", options.modules[0].name_length);
+	assert_string_equal(options.files[0].value, "b");
+	assert_string_equal(options.collect[0], "*.txt");
+	assert_string_equal(options.out, "d");
+	assert_true(options.limit_given[LIMIT_scratch_bytes]);
+	client_options_deinit(&options);
+	assert_int_equal(parse(trace, CLIENT_COMMAND_RUN, &options), 0);
+	assert_string_equal(options.trace, "calls");
+	client_options_deinit(&options);
+	assert_int_equal(parse(bare, CLIENT_COMMAND_RUN, &options), 0);
+	assert_string_equal(options.trace, "opcodes");
+	assert_string_equal(options.source, "x.py");
+	client_options_deinit(&options);
+	assert_int_equal(parse(wide, CLIENT_COMMAND_RUN, &options), 0);
+	assert_string_equal(options.trace, "lines");
+	client_options_deinit(&options);
+}
+
+static void
+test_what_needs_another(void **state)
+{
+	static const char *const LINES[][2] = {
+	    {"--out d x.py", "--collect"},
+	    {"--collect * x.py", "--out"},
+	    {"--collect * --json x.py", "--scratch"},
+	    {"--file a=b x.py", "--scratch"},
+	    {"--entry-kwargs {} x.py", "--entry"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(LINES) / sizeof(LINES[0]); i++) {
+		struct client_options options;
+		char line[64];
+
+		(void)snprintf(line, sizeof(line), "%s", LINES[i][0]);
+		assert_int_equal(parse(line, CLIENT_COMMAND_RUN, &options), ERROR_INVALID);
+		assert_non_null(strstr(err.text, LINES[i][1]));
+		client_options_deinit(&options);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_run),     cmocka_unit_test(test_sources),
-	    cmocka_unit_test(test_refused), cmocka_unit_test(test_options_belong_to_commands),
-	    cmocka_unit_test(test_socket),  cmocka_unit_test(test_limit_names),
+	    cmocka_unit_test(test_files_and_entry),
+	    cmocka_unit_test(test_what_needs_another),
+	    cmocka_unit_test(test_run),
+	    cmocka_unit_test(test_sources),
+	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_options_belong_to_commands),
+	    cmocka_unit_test(test_socket),
+	    cmocka_unit_test(test_limit_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,8 +56,8 @@ collect(struct fixture *fixture, bool ended)
 {
 	run_result_deinit(&fixture->result);
 	fixture->fault = NULL;
-	return collect_blob(fixture->pack.bytes, fixture->pack.size, ended, &fixture->limits,
-			    false, &fixture->result, &fixture->fault);
+	return collect_blob(fixture->pack.bytes, fixture->pack.size, ended, &fixture->limits, false,
+			    &fixture->result, &fixture->fault);
 }
 
 /* Refused: hostile from a worker that says it ended, half-written from one that does not. */
@@ -366,6 +366,55 @@ test_unreadable_file_is_our_failure(void **state)
 	assert_true(fixture->facts.err.text[0] != 0);
 }
 
+static void
+test_page_with_trace_and_files(void **state)
+{
+	static const char trace[] = "{\"event\":\"line\",\"line\":1}\n";
+	struct page_fixture *fixture = *state;
+	struct collect_input *input = &fixture->input;
+	struct pack pack;
+	pack_init(&pack, 1000);
+	pack_put(&pack, RESULT_FILE_NAME, "a", 1);
+	pack_put(&pack, RESULT_FILE_BYTES, "1234", 4);
+	assert_int_equal(
+	    base_pwrite_full(input->page_fd, pack.bytes, pack.size, PAGE_RESULT_OFFSET, NULL), 0);
+	assert_int_equal(
+	    base_pwrite_full(input->page_fd, trace, sizeof(trace) - 1, PAGE_TRACE_OFFSET, NULL), 0);
+	fixture->page->phase = PHASE_ENDED;
+	fixture->page->result_bytes = pack.size;
+	fixture->page->trace_bytes = sizeof(trace) - 1;
+	input->traced = input->collects = true;
+	input->limits.collected_bytes = 4;
+	assert_int_equal(collect_size(input), pack.size + sizeof(trace) - 1);
+	collect_run(input, &fixture->result, &fixture->facts);
+	assert_int_equal(fixture->facts.blob, VERDICT_BLOB_COMPLETE);
+	assert_int_equal(fixture->result.file_count, 1);
+	assert_int_equal(fixture->result.trace.size, sizeof(trace) - 1);
+	assert_false(fixture->result.trace_truncated);
+	run_result_deinit(&fixture->result);
+	input->limits.collected_bytes = 3;
+	collect_run(input, &fixture->result, &fixture->facts);
+	assert_int_equal(fixture->facts.blob, VERDICT_BLOB_HOSTILE);
+	pack_deinit(&pack);
+}
+
+/* The page says more than its file has: that cannot be in life, and is our failure. */
+static void
+test_page_that_cannot_be_read(void **state)
+{
+	struct page_fixture *fixture = *state;
+	int page_fd = fixture->input.page_fd;
+	fixture->page->phase = PHASE_ENDED;
+	fixture->page->result_bytes = 10;
+	fixture->page->trace_bytes = 10;
+	fixture->input.traced = true;
+	fixture->input.page_fd = -1;
+	collect_run(&fixture->input, &fixture->result, &fixture->facts);
+	assert_true(fixture->facts.failed);
+	assert_null(fixture->result.value.data);
+	fixture->input.page_fd = page_fd;
+}
+
 int
 main(void)
 {
@@ -388,6 +437,8 @@ main(void)
 	    BLOB(test_line_of_wrong_size),
 	    BLOB(test_unknown_field),
 	    PAGE(test_page_of_a_good_worker),
+	    PAGE(test_page_with_trace_and_files),
+	    PAGE(test_page_that_cannot_be_read),
 	    PAGE(test_page_untouched),
 	    PAGE(test_page_of_rubbish),
 	    PAGE(test_page_size_above_the_cap_is_not_read),

@@ -7,6 +7,7 @@
 #include "protocol/config_parse.h"
 #include "tests/unit/cmocka_headers.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +235,28 @@ printed_configuration_reads_back(void **state)
 	config_deinit(&other);
 }
 
+static void
+files_that_cannot_be_read(void **state)
+{
+	struct config config;
+	struct error err = ERROR_INIT;
+	int fd, memory = memfd_create("a", MFD_CLOEXEC);
+	char path[32];
+
+	(void)state;
+	assert_int_equal(write(memory, "x", 1), 1);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", memory);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	config_init(&config);
+	assert_int_equal(config_read_fd(&config, fd, "f", &err), ERROR_SYSTEM);
+	assert_non_null(strstr(err.text, "f: "));
+	assert_int_equal(config_read_fd(&config, -1, "f", &err), ERROR_SYSTEM);
+	config_deinit(&config);
+	base_close(&fd);
+	base_close(&memory);
+}
+
 int
 main(void)
 {
@@ -245,6 +268,7 @@ main(void)
 	    cmocka_unit_test(set_takes_one_assignment),
 	    cmocka_unit_test(files_are_read_whole_or_refused),
 	    cmocka_unit_test(printed_configuration_reads_back),
+	    cmocka_unit_test(files_that_cannot_be_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

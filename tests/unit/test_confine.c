@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -106,6 +107,54 @@ try_pair(void)
 	return outcome(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds));
 }
 
+/* A datagram's sender may name any socket of the host. */
+static int
+try_datagrams(void)
+{
+	int fds[2];
+
+	return outcome(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds));
+}
+
+/* The listening socket is shared with the spawner and with the next stintd. */
+static int
+try_shutdown(void)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return 1;
+	return outcome(shutdown(fds[0], SHUT_RDWR));
+}
+
+static int
+try_socket_filter(void)
+{
+	struct sock_filter accept = {BPF_RET | BPF_K, 0, 0, UINT32_MAX};
+	struct sock_fprog program = {1, &accept};
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return 1;
+	return outcome(setsockopt(fds[0], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
+}
+
+static int
+try_set_user_id(void)
+{
+	int fd = memfd_create("x", MFD_CLOEXEC);
+
+	return fd < 0 ? 1 : outcome(fchmod(fd, 04755));
+}
+
+static int
+try_mode(void)
+{
+	int fd = memfd_create("x", MFD_CLOEXEC);
+
+	return fd < 0 ? 1 : outcome(fchmod(fd, 0755));
+}
+
 static int
 try_executable(void)
 {
@@ -194,6 +243,11 @@ static const struct {
     {"internet socket", try_internet, EPERM},
     {"Unix socket", try_unix, EPERM},
     {"socket pair", try_pair, DONE},
+    {"pair of datagram sockets", try_datagrams, EPERM},
+    {"shutdown of a shared socket", try_shutdown, EPERM},
+    {"program of the kernel on a socket", try_socket_filter, EPERM},
+    {"set-user-id file", try_set_user_id, EPERM},
+    {"mode of a file", try_mode, DONE},
     {"executable memory", try_executable, EPERM},
     {"memory made executable", try_make_executable, EPERM},
     {"signal to another process", try_kill, EPERM},
@@ -246,6 +300,10 @@ unconfined_they_work(void **state)
 	assert_int_equal(try_read_file(), DONE);
 	assert_int_equal(try_list_root(), DONE);
 	assert_int_equal(try_internet(), DONE);
+	assert_int_equal(try_datagrams(), DONE);
+	assert_int_equal(try_shutdown(), DONE);
+	assert_int_equal(try_socket_filter(), DONE);
+	assert_int_equal(try_set_user_id(), DONE);
 	assert_int_equal(try_executable(), DONE);
 	assert_int_equal(try_make_executable(), DONE);
 	assert_int_equal(try_write_memory(), DONE);

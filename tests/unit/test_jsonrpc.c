@@ -185,7 +185,8 @@ lines_that_go_out(void **state)
 	jsonrpc_error_reason(&error, RPC_REASON_QUEUE_FULL, "full");
 	jsonrpc_write_error(&buffer, "\"a\"", 3, &error);
 	assert_line(&buffer, "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"error\":{\"code\":-32000,"
-			     "\"message\":\"full\",\"data\":{\"reason\":\"queue_full\"}}}\n");
+			     "\"message\":\"full\",\"data\":{\"reason\":\"queue_full\",\"retry_"
+			     "after_ms\":1000}}}\n");
 	jsonrpc_write_request(&buffer, 5, "job.run", "{}", 2);
 	assert_line(&buffer,
 		    "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"job.run\",\"params\":{}}\n");

@@ -87,6 +87,49 @@ test_lets_in_up_to_the_maximum(void **state)
 	front_free(&front);
 }
 
+static struct client *
+call_as(const struct place *place, uid_t uid)
+{
+	assert_int_equal(seteuid(uid), 0);
+	struct client *client = call(place);
+	assert_int_equal(seteuid(0), 0);
+	return client;
+}
+
+static void
+test_a_user_has_a_share(void **state)
+{
+	(void)state;
+	if (getuid() != 0)
+		skip(); /* plays two users */
+	struct front *front = front_new(NULL);
+	struct listener listener;
+	struct place place;
+	front->host.uid_max = 2;
+	assert_int_equal(listener_open(&listener, &front->host, open_socket(&place), 10, NULL), 0);
+	struct client *one = call_as(&place, 1000), *two = call_as(&place, 1000);
+	struct client *three = call_as(&place, 1000), *other = call_as(&place, 1001);
+	struct client *roots[3] = {call(&place), call(&place), call(&place)};
+	front_turn(front);
+	assert_int_equal(front->host.open.count, 6);
+	client_expect_error(front, three, -32001, "quota_exceeded", "null");
+	assert_null(client_line(front, three));
+	client_free(&one);
+	front_turn(front);
+	front_turn(front);
+	one = call_as(&place, 1000);
+	client_say(front, one, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.health\"}\n");
+	free(client_result_text(front, one, "status"));
+	client_free(&one);
+	client_free(&two);
+	client_free(&three);
+	client_free(&other);
+	for (unsigned i = 0; i < 3; i++)
+		client_free(&roots[i]);
+	listener_close(&listener);
+	front_free(&front);
+}
+
 static void
 test_no_descriptor_left(void **state)
 {
@@ -165,6 +208,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lets_in_up_to_the_maximum),
+	    cmocka_unit_test(test_a_user_has_a_share),
 	    cmocka_unit_test(test_no_descriptor_left),
 	    cmocka_unit_test(test_spare_descriptor_turns_one_away),
 	    cmocka_unit_test(test_refuses_what_does_not_listen),

@@ -11,6 +11,8 @@
 #include "daemon/output_read.h"
 #include "protocol/base_sys.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -265,10 +267,62 @@ test_new_bytes_keep_characters_whole(void **state)
 	expect_new(world, &offset, 100, 50, "\xc3\xa9\x80\x80\x80\x80");
 }
 
+/* Nothing can be read: an error, which the caller takes for ours. */
+static void
+test_a_file_that_cannot_be_read(void **state)
+{
+	struct world *world = *state;
+	char path[32];
+	struct bytes got = {NULL, 0};
+	uint64_t offset = 0;
+	bool truncated;
+	int fd, closed = -1;
+
+	fill(world, "abc", "", "");
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", world->fd);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(output_read(fd, &world->stage, world->base, PAGE_STREAM_STDOUT, 0, 10,
+				     &got, &truncated, NULL),
+			 ERROR_SYSTEM);
+	assert_int_equal(output_read_new(fd, 0, &offset, 10, 10, &got, NULL), ERROR_SYSTEM);
+	assert_int_equal(output_read(closed, &world->stage, world->base, PAGE_STREAM_STDOUT, 0, 10,
+				     &got, &truncated, NULL),
+			 ERROR_SYSTEM);
+	assert_int_equal(output_read_new(closed, 0, &offset, 10, 10, &got, NULL), ERROR_SYSTEM);
+	assert_int_equal(offset, 0);
+	assert_null(got.data);
+	base_close(&fd);
+}
+
+/* A size and a cap that no memory holds. */
+static void
+test_more_than_memory(void **state)
+{
+	struct world *world = *state;
+	const uint64_t huge = UINT64_C(1) << 60;
+	struct bytes got = {NULL, 0};
+	uint64_t offset = 0;
+	bool truncated;
+
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* it does not let malloc fail */
+#endif
+	assert_int_equal(ftruncate(world->fd, (off_t)huge), 0);
+	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDOUT, 0,
+				     huge, &got, &truncated, NULL),
+			 ERROR_LIMIT);
+	assert_int_equal(output_read_new(world->fd, 0, &offset, huge, huge, &got, NULL),
+			 ERROR_LIMIT);
+	assert_null(got.data);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_read, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_more_than_memory, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_three_parts, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_stderr_has_its_own, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_killed_in_flush, set_up, tear_down),

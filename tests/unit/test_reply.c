@@ -185,6 +185,8 @@ test_large_results(void **state)
 	assert_int_equal(front->reply.writing, 1);
 	fake_engine_finish(front->engine, 2, out, REPLY_INLINE_BYTES_MAX + 1);
 	assert_int_equal(front->reply.writing, 2);
+	/* What is written is held; the short one is gone. */
+	assert_int_equal(front->engine->held_bytes, size + REPLY_INLINE_BYTES_MAX + 1);
 	size_t lengths[3] = {0, 0, 0};
 	for (unsigned left = 3; left > 0;) {
 		json_t *answer = client_json(front, client);
@@ -199,6 +201,7 @@ test_large_results(void **state)
 	assert_int_equal(lengths[0], size);
 	assert_int_equal(lengths[1], REPLY_INLINE_BYTES_MAX);
 	assert_int_equal(lengths[2], REPLY_INLINE_BYTES_MAX + 1);
+	assert_int_equal(front->engine->held_bytes, 0);
 	free(out);
 	client_free(&client);
 	front_free(&front);
@@ -223,6 +226,7 @@ test_client_gone_while_its_result_is_written(void **state)
 	while (front->reply.writing > 0)
 		(void)uv_run(&front->loop, UV_RUN_ONCE);
 	assert_int_equal(front->inwork.tickets.count, 0);
+	assert_int_equal(front->engine->held_bytes, 0);
 	free(out);
 	front_free(&front);
 }

@@ -40,15 +40,14 @@ an_empty_result(void **state)
 	assert_non_null(result);
 	result->exit_code = -1;
 	result->status = STATUS_CANCELLED;
-	assert_written(result,
-		       "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
-		       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
-		       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
-		       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
-		       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
-		       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
-		       "\"stdout_bytes\":0,\"stderr_bytes\":0,\"opcodes\":0,"
-		       "\"throttled_us\":0},\"meter_id\":\"\"}");
+	assert_written(result, "{\"job\":\"\",\"status\":\"cancelled\",\"verdict\":\"CA\","
+			       "\"exit_code\":null,\"signal\":null,\"stdout\":\"\",\"stderr\":\"\","
+			       "\"stdout_truncated\":false,\"stderr_truncated\":false,"
+			       "\"value\":null,\"vars\":{},\"error\":null,\"warnings\":[],"
+			       "\"usage\":{\"cpu_us\":0,\"wall_us\":0,\"queue_us\":0,"
+			       "\"memory_peak_bytes\":0,\"memory_baseline_bytes\":0,"
+			       "\"stdout_bytes\":0,\"stderr_bytes\":0,\"opcodes\":0,"
+			       "\"throttled_us\":0},\"meter_id\":\"\"}");
 	run_result_deinit(result);
 	free(result);
 }
@@ -151,12 +150,44 @@ output_notifications(void **state)
 	text_buffer_deinit(&buffer);
 }
 
+static void
+collected_files(void **state)
+{
+	struct run_result *result = calloc(1, sizeof(*result));
+	struct text_buffer buffer;
+
+	assert_non_null(result);
+	result->collects = true;
+	result->files = calloc(3, sizeof(*result->files));
+	assert_non_null(result->files);
+	result->file_count = 3;
+	result->files[0].name = bytes_of("a", 1);
+	result->files[0].content = bytes_of("\"\0", 2);
+	result->files[1].name = bytes_of("d/\xc3\xa9", 4);
+	result->files[1].content = bytes_of("\xff", 1);
+	result->files[2].name = bytes_of("e", 1);
+	result->files[2].content = bytes_of("", 0);
+	text_buffer_init(&buffer, 1 << 20);
+	result_json_write(result, &buffer);
+	text_buffer_put(&buffer, "", 1);
+	assert_false(buffer.failed);
+	assert_non_null(strstr(buffer.bytes,
+			       "\"files\":[{\"name\":\"a\",\"bytes\":2,"
+			       "\"content\":\"\\\"\\u0000\"},"
+			       "{\"name\":\"d/\xc3\xa9\",\"bytes\":1,\"base64\":\"/w==\"},"
+			       "{\"name\":\"e\",\"bytes\":0,\"content\":\"\"}]"));
+	text_buffer_deinit(&buffer);
+	run_result_deinit(result);
+	free(result);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_empty_result),
 	    cmocka_unit_test(a_full_result),
+	    cmocka_unit_test(collected_files),
 	    cmocka_unit_test(a_trace_is_part_of_it_only_where_it_is_asked_for),
 	    cmocka_unit_test(output_notifications),
 	};

@@ -7,6 +7,7 @@
 #include "protocol/base_sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -251,10 +252,35 @@ test_start_of_a_file(void **state)
 	}
 }
 
+/* What the kernel refuses: no channel, no descriptor, no memory. */
+static void
+test_the_kernel_refuses(void **state)
+{
+	struct worker_terms terms = good();
+	struct worker_terms_fds fds = {-1, -1};
+	const void *blob = NULL;
+
+	(void)state;
+	terms.blob_bytes = 10;
+	assert_int_equal(worker_terms_read_blob(-1, &terms, &fds, &blob), -EBADF);
+	terms.blob_bytes = UINT64_C(1) << 62;
+	assert_int_equal(worker_terms_read_blob(-1, &terms, &fds, &blob), -ENOMEM);
+	terms.blob_bytes = 10;
+	fds.blob_fd = open("/proc/self/exe", O_WRONLY | O_PATH | O_CLOEXEC); /* not to be mapped */
+	assert_true(fds.blob_fd >= 0);
+	assert_int_equal(worker_terms_read_blob(-1, &terms, &fds, &blob), -EBADF);
+	assert_int_equal(fds.blob_fd, -1);
+	fds.blob_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(worker_terms_read_blob(-1, &terms, &fds, &blob), -EBADF); /* the start */
+	fds.blob_fd = 1000000;
+	assert_int_equal(worker_terms_read_blob(-1, &terms, &fds, &blob), -EBADF);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_the_kernel_refuses),
 	    cmocka_unit_test(test_check),
 	    cmocka_unit_test(test_check_refuses),
 	    cmocka_unit_test(test_check_refuses_each_limit),
