@@ -17,6 +17,7 @@ struct zygote_loop {
 	int signal_fd;                           /* borrowed: signalfd of SIGCHLD */
 	const struct sandbox_landlock *landlock; /* borrowed; NULL: switched off */
 	bool mdwe;                               /* see struct sandbox */
+	bool scratch; /* false: a worker with a scratch directory is a breach */
 	uint64_t baseline_data_bytes;
 };
 

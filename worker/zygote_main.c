@@ -162,7 +162,7 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 	if (result == 0)
 		result = prepare_workers(options, landlock, loop, err);
 	if (result == 0) {
-		int error = sandbox_ids_confine_zygote();
+		int error = sandbox_ids_confine_zygote(options->scratch);
 
 		errno = -error;
 		if (error < 0)
@@ -215,6 +215,7 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	base_log_init("stint-zygote", options.log_level);
 	(void)umask(077);
 	loop->link_fd = ZYGOTE_ARGS_FD_LINK;
+	loop->scratch = options.scratch;
 	loop->fork.dir_count = options.dir_count;
 	for (unsigned i = 0; i < options.dir_count; i++) {
 		loop->fork.dirs[i] = ZYGOTE_ARGS_FD_DIRS + (int)i;
