@@ -144,7 +144,7 @@ static int
 dispatch_lost_receiver(struct engine *engine, struct worker *worker)
 {
 	worker->unsent = true;
-	watchdog_kill(worker->leaf.kill, zygote_link_fd(generation_zygote(engine->generation)),
+	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker),
 		      worker->serial); /* in case that only its channel is gone */
 	return 0;
 }
