@@ -158,7 +158,8 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 	    syscall(SYS_close_range, (unsigned)descriptors->proc + 1, UINT_MAX, 0) < 0)
 		result = error_errno(err, "close_range");
 	if (result == 0)
-		result = zygote_proof_open(options->stdlib, &descriptors->proc, ret_proof, err);
+		result = zygote_proof_open(options->stdlib, options->scratch, &descriptors->proc,
+					   ret_proof, err);
 	if (result == 0)
 		result = prepare_workers(options, landlock, loop, err);
 	if (result == 0) {
