@@ -128,6 +128,7 @@ for p in {PLACES!r}:
     no(p, 82, b'/scratch/own\\0', n); no(p, 82, n, b'/scratch/y\\0'); no(p, 264, -100, b'/scratch/own\\0', lib, b'z\\0')
     no(p, 86, n, b'/scratch/l\\0'); no(p, 265, -100, n, -100, b'/scratch/l\\0', 0); no(p, 88, n, b'/scratch/l\\0')
     no(p, 316, -100, b'/scratch/own\\0', -100, n, 0); no(p, 76, n, 0); no(p, 90, n, 0o777); no(p, 92, n, 0, 0)
+no('link own', 86, b'/scratch/own\\0', b'/scratch/l\\0'); no('linkat own', 265, -100, b'/scratch/own\\0', -100, b'/scratch/l\\0', 0)
 no('tmpfile', 257, -100, b'/scratch\\0', 0x410002, 0o600); no('path', 257, -100, b'/scratch\\0', 0x200000)
 no('mknod', 133, b'/scratch/n\\0', 0o20666, 0x103); no('fifo', 133, b'/scratch/n\\0', 0o10666, 0); no('sock', 133, b'/scratch/n\\0', 0o140666, 0)
 no('away', 82, b'/scratch\\0', b'/scratch/dir/x\\0'); no('rmdir', 84, b'/scratch\\0'); no('chdir', 80, b'/\\0'); no('chroot', 161, b'/scratch\\0')
