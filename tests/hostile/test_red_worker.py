@@ -223,6 +223,33 @@ class Rights(AttackCase):
         self.assertEqual(self.client.wait(ident)["status"], "ok")
 
 
+BROKEN = '''
+import dis, random
+def f(): yield 1
+def make(code, table=b""):
+    try: f.__code__.replace(co_code=code, co_exceptiontable=table, co_stacksize=20)
+    except (ValueError, MemoryError): return 1
+    return 0
+refused = sum(make(bytes.fromhex(c), bytes.fromhex(t)) for c, t in (
+    ("010281007b028c0277026a03a6057b0090034b03a603a603ab006e01", "a04b2449"),
+    ("4b0564027b0581008cff5d03090577ff230209ff4b0209017b01ab02", "2ea9d99a")) for _ in range(300))
+r = random.Random(1)
+ops = [dis.opmap[n] for n in ("RESUME", "YIELD_VALUE", "SEND", "LOAD_CONST", "JUMP_BACKWARD", "PUSH_EXC_INFO", "FOR_ITER", "EXTENDED_ARG",
+                              "RETURN_VALUE", "RETURN_GENERATOR", "MAKE_CELL", "LOAD_ATTR", "CALL", "PRECALL", "BINARY_OP", "LOAD_GLOBAL")]
+for i in range(5000):
+    code = bytes(b for _ in range(r.randrange(1, 16)) for b in (r.choice(ops), r.choice((0, 1, 2, 3, 5, 255))))
+    make(code, r.randbytes(r.choice((0, 0, 4, 8))))
+print(refused)
+'''
+
+
+class ByteCode(AttackCase):
+    def test_making_code_that_is_cut_off(self):
+        """Refused before it ever runs, and nothing is written where its last caches would be."""
+        result = self.attack("cut off code", "ok", BROKEN, {"limits": {"cpu_ms": 20000, "wall_ms": 60000}})
+        self.assertEqual(result["stdout"], "600\n")
+
+
 class NoScratch(unittest.TestCase):
     """`max_scratch_bytes = 0`: the right to mount is not kept."""
 
