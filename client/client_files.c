@@ -1,16 +1,18 @@
 /*
  * Writes what a job has left in its scratch directory.
  *
- * Names and contents are a tenant's, and the directory may hold links that somebody has put there:
- * each name is checked as the daemon checks it, and its components are opened one by one without
- * following a link; files are made, never opened. Called by client_run.c. Stops at the first file
- * that cannot be written; those before it stay.
+ * Names and contents are a tenant's, or a daemon's in wrong hands, and the directory may hold links
+ * that somebody has put there: each name is checked as the daemon checks it and must be one that
+ * was asked for, and its components are opened one by one without following a link; files are made,
+ * never opened. A name goes to the terminal quoted only. Called by client_run.c. Stops at the first
+ * file that cannot be written; those before it stay.
  */
 #define _GNU_SOURCE
 #include "client/client_files.h"
 
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "protocol/file_glob.h"
 #include "protocol/file_name.h"
 #include "protocol/limits.h"
 
@@ -38,10 +40,10 @@ client_files_enter(int root, char *path, int *ret_fd, const char **ret_last, str
 
 		*slash = '\0';
 		if (mkdirat(fd, part, 0777) < 0 && errno != EEXIST)
-			return error_errno(err, "directory %s", part);
+			return error_errno(err, "its directory");
 		next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
-			return error_errno(err, "directory %s", part);
+			return error_errno(err, "its directory");
 		base_close(&fd);
 		fd = next;
 		part = slash + 1;
@@ -70,8 +72,18 @@ client_files_put(int root, const char *name, const void *bytes, size_t size, str
 	return base_write_full(fd, bytes, size, err);
 }
 
+static bool
+client_files_wanted(const char *name, const char *const *patterns, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (file_glob_matches(patterns[i], strlen(patterns[i]), name, strlen(name)))
+			return true;
+	return false;
+}
+
 static int
-client_files_one(int root, const json_t *file, struct error *err)
+client_files_one(int root, const json_t *file, const char *const *patterns, size_t count,
+		 struct error *err)
 {
 	const json_t *name = json_object_get(file, "name");
 	const json_t *content = json_object_get(file, "content");
@@ -91,7 +103,9 @@ client_files_one(int root, const json_t *file, struct error *err)
 	if (copy == NULL)
 		return error_errno(err, "memory for a file");
 	memcpy(copy, json_string_value(bytes), size + 1);
-	if (content == NULL && !client_json_from_base64(copy, size, &size))
+	if (!client_files_wanted(text, patterns, count))
+		code = error_set(err, ERROR_INVALID, "is of no pattern that was asked for");
+	else if (content == NULL && !client_json_from_base64(copy, size, &size))
 		code = error_set(err, ERROR_INVALID, "not base64");
 	else
 		code = client_files_put(root, text, copy, size, err);
@@ -101,7 +115,8 @@ client_files_one(int root, const json_t *file, struct error *err)
 }
 
 int
-client_files_write(struct client_json files, const char *directory, struct error *err)
+client_files_write(struct client_json files, const char *directory, const char *const *patterns,
+		   size_t count, struct error *err)
 {
 	json_t *array =
 	    files.size > 0 ? json_loadb(files.at, files.size, JSON_ALLOW_NUL, NULL) : NULL;
@@ -120,7 +135,7 @@ client_files_write(struct client_json files, const char *directory, struct error
 			code = error_errno(err, "--out: %s", directory);
 	}
 	for (size_t i = 0; i < json_array_size(array) && code == 0; i++)
-		code = client_files_one(root, json_array_get(array, i), err);
+		code = client_files_one(root, json_array_get(array, i), patterns, count, err);
 	json_decref(array);
 	return code;
 }

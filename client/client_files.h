@@ -9,8 +9,10 @@
 
 /*
  * Write the array `files` of a result below `directory`, which is made if it is not there. Nothing
- * outside of it is touched, no link is followed, no file replaced. Errors name the file.
+ * outside of it is touched, no link is followed, no file replaced, none written that is of none of
+ * the patterns. Errors name the file.
  */
-int client_files_write(struct client_json files, const char *directory, struct error *err);
+int client_files_write(struct client_json files, const char *directory, const char *const *patterns,
+		       size_t count, struct error *err);
 
 #endif

@@ -13,21 +13,43 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/*
+ * Text of others on a terminal: controls become '?', those that UTF-8 has at U+0080 too, so a line
+ * stays a line.
+ */
+static void
+client_print_tidy(char *text)
+{
+	for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
+		bool late = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
+
+		if (late)
+			at[1] = '?';
+		if (late || *at < 0x20 || *at == 0x7f)
+			*at = '?';
+	}
+}
+
 void
 client_print_error(const char *format, ...)
 {
+	char *text = NULL;
 	va_list args;
 
 	va_start(args, format);
-	(void)fputs("stint: ", stderr);
-	(void)vfprintf(stderr, format, args);
-	(void)fputc('\n', stderr);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
+	if (text != NULL)
+		client_print_tidy(text);
+	(void)fprintf(stderr, "stint: %s\n", text != NULL ? text : format);
+	free(text);
 }
 
 void
@@ -82,18 +104,6 @@ client_print_usage(const char *status, struct client_json usage)
 	    held_us > 0 ? client_units_time(held_us, held) : "");
 }
 
-/* Tenant's text on a terminal: controls become '?', a line stays a line. */
-static void
-client_print_tidy(char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c < 0x20 || c == 0x7f)
-			text[i] = '?';
-	}
-}
-
 void
 client_print_reason(const char *status, int signal, struct client_json error)
 {
@@ -108,8 +118,6 @@ client_print_reason(const char *status, int signal, struct client_json error)
 		return;
 	}
 	message = client_json_bytes(client_json_member(error, "message"), &size);
-	if (message != NULL)
-		client_print_tidy(message, size);
 	if (reason != NULL && message != NULL && size > 0)
 		client_print_error("%s: %s (%.300s)", status, reason, message);
 	else if (reason != NULL)

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* "stint: text" on standard error. */
+/* "stint: text" on standard error: one line, without control characters. */
 void client_print_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* All bytes to descriptor 1 or 2, unbuffered; a failure ends the process, as SIGPIPE does. */
 void client_print_bytes(int stream, const char *bytes, size_t size);

@@ -136,8 +136,8 @@ client_run_result(const struct client_options *options, struct client_json resul
 	if (options->usage)
 		client_print_usage(status, client_json_member(result, "usage"));
 	if (options->out != NULL) {
-		int code =
-		    client_files_write(client_json_member(result, "files"), options->out, err);
+		int code = client_files_write(client_json_member(result, "files"), options->out,
+					      options->collect, options->collect_count, err);
 
 		if (code < 0)
 			return code;

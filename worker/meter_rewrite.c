@@ -148,15 +148,16 @@ rewrite_plain_constant(PyObject *item)
 	return Py_NewRef(item);
 }
 
-/* Take `code` apart, without what looks like charges. False with an exception. */
+/*
+ * Take `code` apart, without what looks like charges. False with an exception. The code units are
+ * read where they are: PyCode_GetCode() writes behind the end of its copy when the last
+ * instruction's caches are cut off, and nobody has looked at this code yet.
+ */
 static bool
-rewrite_parts(PyCodeObject *code, PyObject **ret_text, struct meter_code *ret_parts)
+rewrite_parts(PyCodeObject *code, struct meter_code *ret_parts)
 {
 	struct error err = ERROR_INIT;
-	PyObject *text = PyCode_GetCode(code);
-	if (text == NULL)
-		return false;
-	int rc = meter_code_take((uint8_t *)PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text),
+	int rc = meter_code_take((const uint8_t *)_PyCode_CODE(code), (size_t)_PyCode_NBYTES(code),
 				 (uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable),
 				 (size_t)PyBytes_GET_SIZE(code->co_exceptiontable),
 				 (uint8_t *)PyBytes_AS_STRING(code->co_linetable),
@@ -171,10 +172,8 @@ rewrite_parts(PyCodeObject *code, PyObject **ret_text, struct meter_code *ret_pa
 	}
 	if (rc < 0) {
 		rewrite_refuse(code, rc, &err);
-		Py_DECREF(text);
 		return false;
 	}
-	*ret_text = text;
 	return true;
 }
 
@@ -198,7 +197,7 @@ rewrite_plain_constants(PyCodeObject *code)
 PyObject *
 meter_plain(PyCodeObject *code)
 {
-	PyObject *constants, *made = NULL, *text;
+	PyObject *constants, *made = NULL;
 	struct error err = ERROR_INIT;
 	struct meter_bytes bytes;
 	struct meter_code parts;
@@ -207,7 +206,7 @@ meter_plain(PyCodeObject *code)
 		return NULL;
 	constants = rewrite_plain_constants(code);
 	Py_LeaveRecursiveCall();
-	if (constants != NULL && rewrite_parts(code, &text, &parts)) {
+	if (constants != NULL && rewrite_parts(code, &parts)) {
 		struct meter_insert *none = PyMem_Calloc(parts.count, sizeof *none);
 		int rc = none == NULL ? ERROR_SYSTEM : meter_code_make(&parts, none, &bytes, &err);
 
@@ -219,7 +218,6 @@ meter_plain(PyCodeObject *code)
 		}
 		PyMem_Free(none);
 		meter_code_deinit(&parts);
-		Py_DECREF(text);
 	}
 	Py_XDECREF(constants);
 	return made;
@@ -258,11 +256,11 @@ rewrite_take(PyCodeObject *code)
 	struct error err = ERROR_INIT;
 	struct meter_blocks blocks;
 	struct meter_code parts;
-	PyObject *made = NULL, *text;
+	PyObject *made = NULL;
 
 	if (Py_EnterRecursiveCall(" while code is metered"))
 		return NULL;
-	if (rewrite_parts(code, &text, &parts)) {
+	if (rewrite_parts(code, &parts)) {
 		int rc = meter_blocks_find(&parts, &blocks, &err);
 
 		if (rc < 0) {
@@ -272,7 +270,6 @@ rewrite_take(PyCodeObject *code)
 			meter_blocks_deinit(&blocks);
 		}
 		meter_code_deinit(&parts);
-		Py_DECREF(text);
 	}
 	Py_LeaveRecursiveCall();
 	return made;

@@ -50,8 +50,9 @@ void sandbox_fail(struct sandbox *sandbox, size_t step, const char *name, int er
 int sandbox_ids_take(struct sandbox *sandbox);
 int sandbox_ids_drop_capabilities(struct sandbox *sandbox);
 int sandbox_ids_lock(struct sandbox *sandbox);
-/* The zygote's: keeps only what it needs to make workers and to kill them. 0 or -errno. */
-int sandbox_ids_confine_zygote(bool shared_account);
+/* The zygote's: keeps only what it needs to make workers, of the scratch class too or not, and to
+ * kill them. 0 or -errno. */
+int sandbox_ids_confine_zygote(bool shared_account, bool scratch);
 
 /* sandbox_scratch.c: the scratch directory's tmpfs; then it is the working directory. 0 or -errno.
  * Both do nothing in a plain worker. */

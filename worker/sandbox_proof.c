@@ -190,8 +190,6 @@ static bool
 rlimits_hold(const struct sandbox *sandbox, const struct worker_terms *terms)
 {
 	const struct limits *limits = &terms->limits;
-	const uint64_t output = limits->stdout_bytes > limits->stderr_bytes ? limits->stdout_bytes
-									    : limits->stderr_bytes;
 	const struct {
 		__rlimit_resource_t resource;
 		uint64_t value;
@@ -204,7 +202,7 @@ rlimits_hold(const struct sandbox *sandbox, const struct worker_terms *terms)
 	    {RLIMIT_NICE, 0},
 	    {RLIMIT_RTPRIO, 0},
 	    {RLIMIT_STACK, MAIN_STACK_BYTES},
-	    {RLIMIT_FSIZE, output + 1},
+	    {RLIMIT_FSIZE, limits_file_bytes(limits)},
 	    {RLIMIT_CPU, terms->cpu_backstop_s},
 	    {RLIMIT_DATA, LIMIT_EITHER},
 	};
@@ -226,6 +224,24 @@ rlimits_hold(const struct sandbox *sandbox, const struct worker_terms *terms)
 	       mmap(NULL, limit.rlim_cur, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED &&
 	       errno == ENOMEM;
+}
+
+bool
+sandbox_proof_scratch(void)
+{
+	static const char bytes[SANDBOX_PROOF_SCRATCH_BYTES];
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+	int fd = open("stint-proof", flags, 0600);
+	bool holds =
+	    fd >= 0 && write(fd, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes) &&
+	    failed_with(write(fd, bytes, 1), ENOSPC) &&
+	    failed_with(open("stint-proof-2", flags, 0600), ENOSPC) &&
+	    open("/tmp/stint-proof", flags, 0600) < 0 &&
+	    mmap(NULL, sizeof(bytes), PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return holds;
 }
 
 uint64_t

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SANDBOX_PROOF_STATUS_BYTES 4096 /* of /proc/<pid>/status */
+#define SANDBOX_PROOF_STATUS_BYTES  4096 /* of /proc/<pid>/status */
+#define SANDBOX_PROOF_SCRATCH_BYTES 4096 /* the directory's size, for one file */
 
 /*
  * In the zygote, after the root has changed and before the filter, so that it is the mounts that
@@ -25,6 +26,12 @@ bool sandbox_proof_root(const char *stdlib);
  */
 uint64_t sandbox_proof_worker(int status_fd, int outside_fd, const struct sandbox *sandbox,
 			      const struct worker_terms *terms);
+
+/*
+ * In a worker with a scratch directory of SANDBOX_PROOF_SCRATCH_BYTES for one file, as its working
+ * directory: that much can be written there and no more, and nothing elsewhere.
+ */
+bool sandbox_proof_scratch(void);
 
 /* The part of it that the kernel says in that file: text is NUL terminated. Pure. */
 uint64_t sandbox_proof_status(const char *text);

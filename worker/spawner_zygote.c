@@ -59,6 +59,8 @@ spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, pid
 	    seed,
 	    ZYGOTE_ARGS_ASYNCIO,
 	    config_number(config, asyncio) ? "yes" : "no",
+	    ZYGOTE_ARGS_SCRATCHES,
+	    config->limits_max.scratch_bytes ? "yes" : "no",
 	    ZYGOTE_ARGS_LANDLOCK,
 	    spawner_layers_wants_landlock(config) ? "on" : "off",
 	    ZYGOTE_ARGS_IDS,

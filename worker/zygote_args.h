@@ -3,7 +3,8 @@
  * spawner_zygote.c writes them, zygote_main.c reads them; nobody else starts a zygote.
  *
  *   stint-zygote --root DIR --stdlib DIR --roles N[,N...] --preload "NAMES" --hash-seed N
- *                --asyncio yes|no --landlock on|off --ids own|shared --log-level LEVEL
+ *                --asyncio yes|no --scratch yes|no --landlock on|off --ids own|shared
+ *                --log-level LEVEL
  *
  * All options are always there, in any order, each as two words.
  *   --root       the prepared, read-only tree, as a path in the zygote's own mount namespace. It
@@ -17,6 +18,7 @@
  *   --preload    the setting `preload`: module names separated by blanks; may be empty
  *   --hash-seed  the setting `hash_seed`, decimal
  *   --asyncio    the setting `asyncio`
+ *   --scratch    no: the setting `max_scratch_bytes` is 0; no worker of that class is ever made
  *   --landlock   on: a kernel without Landlock ends the zygote; off: workers go without it
  *   --ids        own: each worker has a uid of its own; shared (rootless): all are uid 1
  *   --log-level  the setting `log_level`: error warning info debug
@@ -46,6 +48,7 @@ enum zygote_args_fd {
 #define ZYGOTE_ARGS_PRELOAD   "--preload"
 #define ZYGOTE_ARGS_HASH_SEED "--hash-seed"
 #define ZYGOTE_ARGS_ASYNCIO   "--asyncio"
+#define ZYGOTE_ARGS_SCRATCHES "--scratch"
 #define ZYGOTE_ARGS_LANDLOCK  "--landlock"
 #define ZYGOTE_ARGS_IDS       "--ids"
 #define ZYGOTE_ARGS_LOG_LEVEL "--log-level"

@@ -45,13 +45,14 @@ send_message(struct loop *loop, const struct message *message, const int *fd, st
 			     err);
 }
 
-/* The sizes are of the class, and within what any job may ask for. */
+/* The sizes are of the class, and within what any job may ask for; where none may, there is none.
+ */
 static bool
-check_scratch(const struct message_fork *request)
+check_scratch(const struct loop *loop, const struct message_fork *request)
 {
 	if (request->class == WORKER_CLASS_PLAIN)
 		return request->scratch_bytes == 0 && request->scratch_files == 0;
-	return request->scratch_bytes > 0 &&
+	return loop->settings->scratch && request->scratch_bytes > 0 &&
 	       request->scratch_bytes <= LIMITS[LIMIT_scratch_bytes].max &&
 	       request->scratch_files >= LIMITS[LIMIT_scratch_files].min &&
 	       request->scratch_files <= LIMITS[LIMIT_scratch_files].max;
@@ -67,7 +68,7 @@ check_fork(struct loop *loop, const struct message_fork *request, size_t fd_coun
 		return breach(err, "FORK of an unknown class", request->class);
 	if (request->uid == 0 || request->uid > UID_MAX)
 		return breach(err, "FORK with an id out of range", request->uid);
-	if (!check_scratch(request))
+	if (!check_scratch(loop, request))
 		return breach(err, "FORK with a scratch directory that its class has not",
 			      request->scratch_bytes);
 	if (loop->settings->shared_account && request->uid != ZYGOTE_ARGS_SHARED_UID)

@@ -18,6 +18,7 @@ struct zygote_loop {
 	const struct sandbox_landlock *landlock; /* borrowed; NULL: switched off */
 	/* These: see struct sandbox. */
 	bool mdwe, shared_account;
+	bool scratch; /* false: a worker with a scratch directory is a breach */
 	uint64_t baseline_data_bytes, baseline_size_bytes;
 };
 

@@ -161,11 +161,12 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 	    syscall(SYS_close_range, (unsigned)descriptors->proc + 1, UINT_MAX, 0) < 0)
 		result = error_errno(err, "close_range");
 	if (result == 0)
-		result = zygote_proof_open(options->stdlib, &descriptors->proc, ret_proof, err);
+		result = zygote_proof_open(options->stdlib, options->scratch, &descriptors->proc,
+					   ret_proof, err);
 	if (result == 0)
 		result = prepare_workers(options, landlock, loop, err);
 	if (result == 0) {
-		int error = sandbox_ids_confine_zygote(options->shared_account);
+		int error = sandbox_ids_confine_zygote(options->shared_account, options->scratch);
 
 		errno = -error;
 		if (error < 0)
@@ -233,6 +234,7 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	(void)umask(077);
 	loop->link_fd = ZYGOTE_ARGS_FD_LINK;
 	loop->shared_account = options.shared_account;
+	loop->scratch = options.scratch;
 	loop->fork.dir_count = options.dir_count;
 	for (unsigned i = 0; i < options.dir_count; i++) {
 		loop->fork.dirs[i] = ZYGOTE_ARGS_FD_DIRS + (int)i;

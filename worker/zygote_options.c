@@ -67,6 +67,7 @@ enum option {
 	OPTION_PRELOAD,
 	OPTION_HASH_SEED,
 	OPTION_ASYNCIO,
+	OPTION_SCRATCH,
 	OPTION_LANDLOCK,
 	OPTION_IDS,
 	OPTION_LOG_LEVEL,
@@ -74,10 +75,15 @@ enum option {
 };
 
 static const char *const NAMES[OPTION_COUNT] = {
-    [OPTION_ROOT] = ZYGOTE_ARGS_ROOT,           [OPTION_STDLIB] = ZYGOTE_ARGS_STDLIB,
-    [OPTION_ROLES] = ZYGOTE_ARGS_ROLES,         [OPTION_PRELOAD] = ZYGOTE_ARGS_PRELOAD,
-    [OPTION_HASH_SEED] = ZYGOTE_ARGS_HASH_SEED, [OPTION_ASYNCIO] = ZYGOTE_ARGS_ASYNCIO,
-    [OPTION_LANDLOCK] = ZYGOTE_ARGS_LANDLOCK,   [OPTION_IDS] = ZYGOTE_ARGS_IDS,
+    [OPTION_ROOT] = ZYGOTE_ARGS_ROOT,
+    [OPTION_STDLIB] = ZYGOTE_ARGS_STDLIB,
+    [OPTION_ROLES] = ZYGOTE_ARGS_ROLES,
+    [OPTION_PRELOAD] = ZYGOTE_ARGS_PRELOAD,
+    [OPTION_HASH_SEED] = ZYGOTE_ARGS_HASH_SEED,
+    [OPTION_ASYNCIO] = ZYGOTE_ARGS_ASYNCIO,
+    [OPTION_SCRATCH] = ZYGOTE_ARGS_SCRATCHES,
+    [OPTION_LANDLOCK] = ZYGOTE_ARGS_LANDLOCK,
+    [OPTION_IDS] = ZYGOTE_ARGS_IDS,
     [OPTION_LOG_LEVEL] = ZYGOTE_ARGS_LOG_LEVEL,
 };
 
@@ -103,6 +109,9 @@ parse_value(enum option option, const char *value, struct zygote_options *option
 	case OPTION_ASYNCIO:
 		options->asyncio = strcmp(value, "yes") == 0;
 		return options->asyncio || strcmp(value, "no") == 0 ? 0 : ERROR_INVALID;
+	case OPTION_SCRATCH:
+		options->scratch = strcmp(value, "yes") == 0;
+		return options->scratch || strcmp(value, "no") == 0 ? 0 : ERROR_INVALID;
 	case OPTION_LANDLOCK:
 		options->landlock = strcmp(value, "on") == 0;
 		return options->landlock || strcmp(value, "off") == 0 ? 0 : ERROR_INVALID;

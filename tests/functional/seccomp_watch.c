@@ -152,7 +152,7 @@ look(struct watch *watch, pid_t pid)
 		record(watch, worker, (int)info.entry.nr, args);
 	} else if (info.entry.nr == SYS_seccomp) {
 		worker->job = watch->jobs++;
-		worker->who = GOLDEN_ASYNCIO | GOLDEN_THREADS;
+		worker->who = GOLDEN_JOBS - 1;
 	}
 }
 

@@ -148,6 +148,26 @@ class Start(unittest.TestCase):
                 self.assertEqual(re.findall(r"layer (\w+) is missing \(.+\): .+", log), lost, log)
                 self.assertEqual(log.count("generation 1 started"), 1, log)
 
+    def test_a_scratch_directory_is_proved_too(self):
+        """Else its failures would be a tenant's to cause, and would hold up the starts of all workers."""
+        for left_out, text in (("scratch", "ended with status 126"), ("scratch_size", "ended with status 126")):
+            with self.subTest(left_out):
+                code, log = self.start(zygote=self.weak(left_out))
+                self.assertEqual(code, 1, log)
+                self.assertRegex(log, f"proof of a scratch directory .*max_scratch_bytes = 0.*{text}")
+        zygote, harness.ZYGOTE = harness.ZYGOTE, self.weak("scratch")
+        try:
+            daemon = harness.Daemon(max_scratch_bytes=0)
+        finally:
+            harness.ZYGOTE = zygote
+        try:
+            daemon.wait_serving()
+            self.assertEqual(daemon.stop(), 0)
+            daemon.wait_clean()
+        finally:
+            daemon.kill()
+            daemon.remove()
+
     def test_reduced_serves_without_landlock_and_says_so(self):
         self.assertEqual(self.start("isolation=none")[0], 2)
         zygote, harness.ZYGOTE = harness.ZYGOTE, self.weak("landlock")

@@ -7,6 +7,7 @@
  * the errno is the number that the option --preload holds. Test code only, never installed.
  */
 #define _GNU_SOURCE
+#include "protocol/message.h"
 #include "worker/python_host.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@
 
 static unsigned forks, calls; /* so far; calls of this worker */
 static bool armed;            /* in a worker, and in the zygote around its fork */
-static bool proved;           /* the first fork is over */
+static unsigned proofs;       /* forks of the zygote's own so far: one for each class */
 static int error_number;
 
 /* True: this call fails. */
@@ -106,8 +107,8 @@ void __wrap_python_host_before_fork(void);
 void
 __wrap_python_host_before_fork(void)
 {
-	if (!proved) { /* the zygote's own: the worker that it makes before READY */
-		proved = true;
+	if (proofs < WORKER_CLASS_COUNT) { /* the workers that it makes before READY */
+		proofs++;
 		return;
 	}
 	forks++;

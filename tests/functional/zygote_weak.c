@@ -60,6 +60,20 @@ __wrap_sandbox_landlock_enter(struct sandbox *sandbox)
 	return close(SANDBOX_FD_RULES);
 }
 
+int __real_sandbox_scratch_mount(struct sandbox *sandbox);
+int __wrap_sandbox_scratch_mount(struct sandbox *sandbox);
+int
+__wrap_sandbox_scratch_mount(struct sandbox *sandbox)
+{
+	struct sandbox large = *sandbox;
+
+	if (without("scratch"))
+		return 0;
+	if (without("scratch_size"))
+		large.scratch_bytes *= 2;
+	return __real_sandbox_scratch_mount(&large);
+}
+
 int __real_sandbox_fs_enter(const char *root, int proc_fd, struct error *err);
 int __wrap_sandbox_fs_enter(const char *root, int proc_fd, struct error *err);
 int

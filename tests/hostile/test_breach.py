@@ -103,7 +103,9 @@ class Kernel(BreachCase):
         """Each number in a worker of its own: those of the kill list end it, no other does."""
         names = {number: name for name, number in breach_kernel.NR.items()}
         todo = [n for n in range(600) if names.get(n) not in WAITING]
-        fatal = {breach_kernel.NR[name] for name in breach_kernel.fatal_names()} | {breach_kernel.NR["seccomp"]}
+        fatal = {breach_kernel.NR[name] for name in breach_kernel.fatal_names()} | {
+            breach_kernel.NR[name] for name in
+            ("seccomp", "mount", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")}
         source = HEAD + "print(errno({0}, 0, 0, 0, 0, 0, 0), flush=True)\nleave()"
         idents = {n: self.client.send("job.run", {"source": source.format(n), "limits": QUICK}) for n in todo}
         found = {n: self.client.wait(ident)["status"] for n, ident in idents.items()}

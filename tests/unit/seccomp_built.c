@@ -27,7 +27,7 @@ built_init(unsigned which, struct built *ret_built, struct error *err)
 
 		result = seccomp_wide_build(&options, &ret_built->wide[i], err);
 	}
-	for (unsigned grants = 0; grants < 4; grants++)
+	for (unsigned grants = 0; grants < BUILT_GRANTS; grants++)
 		seccomp_narrow_build_for(machine, BUILT_OWN_PID, grants,
 					 &ret_built->narrow[grants]);
 	if (result < 0)

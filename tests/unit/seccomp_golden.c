@@ -36,7 +36,7 @@ read_action(const char *word, uint32_t *ret_action)
 	return -1;
 }
 
-/* "all", or zygote, job, each with any of +asyncio -asyncio +threads -threads; commas join. */
+/* "all", or zygote, job, each with any of asyncio, threads, scratch behind + or -; commas join. */
 static int
 read_who(char *text, uint32_t *ret_who)
 {
@@ -55,6 +55,7 @@ read_who(char *text, uint32_t *ret_who)
 			size_t length = strcspn(at + 1, "+-");
 			unsigned bit = strncmp(at + 1, "asyncio", length) == 0   ? GOLDEN_ASYNCIO
 				       : strncmp(at + 1, "threads", length) == 0 ? GOLDEN_THREADS
+				       : strncmp(at + 1, "scratch", length) == 0 ? GOLDEN_SCRATCH
 										 : 0;
 			if (bit == 0 || length != 7)
 				return -1;

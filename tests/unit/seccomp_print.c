@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NUMBERS   601
-#define TEXT_MAX  2048
+#define NUMBERS  601
+#define TEXT_MAX 2048
 
 struct walk {
 	const struct sock_filter *program;
@@ -134,8 +134,14 @@ print_program(const struct built *built, const char *name, const struct sock_fil
 int
 main(void)
 {
-	static const char *const NARROW[] = {"narrow", "narrow+asyncio", "narrow+threads",
-					     "narrow+asyncio+threads"};
+	static const char *const NARROW[BUILT_GRANTS] = {"narrow",
+							 "narrow+asyncio",
+							 "narrow+threads",
+							 "narrow+asyncio+threads",
+							 "narrow+scratch",
+							 "narrow+asyncio+scratch",
+							 "narrow+threads+scratch",
+							 "narrow+asyncio+threads+scratch"};
 	struct error err = ERROR_INIT;
 
 	for (unsigned i = 0; i < BUILT_COUNT; i++) {
@@ -146,7 +152,7 @@ main(void)
 			return 1;
 		}
 		print_program(&built, "wide", built.wide[1].instructions, built.wide[1].count);
-		for (unsigned grants = 0; grants < 4; grants++)
+		for (unsigned grants = 0; grants < BUILT_GRANTS; grants++)
 			print_program(&built, NARROW[grants], built.narrow[grants].instructions,
 				      built.narrow[grants].count);
 		built_deinit(&built);

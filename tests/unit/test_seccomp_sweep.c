@@ -220,7 +220,7 @@ test_execute(void **state)
 {
 	const struct fixture *fixture = *state;
 
-	for (unsigned grants = 0; grants < 4; grants++) {
+	for (unsigned grants = 0; grants < GOLDEN_JOBS; grants++) {
 		int status;
 		pid_t pid;
 
@@ -377,7 +377,7 @@ test_observe(void **state)
 	struct board *board = fixture->board;
 	uint64_t through = 0, deaths = 0;
 
-	for (unsigned grants = 0; grants < 4; grants++) {
+	for (unsigned grants = 0; grants < GOLDEN_JOBS; grants++) {
 		memset(board, 0, sizeof(*board));
 		while (board->number < NUMBERS) {
 			int status;
@@ -402,7 +402,7 @@ test_observe(void **state)
 			board->round = board->round == 0 ? 1 : 0; /* twice each */
 		}
 	}
-	print_message("%d calls for each of 4 sets of profiles: %llu let through, %llu deaths\n",
+	print_message("%d calls for each of 8 sets of profiles: %llu let through, %llu deaths\n",
 		      NUMBERS * ROUNDS, (unsigned long long)through, (unsigned long long)deaths);
 	assert_true(through > 1000);
 	assert_true(deaths > 100);

@@ -16,11 +16,11 @@ static int
 parse(const char *name, const char *value, struct zygote_options *ret_options)
 {
 	static const char *const GOOD[] = {
-	    "--root",      "/mnt",     "--stdlib",    "/usr/lib/python3.11",
-	    "--roles",     "1,2,4,24", "--preload",   "a b",
-	    "--hash-seed", "7",        "--asyncio",   "yes",
-	    "--landlock",  "on",       "--log-level", "debug",
-	    "--ids",       "own",
+	    "--root",      "/mnt",     "--stdlib",   "/usr/lib/python3.11",
+	    "--roles",     "1,2,4,24", "--preload",  "a b",
+	    "--hash-seed", "7",        "--asyncio",  "yes",
+	    "--scratch",   "yes",      "--landlock", "on",
+	    "--log-level", "debug",    "--ids",      "own",
 	};
 	char words[WORDS_MAX][64], *argv[WORDS_MAX];
 	struct error err = ERROR_INIT;
@@ -56,10 +56,13 @@ test_good(void **state)
 	assert_int_equal(options.roles[3], 24);
 	assert_int_equal(options.hash_seed, 7);
 	assert_true(options.asyncio);
+	assert_true(options.scratch);
 	assert_true(options.landlock);
 	assert_int_equal(parse("--landlock", "off", &options), 0);
 	assert_false(options.landlock);
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(parse("--scratch", "no", &options), 0);
+	assert_false(options.scratch);
 	assert_int_equal(parse("--asyncio", "no", &options), 0);
 	assert_false(options.asyncio);
 	assert_int_equal(parse("--preload", "", &options), 0);
@@ -78,19 +81,35 @@ static void
 test_bad_values(void **state)
 {
 	static const char *const BAD[][2] = {
-	    {"--root", "mnt"},      {"--root", ""},
-	    {"--stdlib", "lib"},    {"--roles", "1,"},
-	    {"--roles", ",1"},      {"--roles", "1,2,4,8,1,2"},
-	    {"--roles", "32"},      {"--roles", "1 2"},
-	    {"--roles", "-1"},      {"--hash-seed", "4294967296"},
-	    {"--hash-seed", "1x"},  {"--hash-seed", ""},
-	    {"--asyncio", "maybe"}, {"--landlock", "yes"},
-	    {"--landlock", ""},     {"--ids", "both"},
-	    {"--ids", NULL},        {"--log-level", "loud"},
-	    {"--root", NULL},       {"--stdlib", NULL},
-	    {"--roles", NULL},      {"--preload", NULL},
-	    {"--hash-seed", NULL},  {"--asyncio", NULL},
-	    {"--landlock", NULL},   {"--log-level", NULL},
+	    {"--root", "mnt"},
+	    {"--root", ""},
+	    {"--stdlib", "lib"},
+	    {"--roles", ""},
+	    {"--roles", "1,"},
+	    {"--roles", ",1"},
+	    {"--roles", "1,2,4,8,1,2"},
+	    {"--roles", "32"},
+	    {"--roles", "1 2"},
+	    {"--roles", "-1"},
+	    {"--hash-seed", "4294967296"},
+	    {"--hash-seed", "1x"},
+	    {"--hash-seed", ""},
+	    {"--asyncio", "maybe"},
+	    {"--scratch", "on"},
+	    {"--scratch", NULL},
+	    {"--landlock", "yes"},
+	    {"--landlock", ""},
+	    {"--log-level", "loud"},
+	    {"--root", NULL},
+	    {"--stdlib", NULL},
+	    {"--roles", NULL},
+	    {"--preload", NULL},
+	    {"--hash-seed", NULL},
+	    {"--asyncio", NULL},
+	    {"--landlock", NULL},
+	    {"--log-level", NULL},
+	    {"--ids", "both"},
+	    {"--ids", NULL},
 	};
 	struct zygote_options options;
 
