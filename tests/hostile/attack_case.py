@@ -37,7 +37,7 @@ class AttackCase(harness.DaemonCase):
     """One daemon for a group. `zygote`: a program of tests/hostile instead of stint-zygote."""
 
     zygote = None
-    rss_bytes = 96 * MIB
+    rss_bytes = 16 * MIB
     count = 0
 
     @classmethod

@@ -244,7 +244,7 @@ class Host:
             faults.append(f"lateral: the next job sees {difference(self.self_text, text)}")
         return faults
 
-    def thorough(self, rss_bytes=96 * MIB):
+    def thorough(self, rss_bytes=16 * MIB):
         """H2, H4, H5, H6, H7, H8, H10 besides."""
         faults = self.cheap()
         if mounts() != self.mounts:
