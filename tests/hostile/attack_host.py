@@ -83,7 +83,7 @@ def processes(base):
     """How many processes have a uid of the daemon's range: its zygote's and its workers'."""
     count = 0
     for name in os.listdir("/proc"):
-        if name.isdigit():
+        if name.isdigit() and base <= (harness.owner(name) or 0) < base + 2 * harness.UID_COUNT:
             try:
                 with open(f"/proc/{name}/status", "rb") as file:
                     text = file.read()

@@ -168,7 +168,7 @@ class Memory(BreachCase):
 
 
 KEPT = "zygote_breach-keep"
-OPEN = "zygote_breach-keep-wide-narrow"
+OPEN = "zygote_breach-lie-keep-wide-narrow"
 
 
 CHANNEL = HEAD + "c = L['channel_fd']\n"
