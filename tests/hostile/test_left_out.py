@@ -52,8 +52,9 @@ CLOSED = {
     "landlock": ("zygote_breach-landlock", None, "layer landlock is missing"),
     **{f"{word} limit": (f"zygote_breach-{word}", None, "layer rlimits is missing") for word in RLIMITS if word != "sigpending"},
 }
+# What it looks for comes first, however much there is on the host.
 HUNT = ("F01b hunt", "ok", "import os, sys\nfor top in ('/tmp', '/etc', '/root', '/home', '/run', '/proc/self', '/proc/1'):\n"
-        " for d, ds, fs in os.walk(top):\n  if d.count('/') > 3: ds.clear()\n  for f in fs:\n"
+        " for d, ds, fs in os.walk(top):\n  if d.count('/') > 3: ds.clear()\n  for f in sorted(fs, key=lambda f: 'canary' not in f):\n"
         "   try: sys.stdout.write(open(os.path.join(d, f), errors='replace').read(200))\n   except OSError: pass", {},
         lambda result: result["stdout"] == "")
 # Beyond the group's limit with memory that no rlimit counts, but not so far that the host would feel it.
