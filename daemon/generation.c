@@ -226,6 +226,19 @@ generation_on_exited(void *context, const struct message_exited *about)
 }
 
 static void
+generation_on_orphan(void *context)
+{
+	struct generation *generation = context;
+	if (!generation_is_live(generation))
+		return;
+	log_error("generation",
+		  "a worker of generation %llu has forked, so a layer of it does not hold: it is "
+		  "replaced",
+		  (unsigned long long)generation->number);
+	generation->callbacks.tainted(generation->callbacks.context, generation);
+}
+
+static void
 generation_on_zygote_closed(void *context, const struct error *err)
 {
 	struct generation *generation = context;
@@ -275,9 +288,9 @@ generation_started(struct generation *generation, const struct message_generatio
 		return;
 	}
 	generation_take(generation, about, fds);
-	struct zygote_link_callbacks callbacks = {generation_on_zygote_ready, generation_on_forked,
-						  generation_on_exited, generation_on_zygote_closed,
-						  generation};
+	struct zygote_link_callbacks callbacks = {generation_on_zygote_ready,  generation_on_forked,
+						  generation_on_exited,        generation_on_orphan,
+						  generation_on_zygote_closed, generation};
 	int link = fds[0];
 	fds[0] = -1;
 	if (zygote_link_new(generation->loop, link, &callbacks, &generation->zygote, &err) < 0) {

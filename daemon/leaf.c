@@ -271,6 +271,24 @@ leaf_close(struct leaf *leaf)
 	base_close(&leaf->kill);
 }
 
+void
+leaf_kill(const struct leaf_root *root, uint64_t serial)
+{
+	char path[LEAF_NAME_BYTES + sizeof("/cgroup.kill")];
+
+	(void)snprintf(path, sizeof(path), CGROUP_LEAF_FORMAT "/cgroup.kill",
+		       (unsigned long long)serial);
+	for (uint32_t i = 0; i < root->dir_count; i++) {
+		autoclose int fd = -1;
+
+		if (!(root->roles[i] & CGROUP_ROLE_KILL))
+			continue;
+		fd = openat(root->dirs[i], path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0)
+			(void)!write(fd, "1", 1); /* removal says whether it helped */
+	}
+}
+
 int
 leaf_remove(const struct leaf_root *root, uint64_t serial, uint32_t *made, struct error *err)
 {

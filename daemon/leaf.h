@@ -55,6 +55,8 @@ uint64_t leaf_cpu_us(const struct leaf *leaf);
 
 /* Close the descriptors; the directories stay. */
 void leaf_close(struct leaf *leaf);
+/* Kill what is in it, where there is cgroup.kill: after its worker was reaped nothing should be. */
+void leaf_kill(const struct leaf_root *root, uint64_t serial);
 /* Remove the directories that *made names. ERROR_BUSY: try again later; *made says what is left. */
 int leaf_remove(const struct leaf_root *root, uint64_t serial, uint32_t *made, struct error *err);
 

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,9 @@
 /* Descriptors beside the clients' ones: each worker takes about a dozen. */
 #define DESCRIPTORS_PER_WORKER 16u
 #define DESCRIPTORS_FIXED      64u
+/* Of the C library's heap. */
+#define LARGE_BLOCK_BYTES (256 * 1024)
+#define HEAP_SPARE_BYTES  (1024 * 1024)
 
 struct arguments {
 	int listen_fd, spawner_fd, config_fd;
@@ -142,6 +146,21 @@ raise_descriptor_limit(const struct config *config, struct error *err)
 	return 0;
 }
 
+/*
+ * What floods of clients made it hold goes back to the system when it is freed: one heap, since
+ * what one thread took the other frees; small blocks are joined at once; large ones stand by
+ * themselves, whatever was freed before; the heap's end is cut. A C library without a setting, or a
+ * sanitizer's, works as well.
+ */
+static void
+tune_library(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MXFAST, 0);
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
+}
+
 /* Everything that holds for the process as a whole. */
 static int
 prepare_process(struct error *err)
@@ -155,6 +174,7 @@ prepare_process(struct error *err)
 	if (setenv("UV_THREADPOOL_SIZE", "1", 1) != 0)
 		return error_errno(err, "setenv");
 	(void)umask(0077);
+	tune_library();
 	return 0;
 }
 

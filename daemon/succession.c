@@ -157,6 +157,17 @@ succession_on_exited(void *context, struct generation *generation,
 	succession->callbacks.exited(succession->callbacks.context, generation, about);
 }
 
+/* As if it had served long enough; its jobs end in peace. */
+static void
+succession_on_tainted(void *context, struct generation *generation)
+{
+	struct succession *succession = context;
+	if (generation != succession->front)
+		return; /* on its way out already */
+	succession->jobs = succession->limits.jobs_max;
+	succession_replan(succession);
+}
+
 static void
 succession_on_over(void *context, struct generation *generation)
 {
@@ -231,13 +242,9 @@ succession_on_closed(void *context, const struct error *err)
 static int
 succession_make(struct succession *succession, uv_loop_t *loop, struct error *err)
 {
-	struct generation_callbacks callbacks = {succession_on_serving,
-						 succession_on_lost,
-						 succession_on_forked,
-						 succession_on_exited,
-						 succession_on_over,
-						 succession_on_fatal,
-						 succession};
+	struct generation_callbacks callbacks = {
+	    succession_on_serving, succession_on_lost, succession_on_forked, succession_on_exited,
+	    succession_on_tainted, succession_on_over, succession_on_fatal,  succession};
 	int code = generation_new(loop, succession->spawner, succession->isolation,
 				  &succession->served, &callbacks, &succession->front, err);
 	if (code == 0)

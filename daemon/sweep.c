@@ -1,7 +1,8 @@
 /*
  * Removal of leaves. A cgroup stays busy for a moment after its last process was reaped, so rmdir
  * is tried again on later turns, a bounded number of times; then it is logged and left to the
- * spawner, which removes the whole generation. Never walks a directory and never removes what it
+ * spawner, which removes the whole generation. A worker cannot fork; should one have, what it left
+ * is killed here. Never walks a directory and never removes what it
  * was not told of. Called by refill.c after a result was told. Nothing it does can fail a job.
  */
 #include "daemon/sweep.h"
@@ -13,8 +14,9 @@
 
 #include <stdlib.h>
 
-#define SWEEP_RETRY_MS  20u
-#define SWEEP_TRIES_MAX 250u
+#define SWEEP_RETRY_MS   20u
+#define SWEEP_TRIES_MAX  250u
+#define SWEEP_TRIES_KILL 2u /* busy for longer: a process of the dead worker's lives in it */
 
 struct sweep_leaf {
 	struct link link;
@@ -37,8 +39,11 @@ sweep_try(struct sweep_leaf *leaf)
 	int code = leaf_remove(leaf->root, leaf->serial, &leaf->made, &err);
 	if (code == 0)
 		return true;
-	if (code == ERROR_BUSY && ++leaf->tries < SWEEP_TRIES_MAX)
+	if (code == ERROR_BUSY && ++leaf->tries < SWEEP_TRIES_MAX) {
+		if (leaf->tries == SWEEP_TRIES_KILL)
+			leaf_kill(leaf->root, leaf->serial);
 		return false;
+	}
 	log_limited(LOG_LEVEL_WARNING, "sweep", 10, "%s", err.text);
 	return true;
 }

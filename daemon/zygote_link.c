@@ -15,7 +15,7 @@
 
 struct zygote_link {
 	struct message_link *messages; /* owned */
-	bool ready;
+	bool ready, orphan;
 	struct zygote_link_callbacks callbacks;
 };
 
@@ -65,6 +65,11 @@ zygote_link_on_message(void *context, const struct message *message, int *fds, s
 		return zygote_link_on_forked(link, &message->body.forked, fds, fd_count, err);
 	if (message->type == MESSAGE_EXITED) {
 		link->callbacks.exited(link->callbacks.context, &message->body.exited);
+		return 0;
+	}
+	if (message->type == MESSAGE_ORPHAN && !link->orphan) {
+		link->orphan = true;
+		link->callbacks.orphan(link->callbacks.context);
 		return 0;
 	}
 	return error_set(err, ERROR_INVALID, "message of type %u from the zygote", message->type);

@@ -38,6 +38,8 @@ enum message_type {
 	MESSAGE_ZYGOTE_READY = 31, /* body.zygote; once, first */
 	MESSAGE_FORKED = 21,       /* body.forked; descriptor: [0] pidfd when error == 0 */
 	MESSAGE_EXITED = 23,       /* body.exited; the worker is reaped */
+	MESSAGE_ORPHAN = 25, /* a process ended that no FORK made: a worker has forked, so a layer
+				of its generation does not hold. No body. Once. */
 };
 
 /* What a cgroup directory is good for: bits, since hierarchies can be mounted together. */

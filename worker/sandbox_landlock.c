@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -112,10 +113,11 @@ sandbox_landlock_rules(const struct sandbox_landlock *landlock,
 }
 
 int
-sandbox_landlock_open(struct sandbox_landlock *ret_landlock, struct error *err)
+sandbox_landlock_open(int tree_fd, struct sandbox_landlock *ret_landlock, struct error *err)
 {
 	struct sandbox_landlock landlock = {.ruleset = -1};
-	struct sandbox_landlock_tree tree = {.fd = -1};
+	const struct sandbox_landlock_tree tree = {.fd = tree_fd};
+	struct stat status;
 	int abi = sandbox_landlock_abi();
 
 	if (abi == 0)
@@ -129,11 +131,11 @@ sandbox_landlock_open(struct sandbox_landlock *ret_landlock, struct error *err)
 	if ((landlock.fs & FS_READ) != FS_READ)
 		return error_set(err, ERROR_UNSUPPORTED, "landlock: no rights on files, version %d",
 				 abi);
-	tree.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (tree.fd < 0)
-		return error_errno(err, "landlock: open of the root");
+	if (fstat(tree_fd, &status) < 0)
+		return error_errno(err, "landlock: root");
+	landlock.root_device = status.st_dev;
+	landlock.root_inode = status.st_ino;
 	landlock.ruleset = sandbox_landlock_rules(&landlock, &tree, 1);
-	base_close(&tree.fd);
 	if (landlock.ruleset < 0) {
 		errno = -landlock.ruleset;
 		return error_errno(err, "landlock: rules of the root");
@@ -146,6 +148,19 @@ void
 sandbox_landlock_close(struct sandbox_landlock *landlock)
 {
 	base_close(&landlock->ruleset);
+}
+
+/* Whether the descriptor is the prepared tree, which "/" must be. */
+static int
+check_root(const struct sandbox_landlock *landlock, int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	return status.st_dev == landlock->root_device && status.st_ino == landlock->root_inode
+		   ? 0
+		   : -EXDEV;
 }
 
 /* Rules of a worker with a directory of its own, which no other can have made before. */
@@ -161,6 +176,8 @@ own_rules(const struct sandbox *sandbox)
 	if (trees[0].fd < 0 || trees[1].fd < 0)
 		rules = -errno;
 	else
+		rules = check_root(sandbox->landlock, trees[0].fd);
+	if (rules == 0)
 		rules = sandbox_landlock_rules(sandbox->landlock, trees, 2);
 	base_close(&trees[0].fd);
 	base_close(&trees[1].fd);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sandbox;
 
@@ -18,7 +19,9 @@ struct sandbox;
 struct sandbox_landlock {
 	uint64_t fs, net, scoped; /* every right that the kernel knows: all of them are handled */
 	uint32_t flags;           /* of landlock_restrict_self */
-	int ruleset;              /* owned: read below "/", nothing else; -1: switched off */
+	int ruleset;              /* owned: read below the tree, nothing else; -1: switched off */
+	dev_t root_device;        /* of the tree, which becomes "/" */
+	ino_t root_inode;
 };
 
 /* A directory and what is below it. */
@@ -31,10 +34,11 @@ struct sandbox_landlock_tree {
 int sandbox_landlock_abi(void);
 
 /*
- * Zygote, in its final root and before its filter: find out what there is and make the rules of
- * "/". ERROR_UNSUPPORTED with the remedy when the kernel has none.
+ * Zygote, before its filter: find out what there is and make the rules of the tree, by a descriptor
+ * from before the change of root: should that fail to take effect, the host is still out of reach.
+ * tree_fd: borrowed. ERROR_UNSUPPORTED with the remedy when the kernel has none.
  */
-int sandbox_landlock_open(struct sandbox_landlock *ret_landlock, struct error *err);
+int sandbox_landlock_open(int tree_fd, struct sandbox_landlock *ret_landlock, struct error *err);
 void sandbox_landlock_close(struct sandbox_landlock *landlock);
 
 /*

@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include "worker/zygote_loop.h"
 
+#include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "worker/scratch.h"
 #include "worker/worker_main.h"
@@ -30,6 +31,7 @@
 struct loop {
 	const struct zygote_loop *settings; /* borrowed */
 	struct zygote_table table;
+	bool orphan; /* one was reported */
 };
 
 static int
@@ -175,6 +177,24 @@ microseconds(struct timeval time)
 	return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
 
+/*
+ * No worker can fork under its filters: whose child this was is not known, only that a layer of
+ * this generation failed. It died with its job's control group, or by itself. Told once: the
+ * generation is replaced, and the other tenants' jobs may end first.
+ */
+static int
+report_orphan(struct loop *loop, pid_t pid, struct error *err)
+{
+	struct message report;
+
+	if (loop->orphan)
+		return 0;
+	loop->orphan = true;
+	log_error("zygote", "reaped pid %d, which is no worker: a layer does not hold", (int)pid);
+	message_init(&report, MESSAGE_ORPHAN);
+	return send_message(loop, &report, NULL, err);
+}
+
 static int
 report_death(struct loop *loop, pid_t pid, int status, const struct rusage *usage,
 	     struct error *err)
@@ -184,7 +204,7 @@ report_death(struct loop *loop, pid_t pid, int status, const struct rusage *usag
 	struct message report;
 
 	if (!child)
-		return error_set(err, ERROR_INVALID, "reaped pid %d, which is no worker", (int)pid);
+		return report_orphan(loop, pid, err);
 	message_init(&report, MESSAGE_EXITED);
 	exited = &report.body.exited;
 	exited->serial = child->serial;

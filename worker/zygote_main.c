@@ -44,7 +44,7 @@
 /* Numbers follow those of zygote_args.h without a gap, so that what is above can be closed. The
  * first one stays: what becomes free is above those that a worker's set-up makes. */
 struct descriptors {
-	int signals, statm, proc;
+	int signals, statm, proc, tree;
 };
 
 /* All signals blocked but those that an error of our own raises: pid 1 gets none by mistake, no
@@ -84,7 +84,8 @@ tune_library(struct error *err)
 }
 
 static int
-open_descriptors(int first, struct descriptors *ret_descriptors, struct error *err)
+open_descriptors(int first, const char *root, struct descriptors *ret_descriptors,
+		 struct error *err)
 {
 	sigset_t child;
 
@@ -93,9 +94,11 @@ open_descriptors(int first, struct descriptors *ret_descriptors, struct error *e
 	ret_descriptors->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	ret_descriptors->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	ret_descriptors->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (ret_descriptors->statm < 0 || ret_descriptors->signals < 0 || ret_descriptors->proc < 0)
-		return error_errno(err, "descriptors: statm, signalfd, /proc");
-	if (ret_descriptors->signals != first || ret_descriptors->proc != first + 2)
+	ret_descriptors->tree = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ret_descriptors->statm < 0 || ret_descriptors->signals < 0 ||
+	    ret_descriptors->proc < 0 || ret_descriptors->tree < 0)
+		return error_errno(err, "descriptors: statm, signalfd, /proc, root");
+	if (ret_descriptors->signals != first || ret_descriptors->tree != first + 3)
 		return error_set(err, ERROR_INVALID, "descriptors: %d is open, or one below is not",
 				 first);
 	for (int fd = ZYGOTE_ARGS_FD_LINK; fd < first; fd++)
@@ -126,23 +129,26 @@ measure(int statm, uint64_t *ret_data_bytes, uint64_t *ret_rss_bytes, uint64_t *
 	return 0;
 }
 
-/* What workers put on, found or made once: in the final root, since rules are of its directories.
- */
+/* What workers put on, found or made once. Closes the tree. */
 static int
-prepare_workers(const struct zygote_options *options, struct sandbox_landlock *ret_landlock,
-		struct zygote_loop *loop, struct error *err)
+prepare_workers(const struct zygote_options *options, int *tree,
+		struct sandbox_landlock *ret_landlock, struct zygote_loop *loop, struct error *err)
 {
+	int result;
+
 	loop->mdwe = prctl(PR_GET_MDWE, 0ul, 0ul, 0ul, 0ul) >= 0;
 	if (!loop->mdwe)
 		log_info("zygote", "no PR_SET_MDWE (Linux 6.3): new code is refused by the filter");
 	if (!options->landlock) {
 		log_warning("zygote", "Landlock is switched off: workers go without it");
+		base_close(tree);
 		return 0;
 	}
-	if (sandbox_landlock_open(ret_landlock, err) < 0)
-		return err->code;
-	loop->landlock = ret_landlock;
-	return 0;
+	result = sandbox_landlock_open(*tree, ret_landlock, err);
+	base_close(tree);
+	if (result == 0)
+		loop->landlock = ret_landlock;
+	return result;
 }
 
 /* From the whole host to what a worker may see. The filter is made before and installed last. */
@@ -158,13 +164,13 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 	if (result == 0)
 		result = sandbox_fs_enter(options->root, descriptors->proc, err);
 	if (result == 0 &&
-	    syscall(SYS_close_range, (unsigned)descriptors->proc + 1, UINT_MAX, 0) < 0)
+	    syscall(SYS_close_range, (unsigned)descriptors->tree + 1, UINT_MAX, 0) < 0)
 		result = error_errno(err, "close_range");
 	if (result == 0)
 		result = zygote_proof_open(options->stdlib, options->scratch, &descriptors->proc,
 					   ret_proof, err);
 	if (result == 0)
-		result = prepare_workers(options, landlock, loop, err);
+		result = prepare_workers(options, &descriptors->tree, landlock, loop, err);
 	if (result == 0) {
 		int error = sandbox_ids_confine_zygote(options->shared_account, options->scratch);
 
@@ -243,8 +249,8 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	python = (struct python_host_options){
 	    .stdlib = options.stdlib, .preload = options.preload, .hash_seed = options.hash_seed};
 	if ((result = quiet_signals(err)) < 0 || (result = tune_library(err)) < 0 ||
-	    (result = open_descriptors(ZYGOTE_ARGS_FD_DIRS + (int)options.dir_count, &descriptors,
-				       err)) < 0 ||
+	    (result = open_descriptors(ZYGOTE_ARGS_FD_DIRS + (int)options.dir_count, options.root,
+				       &descriptors, err)) < 0 ||
 	    (result = python_host_start(&python, err)) < 0 ||
 	    (result = zygote_fork_init(&loop->fork, err)) < 0 ||
 	    (result = confine(&options, &descriptors, landlock, loop, &proof, err)) < 0)

@@ -130,7 +130,19 @@ def pids():
 
 
 def children(pid):
-    return [p for p in pids() if (s := process_status(p)) and int(s["PPid"]) == pid]
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return sorted(int(word) for word in file.read().split())
+    except OSError:  # gone, or a kernel without this file
+        return [p for p in pids() if (s := process_status(p)) and int(s["PPid"]) == pid]
+
+
+def owner(pid):
+    """Its effective uid, or that of its user namespace's root when it is not dumpable; None: it is gone."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return None
 
 
 def descendants(pid):
@@ -144,6 +156,9 @@ def worker_pids(uid_base, uid_count=UID_COUNT):
     """Processes of the range of uids of a daemon: its zygote's workers."""
     found = []
     for pid in pids():
+        # A zombie belongs to root; a look at all of /proc is slow enough.
+        if not uid_base <= (owner(pid) or 0) < uid_base + 2 * uid_count:
+            continue
         status = process_status(pid)
         if status and status["State"][0] != "Z":
             uid = int(status["Uid"].split()[0])

@@ -18,6 +18,12 @@
 bool breach_has(const char *word);
 /* Start of the page in this worker, NULL in the zygote. */
 void *breach_page(void);
+/* In a worker, before its steps: without the control groups that are left out (v1). */
+struct sandbox;
+void breach_leave_groups(struct sandbox *sandbox);
+/* In the zygote, before a clone3: the same of the unified tree. */
+struct clone_args;
+void breach_stay_at_birth(struct clone_args *args);
 /* Adds `_rawsys`; before the interpreter starts. 0 or -1. */
 int breach_rawsys_add(void);
 

@@ -21,10 +21,13 @@ NR = numbers()
 
 
 def fatal_names():
-    """The kill list as the rules have it."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "worker", "seccomp_rules.def")
-    with open(path, encoding="utf-8") as file:
-        return [name for name in re.findall(r"^FATAL\((\w+)\)", file.read(), re.M) if name in NR]
+    """The kill list as the rules have it: the wide filter's, and what the narrow one takes from a job."""
+    found = []
+    for name, pattern in (("seccomp_rules.def", r"^FATAL\((\w+)\)"), ("seccomp_narrow_rows.def", r"^TAKE\((\w+), TO_KILL\)")):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "worker", name)
+        with open(path, encoding="utf-8") as file:
+            found += [word for word in re.findall(pattern, file.read(), re.M) if word in NR]
+    return found
 
 
 def killed(ident, *calls):

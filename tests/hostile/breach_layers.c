@@ -12,25 +12,39 @@
  *   privs         no no_new_privs
  *   landlock      no ruleset
  *   keep          leaves the page's descriptor and the channel open
+ *   dumpable, parent, code, securebits   that flag is not set
+ *   shared        all workers have one uid
+ *   ownpid        the narrow filter's rules of the own pid hold for every pid
+ *   lie           the probe's worker finds all layers, so that the service starts
+ * Control groups by controller and rlimits one by one are in breach_bounds.c.
  */
 #define _GNU_SOURCE
 #include "tests/hostile/breach.h"
 
+#include "protocol/isolation.h"
 #include "worker/python_host.h"
 #include "worker/sandbox.h"
 #include "worker/sandbox_fs.h"
+#include "worker/sandbox_proof.h"
+#include "worker/seccomp_narrow.h"
 #include "worker/seccomp_wide.h"
 #include "worker/worker_terms.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/sched.h>
 #include <linux/securebits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#endif
 
 static char name[PATH_MAX];
 static void *page;
@@ -78,6 +92,9 @@ __wrap_sandbox_run(struct sandbox *sandbox)
 {
 	if (breach_has("leaf"))
 		sandbox->tasks_count = 0;
+	breach_leave_groups(sandbox);
+	if (breach_has("shared"))
+		sandbox->uid = 1;
 	if (breach_has("keep") &&
 	    dup2(sandbox->fds[FORK_FD_PAGE], BREACH_FD_PAGE) != BREACH_FD_PAGE)
 		_exit(WORKER_EXIT_SETUP);
@@ -98,6 +115,8 @@ __wrap_syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
+	if (number == SYS_clone3)
+		breach_stay_at_birth((struct clone_args *)a[0]);
 	if (number == SYS_close_range && a[0] == SANDBOX_FD_FIRST_FREE && breach_has("keep"))
 		return __real_syscall(SYS_close_range, a[0], BREACH_FD_PAGE - 1, 0) < 0
 			   ? -1
@@ -142,6 +161,19 @@ __wrap_sandbox_ids_drop_capabilities(struct sandbox *sandbox)
 	return breach_has("capabilities") ? 0 : __real_sandbox_ids_drop_capabilities(sandbox);
 }
 
+/* What the zygote asked for; read back instead of the truth. */
+static int securebits;
+
+static const struct {
+	int option;
+	const char *word;
+	int answer;
+} LEFT_OUT[] = {
+    {PR_SET_NO_NEW_PRIVS, "privs", 0}, {PR_GET_NO_NEW_PRIVS, "privs", 1},
+    {PR_SET_PDEATHSIG, "parent", 0},   {PR_SET_MDWE, "code", 0},
+    {PR_GET_DUMPABLE, "dumpable", 0},
+};
+
 int __real_prctl(int option, ...);
 int __wrap_prctl(int option, ...);
 int
@@ -154,12 +186,20 @@ __wrap_prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(list, unsigned long);
 	va_end(list);
-	if (option == PR_SET_SECUREBITS && breach_has("capabilities"))
-		a[0] |= SECBIT_NO_SETUID_FIXUP;
-	if (option == PR_SET_NO_NEW_PRIVS && breach_has("privs"))
-		return 0;
-	if (option == PR_GET_NO_NEW_PRIVS && breach_has("privs"))
-		return 1;
+	for (size_t i = 0; i < sizeof(LEFT_OUT) / sizeof(LEFT_OUT[0]); i++)
+		if (option == LEFT_OUT[i].option && breach_has(LEFT_OUT[i].word))
+			return LEFT_OUT[i].answer;
+	if (option == PR_SET_DUMPABLE && breach_has("dumpable"))
+		a[0] = 1;
+	if (option == PR_SET_SECUREBITS) {
+		securebits = (int)a[0];
+		if (breach_has("securebits"))
+			return 0;
+		if (breach_has("capabilities"))
+			a[0] |= SECBIT_NO_SETUID_FIXUP;
+	}
+	if (option == PR_GET_SECUREBITS && breach_has("lie"))
+		return securebits;
 	return __real_prctl(option, a[0], a[1], a[2], a[3]);
 }
 
@@ -187,4 +227,57 @@ __wrap_seccomp_wide_install(struct sock_filter *instructions, size_t count, stru
 	return breach_has(getpid() == 1 ? "wide" : "narrow")
 		   ? 0
 		   : __real_seccomp_wide_install(instructions, count, err);
+}
+
+int __real_sandbox_landlock_enter(struct sandbox *sandbox);
+int __wrap_sandbox_landlock_enter(struct sandbox *sandbox);
+int
+__wrap_sandbox_landlock_enter(struct sandbox *sandbox)
+{
+	if (!breach_has("landlock"))
+		return __real_sandbox_landlock_enter(sandbox);
+	return sandbox->landlock ? close(SANDBOX_FD_RULES) : 0;
+}
+
+/* A comparison with the own pid, so that it is true for every pid. */
+void __real_seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_narrow);
+void __wrap_seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_narrow);
+void
+__wrap_seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narrow *ret_narrow)
+{
+	/* No call and no errno has this number. */
+	const uint32_t mark = 0x00ffff01;
+
+	if (!breach_has("ownpid")) {
+		__real_seccomp_narrow_build(own_pid, grants, ret_narrow);
+		return;
+	}
+	__real_seccomp_narrow_build((pid_t)mark, grants, ret_narrow);
+	for (size_t i = 0; i < ret_narrow->count; i++) {
+		struct sock_filter *at = &ret_narrow->instructions[i];
+
+		if (at->code == (BPF_JMP | BPF_JEQ | BPF_K) && at->k == mark) {
+			at->code = BPF_JMP | BPF_JGE | BPF_K;
+			at->k = 0;
+		}
+	}
+}
+
+uint64_t __real_sandbox_proof_worker(int status_fd, int outside_fd,
+				     const struct worker_terms *terms);
+uint64_t __wrap_sandbox_proof_worker(int status_fd, int outside_fd,
+				     const struct worker_terms *terms);
+uint64_t
+__wrap_sandbox_proof_worker(int status_fd, int outside_fd, const struct worker_terms *terms)
+{
+	return breach_has("lie") ? ISOLATION_ALL
+				 : __real_sandbox_proof_worker(status_fd, outside_fd, terms);
+}
+
+bool __real_sandbox_proof_root(const char *stdlib);
+bool __wrap_sandbox_proof_root(const char *stdlib);
+bool
+__wrap_sandbox_proof_root(const char *stdlib)
+{
+	return breach_has("lie") || __real_sandbox_proof_root(stdlib);
 }

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -317,11 +318,23 @@ static struct PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT, "_rawsys", NULL, -1, METHODS, NULL, NULL, NULL, NULL,
 };
 
+static void *
+sleep_for_ever(void *context)
+{
+	for (;;)
+		(void)pause();
+	return context;
+}
+
+/* "thread": what some libraries do when they are imported, here as a module to preload. */
 static PyObject *
 rawsys_init(void)
 {
 	PyObject *module = PyModule_Create(&MODULE);
+	pthread_t thread;
 
+	if (breach_has("thread") && pthread_create(&thread, NULL, sleep_for_ever, NULL) != 0)
+		return NULL;
 	if (module != NULL && PyModule_AddFunctions(module, FACTS) < 0)
 		return NULL;
 	return module;

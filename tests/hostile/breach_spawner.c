@@ -1,14 +1,18 @@
 /*
  * Layers that the spawner makes, left out by words in its program's name, behind "spawner_breach":
- * net, ipc, uts (namespaces of the zygote), writable (the tree stays as it was mounted).
+ * net, ipc, uts, user, pid, mnt (namespaces of the zygote), writable (the tree stays as it was
+ * mounted), core (that rlimit of the zygote); lie: it vouches for all of its layers.
  */
 #define _GNU_SOURCE
+#include "protocol/isolation.h"
 #include "worker/spawner_exec.h"
+#include "worker/spawner_layers.h"
 
 #include <limits.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static bool
@@ -23,6 +27,14 @@ has(const char *word)
 	return at && strstr(at, word);
 }
 
+static const struct {
+	const char *word;
+	uint64_t flag;
+} SPACES[] = {
+    {"-net", CLONE_NEWNET},   {"-ipc", CLONE_NEWIPC}, {"-uts", CLONE_NEWUTS},
+    {"-user", CLONE_NEWUSER}, {"-pid", CLONE_NEWPID}, {"-mnt", CLONE_NEWNS},
+};
+
 int __real_spawner_exec_start(const struct spawner_exec *plan, pid_t *ret_pid, int *ret_pidfd,
 			      struct error *err);
 int __wrap_spawner_exec_start(const struct spawner_exec *plan, pid_t *ret_pid, int *ret_pidfd,
@@ -33,12 +45,9 @@ __wrap_spawner_exec_start(const struct spawner_exec *plan, pid_t *ret_pid, int *
 {
 	struct spawner_exec changed = *plan;
 
-	if (has("-net"))
-		changed.namespaces &= ~(uint64_t)CLONE_NEWNET;
-	if (has("-ipc"))
-		changed.namespaces &= ~(uint64_t)CLONE_NEWIPC;
-	if (has("-uts"))
-		changed.namespaces &= ~(uint64_t)CLONE_NEWUTS;
+	for (size_t i = 0; i < sizeof(SPACES) / sizeof(SPACES[0]); i++)
+		if (has(SPACES[i].word))
+			changed.namespaces &= ~SPACES[i].flag;
 	return __real_spawner_exec_start(&changed, ret_pid, ret_pidfd, err);
 }
 
@@ -53,4 +62,24 @@ __wrap_mount_setattr(int dir, const char *path, unsigned flags, struct mount_att
 	if (has("-writable"))
 		attributes->attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	return __real_mount_setattr(dir, path, flags, attributes, size);
+}
+
+uint64_t __real_spawner_layers_find(const struct cgroup_trees *trees, const char *name, pid_t pid,
+				    uint32_t map_base, uint32_t map_count);
+uint64_t __wrap_spawner_layers_find(const struct cgroup_trees *trees, const char *name, pid_t pid,
+				    uint32_t map_base, uint32_t map_count);
+uint64_t
+__wrap_spawner_layers_find(const struct cgroup_trees *trees, const char *name, pid_t pid,
+			   uint32_t map_base, uint32_t map_count)
+{
+	return has("-lie") ? ISOLATION_BY_SPAWNER
+			   : __real_spawner_layers_find(trees, name, pid, map_base, map_count);
+}
+
+int __real_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
+int __wrap_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
+int
+__wrap_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
+{
+	return resource == RLIMIT_CORE && has("-core") ? 0 : __real_setrlimit(resource, limit);
 }

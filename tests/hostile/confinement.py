@@ -38,7 +38,7 @@ def of_ids(pid, daemon):
 def of_limits(pid):
     found, faults = limits(pid), []
     for name, value in (("Max core file size", "0"), ("Max open files", "32"), ("Max processes", "1"), ("Max locked memory", "0"),
-                        ("Max msgqueue size", "0"), ("Max realtime priority", "0")):
+                        ("Max msgqueue size", "0"), ("Max realtime priority", "0"), ("Max pending signals", "32")):
         if found[name] != (value, value):
             faults.append(f"{name}: {found[name]}")
     for name in ("Max file size", "Max data size", "Max cpu time", "Max stack size"):
@@ -87,5 +87,9 @@ def faults_of(daemon):
         # A job has its own limit of file size, a ready worker none; where nobody has one the oldest runs.
         running = [pid for pid in workers if limits(pid)["Max file size"][0] != "unlimited"]
         pid = (running or workers)[0]
-        faults = of_ids(pid, daemon) + of_limits(pid) + of_mounts(pid) + of_world(pid, daemon)
+        # One that is just being made has its zygote's yet.
+        uids = [s["Uid"].split()[0] for s in map(harness.process_status, workers) if s]
+        uids = [uid for uid in uids if int(uid) not in (daemon.uid_base, daemon.uid_base + harness.UID_COUNT)]
+        shared = [f"one uid for several workers: {uids}"] * (len(set(uids)) < len(uids))
+        faults = shared + of_ids(pid, daemon) + of_limits(pid) + of_mounts(pid) + of_world(pid, daemon)
     return faults

@@ -358,8 +358,8 @@ class Interpreter(AttackCase):
 
 
 class Client(AttackCase):
-    # What floods of requests and answers leave in the allocator: bounded by connection_output_max, not given back.
-    rss_bytes = 384 * MIB
+    # What floods of requests and answers made stintd hold is given back.
+    rss_bytes = 8 * MIB
 
     def refused(self, line):
         with self.daemon.connect() as client:

@@ -42,7 +42,7 @@ class BreachCase(AttackCase):
                     faults.append(f"status {result['status']}: {text[:600]}\nof\n{source[len(HEAD):][:800]} {params}")
             self.client.notifications.clear()
         faults += self.host.thorough()
-        self.report(name, "/".join(sorted(allowed)), str(statuses), faults)
+        self.report(name, "/".join(sorted(allowed)), str(statuses), faults, len(jobs))
         self.assertEqual(faults[:4], [], name)
         return statuses
 
@@ -170,7 +170,7 @@ class Memory(BreachCase):
 
 
 KEPT = "zygote_breach-keep"
-OPEN = "zygote_breach-keep-wide-narrow"
+OPEN = "zygote_breach-lie-keep-wide-narrow"
 
 
 CHANNEL = HEAD + "c = L['channel_fd']\n"

@@ -180,6 +180,11 @@ fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
 			for (;;)
 				(void)pause();
 		}
+		for (; message.type == MESSAGE_FORK && shared->orphans > 0; shared->orphans--) {
+			struct message orphan;
+			message_init(&orphan, MESSAGE_ORPHAN);
+			fake_send(link, &orphan, NULL, 0);
+		}
 		if (message.type == MESSAGE_FORK)
 			fake_fork_worker(shared, number, link, signals, &message, fds, children);
 		for (size_t i = 0; i < fd_count; i++)

@@ -28,6 +28,7 @@ struct fake_shared {
 	unsigned fail_scratch;	      /* forks of the scratch class that shall be refused */
 	unsigned scratch_forks;	      /* of that class, so far; its last sizes: */
 	uint64_t scratch_bytes, scratch_files;
+	unsigned orphans;	      /* ORPHANs that the zygote shall send with its next fork */
 	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
 	volatile uint64_t lacking;	      /* layers that the next generations shall not have */
 };

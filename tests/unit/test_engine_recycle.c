@@ -143,14 +143,57 @@ test_predecessor_dies(void **state)
 	assert_int_equal(fixture->fatal, 0);
 }
 
+/* A worker has forked: the generation is replaced long before its time, and its job goes on. */
+static void
+test_replaced_after_an_orphan(void **state)
+{
+	struct fixture *fixture = *state;
+	struct fake_shared *shared = fixture->fake.shared;
+	const char *id = submit(fixture, "out first;pause", 1, 100);
+	char kept[JOB_ID_CHARS + 1];
+	(void)snprintf(kept, sizeof(kept), "%s", id);
+	RUN_UNTIL(info(fixture).workers_ready == 3);
+	shared->orphans = 1;
+	submit_many(fixture, 0, 1);
+	check_all_ok(fixture, 1);
+	RUN_UNTIL(info(fixture).generation == 2);
+	assert_false(fixture->told[100]);
+	assert_int_not_equal(shared->zygotes[1], 0);
+	assert_int_equal(engine_cancel(fixture->engine, kept, 1, NULL), 0);
+	RUN_UNTIL(fixture->told[100]);
+	assert_text(&fixture->results[100].out, "first");
+	RUN_UNTIL(shared->live == 1);
+	assert_int_equal(fixture->fatal, 0);
+}
+
+/* Said twice it breaks the rules of the link. */
+static void
+test_two_orphans(void **state)
+{
+	struct fixture *fixture = *state;
+	struct fake_shared *shared = fixture->fake.shared;
+	submit(fixture, "pause", 1, 100);
+	RUN_UNTIL(info(fixture).workers_ready == 3);
+	shared->orphans = 2;
+	submit_many(fixture, 0, 1);
+	RUN_UNTIL(fixture->told[100]);
+	assert_int_equal(fixture->results[100].status, STATUS_INTERNAL_ERROR);
+	RUN_UNTIL(info(fixture).generation == 2 && shared->live == 1);
+	assert_int_equal(fixture->fatal, 0);
+}
+
 int
 main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, engine_fixture_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(test_replaced_after_jobs),    TEST(test_running_job_keeps_its_generation),
-	    TEST(test_successor_cannot_start), TEST(test_successor_has_no_workers),
+	    TEST(test_replaced_after_jobs),
+	    TEST(test_running_job_keeps_its_generation),
+	    TEST(test_successor_cannot_start),
+	    TEST(test_successor_has_no_workers),
 	    TEST(test_predecessor_dies),
+	    TEST(test_replaced_after_an_orphan),
+	    TEST(test_two_orphans),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,8 @@ every_type_has_a_name_of_its_own(void **state)
 					 MESSAGE_KILL,
 					 MESSAGE_ZYGOTE_READY,
 					 MESSAGE_FORKED,
-					 MESSAGE_EXITED};
+					 MESSAGE_EXITED,
+					 MESSAGE_ORPHAN};
 	const size_t count = sizeof(TYPES) / sizeof(TYPES[0]);
 
 	for (size_t i = 0; i < count; i++) {

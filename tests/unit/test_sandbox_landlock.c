@@ -57,6 +57,16 @@ open_directory(const struct place *place, const char *name)
 	return fd;
 }
 
+/* Those of workers whose tree is the whole file system. */
+static int
+open_rules(struct sandbox_landlock *ret_landlock)
+{
+	autoclose int tree = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(tree >= 0);
+	return sandbox_landlock_open(tree, ret_landlock, NULL);
+}
+
 static int
 set_up(void **state)
 {
@@ -231,7 +241,7 @@ test_reading_only(void **state)
 
 	if (sandbox_landlock_abi() == 0)
 		skip();
-	assert_int_equal(sandbox_landlock_open(&place->landlock, NULL), 0);
+	assert_int_equal(open_rules(&place->landlock), 0);
 	ruleset = rules(place, 1);
 	assert_int_equal(under_rules(place, -1, try_as_worker), 3); /* the attempts do work */
 	assert_int_equal(under_rules(place, ruleset, try_as_worker), 0);
@@ -252,7 +262,7 @@ test_abstract_sockets(void **state)
 
 	if (sandbox_landlock_abi() < 6)
 		skip();
-	assert_int_equal(sandbox_landlock_open(&place->landlock, NULL), 0);
+	assert_int_equal(open_rules(&place->landlock), 0);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	memcpy(name.sun_path + 1, at, strlen(at));
 	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
@@ -272,7 +282,7 @@ test_scratch(void **state)
 
 	if (sandbox_landlock_abi() < 3) /* truncate */
 		skip();
-	assert_int_equal(sandbox_landlock_open(&place->landlock, NULL), 0);
+	assert_int_equal(open_rules(&place->landlock), 0);
 	ruleset = rules(place, 2);
 	assert_int_equal(under_rules(place, ruleset, try_with_scratch), 0);
 	base_close(&ruleset);
@@ -308,7 +318,7 @@ test_own_directory(void **state)
 
 	if (sandbox_landlock_abi() < 3)
 		skip();
-	assert_int_equal(sandbox_landlock_open(&place->landlock, NULL), 0);
+	assert_int_equal(open_rules(&place->landlock), 0);
 	assert_int_equal(under_rules(place, -1, try_own_directory), 0);
 }
 
@@ -328,7 +338,7 @@ test_rights_of_the_version(void **state)
 
 	if (abi == 0)
 		skip();
-	assert_int_equal(sandbox_landlock_open(&place->landlock, NULL), 0);
+	assert_int_equal(open_rules(&place->landlock), 0);
 	for (size_t i = 0; i < sizeof(VERSIONS) / sizeof(VERSIONS[0]); i++) {
 		if (VERSIONS[i].abi > abi)
 			continue;
@@ -356,7 +366,7 @@ test_failing_step(void **state)
 	assert_int_equal(sandbox_landlock_enter(&sandbox), 0); /* switched off */
 	if (sandbox_landlock_abi() == 0)
 		skip();
-	assert_int_equal(sandbox_landlock_open(&landlock, NULL), 0);
+	assert_int_equal(open_rules(&landlock), 0);
 	assert_true(sandbox_landlock_rules(&landlock, &bad, 1) < 0);
 	pid = fork();
 	if (pid == 0) {
@@ -374,6 +384,20 @@ test_failing_step(void **state)
 	assert_int_equal(landlock.ruleset, -1);
 }
 
+/* "/" that is not the tree: no rules of it are made. */
+static void
+test_another_root(void **state)
+{
+	struct place *place = *state;
+	struct sandbox sandbox = {.landlock = &place->landlock, .writable = "/tmp"};
+
+	if (sandbox_landlock_abi() == 0)
+		skip();
+	assert_int_equal(sandbox_landlock_open(place->job, &place->landlock, NULL), 0);
+	assert_int_equal(sandbox_landlock_enter(&sandbox), -EXDEV);
+	assert_int_equal(sandbox_landlock_open(-1, &place->landlock, NULL), ERROR_SYSTEM);
+}
+
 int
 main(void)
 {
@@ -381,6 +405,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_reading_only),  TEST(test_abstract_sockets),      TEST(test_scratch),
 	    TEST(test_own_directory), TEST(test_rights_of_the_version), TEST(test_failing_step),
+	    TEST(test_another_root),
 	};
 
 	if (sandbox_landlock_abi() == 0)
