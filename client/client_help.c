@@ -14,6 +14,8 @@ static const char OVERVIEW[] =
     "  stint run FILE [-- ARG...]   run a program and print its output as it comes\n"
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
+    "  stint selftest               attack the daemon harmlessly: does the sandbox hold?\n"
+    "  stint doctor                 what this machine has, or lacks, for isolation\n"
     "  stint help [COMMAND]         this, or a command's options\n"
     "  stint --version\n"
     "\n"
@@ -67,6 +69,26 @@ static const char CANCEL[] =
     "\n"
     "Exit status: 0; 125 no such job, or no daemon.\n";
 
+static const char SELFTEST[] =
+    "stint selftest [--socket PATH]\n"
+    "\n"
+    "  Run some fifty small attacks as jobs and say of each whether the sandbox held. Safe on a\n"
+    "  host in production: no load worth mentioning, nothing is left behind.\n"
+    "\n"
+    "Exit status: 0 all passed, 1 one failed, 125 no daemon, or it refused a job.\n";
+
+static const char DOCTOR[] =
+    "stint doctor [--json] [--isolation full|reduced|development] [--socket PATH]\n"
+    "\n"
+    "  Looks at the kernel, at the settings of the host and, when a daemon answers, at the layers\n"
+    "  that it has found to hold: each is ok, missing, a risk or not checked, with what it is "
+    "good\n"
+    "  for and the remedy. Needs no daemon and no root. What is needed depends on the level: the\n"
+    "  daemon's, or --isolation's, else full.\n"
+    "\n"
+    "Exit status: 0 all is there that the level needs (risks are warnings); 1 something is "
+    "missing.\n";
+
 static void
 client_help_limits(FILE *out)
 {
@@ -91,6 +113,10 @@ client_help(FILE *out, const char *command)
 		(void)fputs(STATUS, out);
 	} else if (strcmp(command, "cancel") == 0) {
 		(void)fputs(CANCEL, out);
+	} else if (strcmp(command, "selftest") == 0) {
+		(void)fputs(SELFTEST, out);
+	} else if (strcmp(command, "doctor") == 0) {
+		(void)fputs(DOCTOR, out);
 	} else {
 		return -1;
 	}

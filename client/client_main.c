@@ -9,11 +9,13 @@
  */
 #include "config.h"
 
+#include "client/client_doctor.h"
 #include "client/client_exit.h"
 #include "client/client_help.h"
 #include "client/client_options.h"
 #include "client/client_print.h"
 #include "client/client_run.h"
+#include "client/client_selftest.h"
 #include "client/client_status.h"
 
 #include <stdio.h>
@@ -29,6 +31,8 @@ static const struct command COMMANDS[] = {
     {"run", CLIENT_COMMAND_RUN, client_run},
     {"status", CLIENT_COMMAND_STATUS, client_status},
     {"cancel", CLIENT_COMMAND_CANCEL, client_status_cancel},
+    {"selftest", CLIENT_COMMAND_SELFTEST, client_selftest},
+    {"doctor", CLIENT_COMMAND_DOCTOR, client_doctor},
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 
@@ -80,6 +84,7 @@ main(int argc, char **argv)
 		(void)client_help(stderr, NULL);
 		return CLIENT_EXIT_DAEMON;
 	}
-	client_print_error("unknown command '%s': run, status, cancel or help", name);
+	client_print_error("unknown command '%s': run, status, cancel, selftest, doctor or help",
+			   name);
 	return CLIENT_EXIT_DAEMON;
 }

@@ -1,6 +1,6 @@
 /*
- * Reads the command line of `stint run`, `stint status` and `stint cancel` by one table. Options
- * for limits are not in it: they come from limits.def, so that a new limit has its option at once.
+ * Reads the command line of every command by one table. Options for limits are not in it: they come
+ * from limits.def, so that a new limit has its option at once.
  *
  * Names are exact, no abbreviations: what works today must not become ambiguous tomorrow. Never
  * opens a file. Called by client_main.c only; fails with one line for the user and keeps nothing
@@ -16,6 +16,7 @@ enum option_id {
 	OPTION_SOCKET,
 	OPTION_JSON,
 	OPTION_USAGE,
+	OPTION_ISOLATION,
 	OPTION_EVAL,
 	OPTION_TRACE,
 	OPTION_NO_STDIN,
@@ -40,9 +41,13 @@ struct option {
 };
 
 static const struct option OPTIONS[] = {
-    {"--socket", OPTION_SOCKET, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL,
+    {"--socket", OPTION_SOCKET,
+     CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL | CLIENT_COMMAND_SELFTEST |
+	 CLIENT_COMMAND_DOCTOR,
      "a path"},
-    {"--json", OPTION_JSON, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS, NULL},
+    {"--json", OPTION_JSON, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR,
+     NULL},
+    {"--isolation", OPTION_ISOLATION, CLIENT_COMMAND_DOCTOR, "a level"},
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN, NULL},
     {"--eval", OPTION_EVAL, CLIENT_COMMAND_RUN, NULL},
     {"--trace", OPTION_TRACE, CLIENT_COMMAND_RUN, NULL},
@@ -143,6 +148,9 @@ client_options_apply(struct client_options *options, const struct option *option
 		return 0;
 	case OPTION_USAGE:
 		options->usage = true;
+		return 0;
+	case OPTION_ISOLATION:
+		options->isolation = value;
 		return 0;
 	case OPTION_EVAL:
 		options->eval = true;

@@ -32,12 +32,15 @@ enum client_command {
 	CLIENT_COMMAND_RUN = 1u << 0,
 	CLIENT_COMMAND_STATUS = 1u << 1,
 	CLIENT_COMMAND_CANCEL = 1u << 2,
+	CLIENT_COMMAND_SELFTEST = 1u << 3,
+	CLIENT_COMMAND_DOCTOR = 1u << 4,
 };
 
 struct client_options {
 	const char *socket;
 	bool json, usage, eval, no_stdin;
-	const char *trace; /* opcodes, lines or calls, or NULL */
+	const char *isolation; /* doctor: a level, or NULL */
+	const char *trace;     /* opcodes, lines or calls, or NULL */
 	enum client_source kind;
 	const char *source;
 	const char *stdin_path, *name, *entry, *entry_args, *entry_kwargs;

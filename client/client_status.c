@@ -21,8 +21,7 @@
 
 #define CLIENT_STATUS_NAME_WIDTH 26
 
-/* Send one request; *ret_result is borrowed from the connection's buffer. */
-static int
+int
 client_status_ask(struct client_connection *connection, const char *method, const char *job,
 		  struct client_json *ret_result, struct error *err)
 {

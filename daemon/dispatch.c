@@ -107,7 +107,7 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	    .cpu_clock = worker->cpu_clock,
 	    .pidfd = worker->pidfd,
 	    .kill_fd = worker->leaf.kill,
-	    .zygote_fd = zygote_link_fd(generation_zygote(engine->generation)),
+	    .zygote_fd = engine_zygote_fd(engine, worker),
 	    .cpu_start_ns = worker->cpu_start_ns,
 	    .cpu_limit_ns = limits->cpu_ms * NS_PER_MS,
 	    .wall_limit_ns = limits->wall_ms * NS_PER_MS,
@@ -117,6 +117,20 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	    .page = worker->page,
 	};
 	watchdog_arm(engine->watchdog, worker->slot, &spec);
+}
+
+/*
+ * It is gone between two sends: of its own, or because the job's limits are so small that the
+ * watchdog or the kernel was faster. That is the job's end, not the pool's failure: which, is
+ * decided by what was measured when its death is reported, and it may be tried again then.
+ */
+static int
+dispatch_lost_receiver(struct engine *engine, struct worker *worker)
+{
+	worker->unsent = true;
+	watchdog_kill(worker->leaf.kill, zygote_link_fd(generation_zygote(engine->generation)),
+		      worker->serial); /* in case that only its channel is gone */
+	return 0;
 }
 
 /* Limits, clock, watchdog, then the job. An error is the worker's fault; it is killed then. */
@@ -137,6 +151,8 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 	dispatch_arm(engine, job, worker);
 	code = worker_link_send(worker->channel, &load->terms, load->fds, load->fd_count,
 				job->request.blob, err);
+	if (code == ERROR_CLOSED)
+		return dispatch_lost_receiver(engine, worker);
 	if (code < 0)
 		(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial, &report);
 	return code;
@@ -161,6 +177,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 		pool_move(&engine->pool, worker, WORKER_BUSY);
 		job->worker = worker;
 		worker->job = job;
+		succession_count_job(engine->succession, worker->generation);
 		return true;
 	}
 	log_warning("dispatch", "job %s: worker %llu is broken: %s", job->id,

@@ -17,6 +17,7 @@
 #include "daemon/finish.h"
 #include "daemon/house.h"
 #include "daemon/refill.h"
+#include "daemon/retire.h"
 #include "daemon/stream.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_clock.h"
@@ -61,6 +62,8 @@ engine_on_later(uv_idle_t *idle)
 	finish_tell(engine);
 	if (!engine->closing && !engine->failed)
 		refill_run(engine);
+	if (!engine->closing && !engine->failed)
+		retire_run(engine);
 }
 
 void
@@ -76,22 +79,34 @@ engine_on_refill_alarm(void *context)
 	refill_soon(context);
 }
 
+int
+engine_zygote_fd(const struct engine *engine, const struct worker *worker)
+{
+	const struct generation *generation =
+	    succession_find(engine->succession, worker->generation);
+	const struct zygote_link *zygote = generation ? generation_zygote(generation) : NULL;
+	return zygote ? zygote_link_fd(zygote) : -1;
+}
+
 static void
-engine_on_serving(void *context)
+engine_on_front(void *context, struct generation *generation)
 {
 	struct engine *engine = engine_of(context);
-	engine->pool.uid_count = generation_uid_count(engine->generation);
+	engine->generation = generation;
+	engine->pool.generation = generation_number(generation);
+	engine->pool.uid_count = generation_uid_count(generation);
 	refill_soon(engine);
 }
 
 static void
-engine_on_lost(void *context, const char *why)
+engine_on_lost(void *context, struct generation *generation, const char *why)
 {
 	struct engine *engine = engine_of(context);
-	struct zygote_link *zygote = generation_zygote(engine->generation);
+	struct zygote_link *zygote = generation_zygote(generation);
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		struct worker *worker = engine->pool.slots[i];
-		if (!worker || worker->state == WORKER_DEAD)
+		if (!worker || worker->state == WORKER_DEAD ||
+		    worker->generation != generation_number(generation))
 			continue;
 		/* Some may live on: the zygote need not be dead, only of no use. */
 		watchdog_kill(worker->leaf.kill, zygote ? zygote_link_fd(zygote) : -1,
@@ -101,22 +116,23 @@ engine_on_lost(void *context, const char *why)
 		else
 			pool_move(&engine->pool, worker, WORKER_DEAD);
 	}
-	sweep_forget(engine->sweep);
+	sweep_forget(engine->sweep, generation_root(generation));
 	engine_later(engine);
 }
 
 static void
-engine_on_forked(void *context, const struct message_forked *about, int pidfd)
+engine_on_forked(void *context, struct generation *generation, const struct message_forked *about,
+		 int pidfd)
 {
-	refill_on_forked(engine_of(context), about, pidfd);
+	refill_on_forked(engine_of(context), generation_number(generation), about, pidfd);
 }
 
 static void
-engine_on_exited(void *context, const struct message_exited *about)
+engine_on_exited(void *context, struct generation *generation, const struct message_exited *about)
 {
 	struct engine *engine = engine_of(context);
 	struct worker *worker = pool_find(&engine->pool, about->serial);
-	if (!worker)
+	if (!worker || worker->generation != generation_number(generation))
 		return; /* given up, and now reaped */
 	if (worker->state == WORKER_BUSY)
 		finish_exited(engine, worker, about);
@@ -164,7 +180,7 @@ engine_check_closed(struct engine *engine)
 		}
 	}
 	sweep_free(&engine->sweep);
-	generation_free(&engine->generation);
+	succession_free(&engine->succession);
 	watchdog_free(&engine->watchdog);
 	alarm_close(&engine->refill_alarm);
 	alarm_close(&engine->house_alarm);
@@ -227,13 +243,15 @@ int
 engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	   const struct engine_callbacks *callbacks, struct engine **ret_engine, struct error *err)
 {
-	struct generation_callbacks inner = {engine_on_serving,
+	struct succession_callbacks inner = {engine_on_front,
 					     engine_on_lost,
 					     engine_on_forked,
 					     engine_on_exited,
 					     engine_on_drain,
 					     engine_on_fatal,
 					     NULL};
+	struct recycle_limits limits = {config_number(config, generation_jobs_max),
+					config_number(config, generation_time_max)};
 	struct engine *engine = calloc(1, sizeof(*engine));
 	require(engine);
 	engine->magic = ENGINE_MAGIC;
@@ -255,13 +273,16 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	if (code == 0)
 		code = alarm_new(loop, stream_on_alarm, engine, &engine->stream_alarm, err);
 	if (code == 0)
-		code = generation_new(loop, spawner_fd, &inner, &engine->generation, err);
+		code = succession_new(loop, spawner_fd, &CLOCK_SYSTEM, &limits,
+				      (enum isolation_level)config_number(config, isolation),
+				      &inner, &engine->succession, err);
 	else
 		base_close(&spawner_fd);
 	if (code < 0) {
 		engine_close(&engine);
 		return code;
 	}
+	engine->generation = succession_front(engine->succession);
 	*ret_engine = engine;
 	return 0;
 }

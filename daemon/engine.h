@@ -11,6 +11,7 @@
 
 #include "protocol/config.h"
 #include "protocol/error.h"
+#include "protocol/isolation.h"
 #include "protocol/request.h"
 #include "protocol/run_result.h"
 
@@ -86,6 +87,8 @@ struct engine_info {
 	bool serving;	   /* a zygote is up */
 	bool draining;
 	bool cgroup_v2;
+	enum isolation_level isolation; /* that is insisted on */
+	uint64_t layers;		/* that hold: bits of enum isolation_layer */
 	char python[64];
 	uint64_t hash_seed;
 	char meter_id[32];

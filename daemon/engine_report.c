@@ -79,6 +79,8 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 		if ((root->roles[i] & CGROUP_ROLE_MEMORY) && (root->roles[i] & CGROUP_ROLE_V2))
 			ret_info->cgroup_v2 = true;
 	}
+	ret_info->isolation = (enum isolation_level)config_number(engine->config, isolation);
+	ret_info->layers = generation_layers(engine->generation);
 	memcpy(ret_info->python, about->python, sizeof(ret_info->python));
 	ret_info->hash_seed = about->hash_seed;
 	memcpy(ret_info->meter_id, about->meter_id, sizeof(ret_info->meter_id));

@@ -7,11 +7,11 @@
 
 #include "daemon/alarm.h"
 #include "daemon/engine.h"
-#include "daemon/generation.h"
 #include "daemon/job.h"
 #include "daemon/job_table.h"
 #include "daemon/pool.h"
 #include "daemon/queue.h"
+#include "daemon/succession.h"
 #include "daemon/sweep.h"
 #include "daemon/watchdog.h"
 
@@ -27,7 +27,8 @@ struct engine {
 	const struct config *config; /* borrowed from the caller */
 	struct engine_callbacks callbacks;
 
-	struct generation *generation; /* owned */
+	struct succession *succession; /* owned */
+	struct generation *generation; /* borrowed from it: the one that forks workers */
 	struct watchdog *watchdog;     /* owned */
 	struct sweep *sweep;           /* owned */
 	struct pool pool;
@@ -51,6 +52,8 @@ struct engine {
 void engine_later(struct engine *engine);
 /* A thing that the closing waited for is gone. */
 void engine_check_closed(struct engine *engine);
+/* Link of the zygote that has that worker, or -1: for kills where there is no cgroup.kill. */
+int engine_zygote_fd(const struct engine *engine, const struct worker *worker);
 /* Monotonic. */
 uint64_t engine_now_ns(void);
 /* Fill in what is known of a running job. */

@@ -197,8 +197,7 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	struct worker_rest rest = worker_link_rest(worker->channel);
 	facts->kill = report.reason;
 	facts->spoke = rest.spoke;
-	facts->blob_by_fd = job->request.blob_bytes > BLOB_INLINE_BYTES_MAX;
-	facts->unread = rest.unread && !facts->blob_by_fd;
+	facts->unread = rest.unread || finish->worker->unsent;
 	facts->cpu_limit_us = limits->cpu_ms * 1000;
 	facts->wall_limit_us = limits->wall_ms * 1000;
 	facts->cpu_used_us = report.cpu_used_ns / NS_PER_US;

@@ -1,14 +1,15 @@
 /*
- * The life of generations: ask the spawner, take what it sends, wait for the zygote, notice its
- * end, ask for the next. Never kills anything itself: it asks the spawner to end a generation whose
- * zygote broke the rules, and waits until that is done, so that two generations never overlap.
- * Called by the engine; calls back on every change. What the spawner does against the order ends
- * stintd; what the zygote does against it ends only its generation.
+ * The life of one generation: ask the spawner for it, take what it sends, wait for the zygote,
+ * notice its end. Never kills anything itself: it asks the spawner to end a generation that broke
+ * the rules or is not needed any more, and waits until that is done. When and why one is started or
+ * retired is succession.c's, which calls all of this and is called back on every change. What the
+ * spawner does against the order ends stintd; what the zygote does against it ends only its
+ * generation.
  */
 #include "daemon/generation.h"
 
 #include "daemon/alarm.h"
-#include "daemon/backoff.h"
+#include "daemon/layers.h"
 #include "daemon/spawner_link.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
@@ -26,29 +27,33 @@
 struct generation {
 	enum generation_state state;
 	uint64_t number;
-	unsigned failures; /* in a row */
-	bool end_asked;
-	struct spawner_link *spawner; /* owned */
+	bool end_asked, proved, orderly;
+	struct spawner_link *spawner; /* borrowed from the succession */
 	struct zygote_link *zygote;   /* owned, or NULL */
 	struct alarm *alarm;          /* owned: what it means depends on the state */
 	struct leaf_root root;
 	uint32_t uid_count;
 	struct message_zygote about;
+	enum isolation_level isolation;
+	uint64_t layers_outside,
+	    layers;      /* what the spawner says; what holds of the last that served */
+	bool *served;    /* borrowed: some generation has */
 	uv_loop_t *loop; /* borrowed from the caller */
 	struct generation_callbacks callbacks;
 };
 
 static const char *const GENERATION_STATE_NAMES[GENERATION_STATE_COUNT] = {
-    [GENERATION_NONE] = "none",       [GENERATION_STARTING] = "starting",
-    [GENERATION_WARMING] = "warming", [GENERATION_SERVING] = "serving",
-    [GENERATION_LOST] = "lost",
+    [GENERATION_NONE] = "none",         [GENERATION_STARTING] = "starting",
+    [GENERATION_WARMING] = "warming",   [GENERATION_SERVING] = "serving",
+    [GENERATION_RETIRING] = "retiring", [GENERATION_LOST] = "lost",
 };
 
 static const unsigned GENERATION_MOVES[GENERATION_STATE_COUNT] = {
     [GENERATION_NONE] = 1u << GENERATION_STARTING,
     [GENERATION_STARTING] = 1u << GENERATION_WARMING | 1u << GENERATION_NONE,
     [GENERATION_WARMING] = 1u << GENERATION_SERVING | 1u << GENERATION_LOST,
-    [GENERATION_SERVING] = 1u << GENERATION_LOST,
+    [GENERATION_SERVING] = 1u << GENERATION_RETIRING | 1u << GENERATION_LOST,
+    [GENERATION_RETIRING] = 1u << GENERATION_LOST,
     [GENERATION_LOST] = 1u << GENERATION_NONE,
 };
 
@@ -68,12 +73,12 @@ generation_fatal(struct generation *generation, const struct error *err)
 	generation->callbacks.fatal(generation->callbacks.context, err);
 }
 
-static void
-generation_start(struct generation *generation)
+void
+generation_start(struct generation *generation, uint64_t number)
 {
 	struct error err = ERROR_INIT;
-	generation->number++;
-	generation->end_asked = false;
+	generation->number = number;
+	generation->end_asked = generation->proved = generation->orderly = false;
 	generation_move(generation, GENERATION_STARTING);
 	if (spawner_link_start_generation(generation->spawner, generation->number, &err) < 0) {
 		generation_fatal(generation, &err);
@@ -82,15 +87,15 @@ generation_start(struct generation *generation)
 	alarm_set(generation->alarm, GENERATION_START_MAX_MS);
 }
 
-/* It is over: drop what is left of it and wait for the next start. */
+/* It is over: drop what is left of it. */
 static void
 generation_finish(struct generation *generation)
 {
 	zygote_link_close(&generation->zygote);
 	leaf_root_deinit(&generation->root);
+	alarm_stop(generation->alarm);
 	generation_move(generation, GENERATION_NONE);
-	generation->failures++;
-	alarm_set(generation->alarm, backoff_delay_ms(generation->failures));
+	generation->callbacks.over(generation->callbacks.context, generation);
 }
 
 static void
@@ -111,15 +116,36 @@ generation_lose(struct generation *generation, const char *why)
 	generation_move(generation, GENERATION_LOST);
 	log_error("generation", "generation %llu is lost: %s",
 		  (unsigned long long)generation->number, why);
-	generation->callbacks.lost(generation->callbacks.context, why);
+	generation->callbacks.lost(generation->callbacks.context, generation, why);
+}
+
+bool
+generation_is_live(const struct generation *generation)
+{
+	return generation->state == GENERATION_SERVING || generation->state == GENERATION_RETIRING;
 }
 
 void
 generation_abandon(struct generation *generation, const char *why)
 {
-	if (generation->state != GENERATION_WARMING && generation->state != GENERATION_SERVING)
+	if (generation->state != GENERATION_WARMING && !generation_is_live(generation))
 		return;
 	generation_lose(generation, why);
+	generation_ask_end(generation);
+}
+
+void
+generation_retire(struct generation *generation)
+{
+	generation->orderly = true;
+	generation_move(generation, GENERATION_RETIRING);
+}
+
+void
+generation_dismiss(struct generation *generation)
+{
+	require(generation->state == GENERATION_RETIRING);
+	generation_move(generation, GENERATION_LOST);
 	generation_ask_end(generation);
 }
 
@@ -129,9 +155,6 @@ generation_on_alarm(void *context)
 	struct generation *generation = context;
 	struct error err = ERROR_INIT;
 	switch (generation->state) {
-	case GENERATION_NONE:
-		generation_start(generation);
-		break;
 	case GENERATION_STARTING:
 		(void)error_set(&err, ERROR_CLOSED, "the spawner does not answer");
 		generation_fatal(generation, &err);
@@ -147,7 +170,9 @@ generation_on_alarm(void *context)
 		(void)error_set(&err, ERROR_CLOSED, "the spawner does not end a generation");
 		generation_fatal(generation, &err);
 		break;
+	case GENERATION_NONE:
 	case GENERATION_SERVING:
+	case GENERATION_RETIRING:
 	case GENERATION_STATE_COUNT:
 		require(!"an alarm in a state that has none");
 	}
@@ -166,25 +191,36 @@ generation_on_zygote_ready(void *context, const struct message_zygote *about)
 		generation_fatal(generation, &err);
 		return;
 	}
+	uint64_t layers = isolation_join(generation->layers_outside, about->layers);
+	if (layers_check(generation->isolation, layers, &err) < 0) {
+		/* At the start nothing would change by trying again; later something has. */
+		if (*generation->served)
+			generation_abandon(generation, err.text);
+		else
+			generation_fatal(generation, &err);
+		return;
+	}
 	alarm_stop(generation->alarm);
 	generation->about = *about;
+	generation->layers = layers;
+	*generation->served = true;
 	generation_move(generation, GENERATION_SERVING);
 	log_info("generation", "generation %llu serves", (unsigned long long)generation->number);
-	generation->callbacks.serving(generation->callbacks.context);
+	generation->callbacks.serving(generation->callbacks.context, generation);
 }
 
 static void
 generation_on_forked(void *context, const struct message_forked *about, int pidfd)
 {
 	struct generation *generation = context;
-	generation->callbacks.forked(generation->callbacks.context, about, pidfd);
+	generation->callbacks.forked(generation->callbacks.context, generation, about, pidfd);
 }
 
 static void
 generation_on_exited(void *context, const struct message_exited *about)
 {
 	struct generation *generation = context;
-	generation->callbacks.exited(generation->callbacks.context, about);
+	generation->callbacks.exited(generation->callbacks.context, generation, about);
 }
 
 static void
@@ -214,6 +250,7 @@ generation_take(struct generation *generation, const struct message_generation *
 	root->dir_count = about->dir_count;
 	root->gid = about->uid_base;
 	generation->uid_count = about->uid_count;
+	generation->layers_outside = about->layers;
 	uint32_t missing = CGROUP_ROLES_ALL & ~leaf_root_roles(root);
 	if (missing)
 		log_warning("generation", "no cgroup hierarchy for:%s%s%s%s",
@@ -223,17 +260,11 @@ generation_take(struct generation *generation, const struct message_generation *
 			    missing & CGROUP_ROLE_KILL ? " kill" : "");
 }
 
-static void
-generation_on_started(void *context, const struct message_generation *about, int *fds)
+void
+generation_started(struct generation *generation, const struct message_generation *about, int *fds)
 {
-	struct generation *generation = context;
 	struct error err = ERROR_INIT;
-	if (generation->state != GENERATION_STARTING || about->number != generation->number) {
-		(void)error_set(&err, ERROR_INVALID, "the spawner started generation %llu unasked",
-				(unsigned long long)about->number);
-		generation_fatal(generation, &err);
-		return;
-	}
+	require(generation->state == GENERATION_STARTING && about->number == generation->number);
 	if (about->error != 0) {
 		log_error("generation", "the spawner could not start generation %llu: %s",
 			  (unsigned long long)about->number, strerror(about->error));
@@ -254,67 +285,46 @@ generation_on_started(void *context, const struct message_generation *about, int
 }
 
 static void
-generation_on_ended(void *context, const struct message_generation *about)
+generation_log_end(const struct generation *generation, int status)
 {
-	struct generation *generation = context;
-	struct error err = ERROR_INIT;
-	if (about->number != generation->number || generation->state == GENERATION_NONE) {
-		(void)error_set(&err, ERROR_INVALID, "the spawner ended generation %llu, not %llu",
-				(unsigned long long)about->number,
-				(unsigned long long)generation->number);
-		generation_fatal(generation, &err);
-		return;
-	}
-	int status = about->wait_status;
+	enum log_level level = generation->orderly ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR;
 	if (WIFSIGNALED(status))
-		log_error("generation", "the zygote of generation %llu died by signal %d",
-			  (unsigned long long)about->number, WTERMSIG(status));
+		base_log(level, "generation", "the zygote of generation %llu died by signal %d",
+			 (unsigned long long)generation->number, WTERMSIG(status));
 	else
-		log_error("generation", "the zygote of generation %llu ended with code %d",
-			  (unsigned long long)about->number, WEXITSTATUS(status));
-	if (generation->state == GENERATION_WARMING || generation->state == GENERATION_SERVING)
+		base_log(level, "generation", "the zygote of generation %llu ended with code %d",
+			 (unsigned long long)generation->number, WEXITSTATUS(status));
+}
+
+void
+generation_ended(struct generation *generation, const struct message_generation *about)
+{
+	require(generation->state != GENERATION_NONE && about->number == generation->number);
+	generation_log_end(generation, about->wait_status);
+	if (generation->state == GENERATION_WARMING || generation_is_live(generation))
 		generation_lose(generation, "its zygote ended");
 	generation_finish(generation);
 }
 
-static void
-generation_on_drain(void *context)
-{
-	struct generation *generation = context;
-	generation->callbacks.drain(generation->callbacks.context);
-}
-
-static void
-generation_on_spawner_closed(void *context, const struct error *err)
-{
-	struct generation *generation = context;
-	struct error wrapped = *err;
-	(void)error_wrap(&wrapped, "spawner link");
-	generation_fatal(generation, &wrapped);
-}
-
 int
-generation_new(uv_loop_t *loop, int spawner_fd, const struct generation_callbacks *callbacks,
+generation_new(uv_loop_t *loop, struct spawner_link *spawner, enum isolation_level isolation,
+	       bool *served, const struct generation_callbacks *callbacks,
 	       struct generation **ret_generation, struct error *err)
 {
-	struct spawner_link_callbacks inner = {generation_on_started, generation_on_ended,
-					       generation_on_drain, generation_on_spawner_closed,
-					       NULL};
 	struct generation *generation = calloc(1, sizeof(*generation));
 	require(generation);
 	generation->loop = loop;
+	generation->isolation = isolation;
+	generation->served = served;
+	generation->spawner = spawner;
 	generation->callbacks = *callbacks;
 	leaf_root_init(&generation->root);
-	inner.context = generation;
-	int code = spawner_link_new(loop, spawner_fd, &inner, &generation->spawner, err);
-	if (code == 0)
-		code = alarm_new(loop, generation_on_alarm, generation, &generation->alarm, err);
+	int code = alarm_new(loop, generation_on_alarm, generation, &generation->alarm, err);
 	if (code < 0) {
 		generation_free(&generation);
 		return code;
 	}
 	*ret_generation = generation;
-	alarm_set(generation->alarm, 0);
 	return 0;
 }
 
@@ -326,7 +336,6 @@ generation_free(struct generation **generation)
 		return;
 	*generation = NULL;
 	zygote_link_close(&gone->zygote);
-	spawner_link_close(&gone->spawner);
 	alarm_close(&gone->alarm);
 	leaf_root_deinit(&gone->root);
 	free(gone);
@@ -368,14 +377,26 @@ generation_about(const struct generation *generation)
 	return &generation->about;
 }
 
+uint64_t
+generation_layers(const struct generation *generation)
+{
+	return generation->layers;
+}
+
 void
 generation_prove(struct generation *generation)
 {
-	generation->failures = 0;
+	generation->proved = true;
 }
 
-int
-generation_announce(struct generation *generation, struct error *err)
+bool
+generation_is_proved(const struct generation *generation)
 {
-	return spawner_link_daemon_ready(generation->spawner, err);
+	return generation->proved;
+}
+
+bool
+generation_is_orderly(const struct generation *generation)
+{
+	return generation->orderly;
 }

@@ -32,8 +32,7 @@ house_check_starting(struct engine *engine, struct worker *worker, uint64_t now_
 	log_error("pool", "worker %llu does not get ready: %s", (unsigned long long)worker->serial,
 		  worker_setup_text(worker, setup, sizeof(setup)));
 	worker->killed_ns = now_ns;
-	watchdog_kill(worker->leaf.kill, zygote_link_fd(generation_zygote(engine->generation)),
-		      worker->serial);
+	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
 	return false;
 }
 
@@ -50,18 +49,23 @@ house_on_alarm(void *context)
 {
 	struct engine *engine = context;
 	uint64_t now_ns = engine_now_ns();
-	bool stuck = false;
-	if (engine->closing || generation_state(engine->generation) != GENERATION_SERVING)
+	const struct worker *stuck = NULL;
+	if (engine->closing)
 		return;
 	LIST_FOREACH (&engine->pool.workers[WORKER_STARTING], link) {
-		stuck |= house_check_starting(engine, list_item(link, struct worker, link), now_ns);
+		struct worker *worker = list_item(link, struct worker, link);
+		if (house_check_starting(engine, worker, now_ns))
+			stuck = worker;
 	}
 	LIST_FOREACH (&engine->pool.workers[WORKER_BUSY], link) {
-		stuck |= house_check_busy(engine, list_item(link, struct worker, link), now_ns);
+		const struct worker *worker = list_item(link, struct worker, link);
+		if (house_check_busy(engine, worker, now_ns))
+			stuck = worker;
 	}
-	if (stuck)
-		generation_abandon(engine->generation, "a killed worker is not reaped");
-	else if (pool_count(&engine->pool, WORKER_STARTING) +
-		 pool_count(&engine->pool, WORKER_BUSY))
+	struct generation *lost =
+	    stuck ? succession_find(engine->succession, stuck->generation) : NULL;
+	if (lost)
+		generation_abandon(lost, "a killed worker is not reaped");
+	if (pool_count(&engine->pool, WORKER_STARTING) + pool_count(&engine->pool, WORKER_BUSY))
 		house_wake(engine);
 }

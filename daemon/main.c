@@ -7,13 +7,15 @@
  * never regain (confine.c), sets its descriptor limit and hands over to daemon.c.
  *
  * It never runs as root, never forks and never opens a path that a client names. A fault at start
- * is one line on standard error and exit code 1, a wrong command line exit code 2.
+ * is one line on standard error and exit code 1, a wrong command line exit code 2; 78 says that
+ * this machine or installation lacks something, so that the spawner need not try again.
  */
 #include "daemon/confine.h"
 #include "daemon/daemon.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "protocol/config.h"
+#include "protocol/isolation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -209,5 +211,7 @@ main(int argc, char **argv)
 	if (rc != 0)
 		log_error("daemon", "%s", err.text);
 	config_deinit(&arguments.config);
+	if (rc == ERROR_UNSUPPORTED)
+		return ISOLATION_EXIT_REFUSED;
 	return rc == 0 ? EXIT_SUCCESS : EXIT_FATAL;
 }

@@ -31,12 +31,6 @@ static const struct feature FEATURES[] = {
     {"judge", false},  {"files", false}, {"tenants", false},
 };
 
-static const char *const LAYERS[] = {
-    "user_namespace", "pid_namespace",   "mount_namespace", "net_namespace",
-    "ipc_namespace",  "uts_namespace",   "read_only_root",  "own_uid",
-    "no_new_privs",   "no_capabilities", "rlimits",         "seccomp",
-};
-
 static bool
 has_parameters(const struct rpc_call *call, struct rpc_error *fault)
 {
@@ -83,16 +77,32 @@ put_settings(struct json_members *info, const struct config *config)
 }
 
 static void
-put_layers(struct json_members *info, const struct engine_info *engine)
+put_layers(struct json_members *info, const char *name, const char *first, uint64_t layers)
 {
-	json_members_name(info, "isolation");
-	text_buffer_put_text(info->text, engine->cgroup_v2 ? "[\"cgroup_v2\"" : "[\"cgroup_v1\"");
-	for (size_t i = 0; i < sizeof(LAYERS) / sizeof(LAYERS[0]); i++) {
-		text_buffer_put_text(info->text, ",\"");
-		text_buffer_put_text(info->text, LAYERS[i]);
+	const char *between = first[0] != '\0' ? "," : "";
+	json_members_name(info, name);
+	text_buffer_put_text(info->text, "[");
+	text_buffer_put_text(info->text, first);
+	for (unsigned i = 0; i < ISOLATION_LAYER_COUNT; i++) {
+		if (!(layers & UINT64_C(1) << i))
+			continue;
+		text_buffer_put_text(info->text, between);
 		text_buffer_put_text(info->text, "\"");
+		text_buffer_put_text(info->text, ISOLATION_LAYERS[i].name);
+		text_buffer_put_text(info->text, "\"");
+		between = ",";
 	}
 	text_buffer_put_text(info->text, "]");
+}
+
+/* What the running generation was found to have; nothing before there is one. */
+static void
+put_isolation(struct json_members *info, const struct engine_info *engine)
+{
+	put_layers(info, "isolation", engine->cgroup_v2 ? "\"cgroup_v2\"" : "\"cgroup_v1\"",
+		   engine->layers);
+	json_members_text(info, "isolation_level", isolation_level_name(engine->isolation));
+	put_layers(info, "isolation_missing", "", ISOLATION_ALL & ~engine->layers);
 }
 
 enum rpc_outcome
@@ -121,7 +131,7 @@ method_daemon_info(struct rpc *rpc, struct inwork_client *client, struct rpc_cal
 	json_members_end(&runtimes);
 	put_limits(&info, rpc->config);
 	put_settings(&info, rpc->config);
-	put_layers(&info, &engine);
+	put_isolation(&info, &engine);
 	json_members_u64(&info, "hash_seed", engine.hash_seed);
 	json_members_text(&info, "meter_id", engine.meter_id);
 	json_members_end(&info);

@@ -79,17 +79,43 @@ pool_count(const struct pool *pool, enum worker_state state)
 	return pool->workers[state].count;
 }
 
+size_t
+pool_fresh(const struct pool *pool, enum worker_state state)
+{
+	size_t count = 0;
+	LIST_FOREACH (&pool->workers[state], link) {
+		count +=
+		    list_item(link, struct worker, link)->generation == pool->generation ? 1 : 0;
+	}
+	return count;
+}
+
+static size_t
+pool_used(const struct pool *pool)
+{
+	size_t used = 0;
+	for (size_t i = 0; i < WORKER_STATE_COUNT; i++)
+		used += pool->workers[i].count;
+	return used;
+}
+
+bool
+pool_is_full(const struct pool *pool)
+{
+	return pool_used(pool) >= WORKERS_MAX;
+}
+
 unsigned
 pool_wanted(const struct pool *pool, uint64_t now_ns)
 {
-	size_t coming = pool_count(pool, WORKER_READY) + pool_count(pool, WORKER_STARTING);
-	size_t used = coming + pool_count(pool, WORKER_BUSY) + pool_count(pool, WORKER_DEAD);
+	size_t coming = pool_fresh(pool, WORKER_READY) + pool_fresh(pool, WORKER_STARTING);
+	size_t used = pool_used(pool);
 	if (now_ns < pool->not_before_ns || coming >= pool->target || used >= WORKERS_MAX)
 		return 0;
 	size_t wanted = pool->target - coming, room = WORKERS_MAX - used;
 	/* After a failure one start is a trial for all. */
 	if (pool->failures > 0)
-		return pool_count(pool, WORKER_STARTING) == 0 ? 1 : 0;
+		return pool_fresh(pool, WORKER_STARTING) == 0 ? 1 : 0;
 	return (unsigned)(wanted < room ? wanted : room);
 }
 

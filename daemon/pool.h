@@ -1,5 +1,5 @@
 /*
- * The workers of the running generation: one list per state, how many are wanted, and the start of
+ * The workers of the live generations: one list per state, how many are wanted, and the start of
  * new ones.
  */
 #ifndef STINT_DAEMON_POOL_H
@@ -21,6 +21,7 @@ struct pool {
 	struct list workers[WORKER_STATE_COUNT];
 	struct worker *slots[WORKERS_MAX]; /* borrowed: who has which watchdog slot */
 	uint64_t last_serial;
+	uint64_t generation; /* that new workers are of */
 	uint32_t last_uid, uid_count;
 	unsigned target;        /* workers to keep ready */
 	unsigned failures;      /* starts in a row that failed */
@@ -37,6 +38,11 @@ struct worker *pool_find(const struct pool *pool, uint64_t serial);
 /* First ready worker, or NULL. */
 struct worker *pool_ready(const struct pool *pool);
 size_t pool_count(const struct pool *pool, enum worker_state state);
+
+/* Those of the generation that new workers are of. */
+size_t pool_fresh(const struct pool *pool, enum worker_state state);
+/* No worker can be started before one is gone. */
+bool pool_is_full(const struct pool *pool);
 
 /* Workers that should be started now; 0 during a back-off. */
 unsigned pool_wanted(const struct pool *pool, uint64_t now_ns);

@@ -44,9 +44,10 @@ refill_wait(struct engine *engine, uint64_t now_ns)
 }
 
 static void
-refill_note_failure(struct engine *engine)
+refill_note_failure(struct engine *engine, uint64_t generation)
 {
 	uint64_t now_ns = engine_now_ns();
+	succession_doubt(engine->succession, generation);
 	pool_note_failure(&engine->pool, now_ns);
 	refill_wait(engine, now_ns);
 }
@@ -55,18 +56,17 @@ refill_note_failure(struct engine *engine)
 static void
 refill_bury(struct engine *engine)
 {
-	const struct leaf_root *root = generation_root(engine->generation);
 	LIST_FOREACH_SAFE (&engine->pool.workers[WORKER_DEAD], link, next) {
 		struct worker *worker = list_item(link, struct worker, link);
 		if (worker->job)
 			continue; /* its result is being read */
 		uint64_t serial = worker->serial;
 		uint32_t made = worker->leaf.made;
-		bool ours = worker->generation == generation_number(engine->generation) &&
-			    generation_state(engine->generation) == GENERATION_SERVING;
+		struct generation *generation =
+		    succession_find(engine->succession, worker->generation);
 		pool_drop(&engine->pool, worker);
-		if (ours)
-			sweep_remove(engine->sweep, root, serial, made);
+		if (generation)
+			sweep_remove(engine->sweep, generation_root(generation), serial, made);
 	}
 }
 
@@ -82,7 +82,7 @@ refill_start_one(struct engine *engine)
 		return true;
 	log_error("pool", "worker %llu cannot be started: %s",
 		  (unsigned long long)engine->pool.last_serial, err.text);
-	refill_note_failure(engine);
+	refill_note_failure(engine, generation_number(engine->generation));
 	return false;
 }
 
@@ -115,10 +115,9 @@ void
 refill_give_up(struct engine *engine, struct worker *worker)
 {
 	require(!worker->job);
-	struct zygote_link *zygote = generation_zygote(engine->generation);
-	watchdog_kill(worker->leaf.kill, zygote ? zygote_link_fd(zygote) : -1, worker->serial);
+	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
-	refill_note_failure(engine);
+	refill_note_failure(engine, worker->generation);
 	engine_later(engine);
 }
 
@@ -131,12 +130,12 @@ refill_check_ready(struct engine *engine, struct worker *worker)
 		return;
 	pool_move(&engine->pool, worker, WORKER_READY);
 	pool_note_success(&engine->pool);
-	generation_prove(engine->generation);
+	succession_prove(engine->succession, worker->generation);
 	refill_soon(engine);
 	if (engine->announced)
 		return;
 	engine->announced = true;
-	if (generation_announce(engine->generation, &err) < 0) {
+	if (succession_announce(engine->succession, &err) < 0) {
 		engine->failed = true;
 		engine->callbacks.fatal(engine->callbacks.context, &err);
 		return;
@@ -145,10 +144,12 @@ refill_check_ready(struct engine *engine, struct worker *worker)
 }
 
 void
-refill_on_forked(struct engine *engine, const struct message_forked *about, int pidfd)
+refill_on_forked(struct engine *engine, uint64_t generation, const struct message_forked *about,
+		 int pidfd)
 {
 	struct worker *worker = pool_find(&engine->pool, about->serial);
-	if (!worker || worker->state != WORKER_STARTING || worker->pidfd >= 0) {
+	if (!worker || worker->generation != generation || worker->state != WORKER_STARTING ||
+	    worker->pidfd >= 0) {
 		base_close(&pidfd); /* given up meanwhile */
 		return;
 	}
@@ -193,6 +194,6 @@ refill_on_exited(struct engine *engine, struct worker *worker, const struct mess
 		  (unsigned long long)worker->serial, pool_state_name(worker->state), how,
 		  worker_setup_text(worker, setup, sizeof(setup)));
 	pool_move(&engine->pool, worker, WORKER_DEAD);
-	refill_note_failure(engine);
+	refill_note_failure(engine, worker->generation);
 	engine_later(engine);
 }

@@ -23,7 +23,8 @@ void refill_soon(struct engine *engine);
 /* Kill a worker that has no job and is of no use. */
 void refill_give_up(struct engine *engine, struct worker *worker);
 /* The zygote's and the worker's own news of a start. */
-void refill_on_forked(struct engine *engine, const struct message_forked *about, int pidfd);
+void refill_on_forked(struct engine *engine, uint64_t generation,
+		      const struct message_forked *about, int pidfd);
 void refill_on_hello(void *engine, uint64_t serial, int code, pid_t pid, const struct error *err);
 /* A worker that had no job has died. */
 void refill_on_exited(struct engine *engine, struct worker *worker,

@@ -18,23 +18,23 @@
 
 struct sweep_leaf {
 	struct link link;
+	const struct leaf_root *root; /* borrowed from its generation */
 	uint64_t serial;
 	uint32_t made;
 	unsigned tries;
 };
 
 struct sweep {
-	struct alarm *alarm;          /* owned */
-	const struct leaf_root *root; /* borrowed from the generation */
-	struct list leaves;           /* owned */
+	struct alarm *alarm; /* owned */
+	struct list leaves;  /* owned */
 };
 
 /* One more try; true when the leaf needs no further one. */
 static bool
-sweep_try(struct sweep *sweep, struct sweep_leaf *leaf)
+sweep_try(struct sweep_leaf *leaf)
 {
 	struct error err = ERROR_INIT;
-	int code = leaf_remove(sweep->root, leaf->serial, &leaf->made, &err);
+	int code = leaf_remove(leaf->root, leaf->serial, &leaf->made, &err);
 	if (code == 0)
 		return true;
 	if (code == ERROR_BUSY && ++leaf->tries < SWEEP_TRIES_MAX)
@@ -56,7 +56,7 @@ sweep_on_alarm(void *context)
 	struct sweep *sweep = context;
 	LIST_FOREACH_SAFE (&sweep->leaves, link, next) {
 		struct sweep_leaf *leaf = list_item(link, struct sweep_leaf, link);
-		if (sweep_try(sweep, leaf))
+		if (sweep_try(leaf))
 			sweep_drop(leaf);
 	}
 	if (sweep->leaves.count > 0)
@@ -85,7 +85,7 @@ sweep_free(struct sweep **sweep)
 	if (!gone)
 		return;
 	*sweep = NULL;
-	sweep_forget(gone);
+	sweep_forget(gone, NULL);
 	alarm_close(&gone->alarm);
 	free(gone);
 }
@@ -93,15 +93,14 @@ sweep_free(struct sweep **sweep)
 void
 sweep_remove(struct sweep *sweep, const struct leaf_root *root, uint64_t serial, uint32_t made)
 {
-	require(sweep->leaves.count == 0 || sweep->root == root);
 	if (made == 0)
 		return;
-	sweep->root = root;
 	struct sweep_leaf *leaf = calloc(1, sizeof(*leaf));
 	require(leaf);
+	leaf->root = root;
 	leaf->serial = serial;
 	leaf->made = made;
-	if (sweep_try(sweep, leaf)) {
+	if (sweep_try(leaf)) {
 		free(leaf);
 		return;
 	}
@@ -111,13 +110,15 @@ sweep_remove(struct sweep *sweep, const struct leaf_root *root, uint64_t serial,
 }
 
 void
-sweep_forget(struct sweep *sweep)
+sweep_forget(struct sweep *sweep, const struct leaf_root *root)
 {
 	LIST_FOREACH_SAFE (&sweep->leaves, link, next) {
-		sweep_drop(list_item(link, struct sweep_leaf, link));
+		struct sweep_leaf *leaf = list_item(link, struct sweep_leaf, link);
+		if (!root || leaf->root == root)
+			sweep_drop(leaf);
 	}
-	sweep->root = NULL;
-	alarm_stop(sweep->alarm);
+	if (sweep->leaves.count == 0)
+		alarm_stop(sweep->alarm);
 }
 
 size_t

@@ -17,8 +17,8 @@ void sweep_free(struct sweep **sweep);
 /* Remove the leaf of `serial` now, or keep trying. root is borrowed until sweep_forget. */
 void sweep_remove(struct sweep *sweep, const struct leaf_root *root, uint64_t serial,
 		  uint32_t made);
-/* The root goes away, and with it all its leaves: the spawner removes them. */
-void sweep_forget(struct sweep *sweep);
+/* The root goes away, and with it all its leaves: the spawner removes them. NULL: all roots. */
+void sweep_forget(struct sweep *sweep, const struct leaf_root *root);
 size_t sweep_count(const struct sweep *sweep);
 
 #endif

@@ -4,8 +4,8 @@
  * says of itself. A limit is only ever blamed when the measured use reached it. No I/O, no clock,
  * no text for the client (explain.c). Called by finish.c. Cannot fail.
  *
- * internal_error must be out of a tenant's reach. The page and the exit code are not: they count as
- * proof of a failed set-up only where the kernel cannot be asked (a job sent by descriptor).
+ * internal_error must be out of a tenant's reach. The page and the exit code are not: what proves a
+ * failed set-up is the kernel's word that the worker died with the job unread.
  */
 #include "daemon/verdict.h"
 
@@ -21,7 +21,6 @@
 static struct verdict
 verdict_defect(const struct verdict_facts *facts)
 {
-	bool setup_exit = facts->exit_code == WORKER_EXIT_SETUP && facts->phase < PHASE_RUNNING;
 	bool killed = facts->kill != WATCHDOG_NONE || facts->oom_kills > 0;
 	if (facts->lost)
 		return VERDICT(INTERNAL_ERROR, "lost");
@@ -29,8 +28,6 @@ verdict_defect(const struct verdict_facts *facts)
 		return VERDICT(INTERNAL_ERROR, "unreadable");
 	if (facts->unread && !killed && !facts->cancelled)
 		return VERDICT(INTERNAL_ERROR, "unread");
-	if (facts->blob_by_fd && setup_exit && !killed && !facts->cancelled)
-		return VERDICT(INTERNAL_ERROR, "setup");
 	return VERDICT_OPEN;
 }
 

@@ -24,7 +24,6 @@ struct verdict_facts {
 	bool lost;                          /* its generation ended under it */
 	bool failed;                        /* a system failure of ours while the result was read */
 	bool unread;                        /* died before it took the job off its channel */
-	bool blob_by_fd;                    /* the job went in a memfd: `unread` cannot be known */
 	bool cancelled;                     /* somebody wanted that */
 	enum watchdog_reason kill;          /* why we killed it, if we did */
 	uint64_t cpu_used_us, cpu_limit_us; /* by the job alone */

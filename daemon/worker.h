@@ -43,6 +43,7 @@ struct worker {
 	clockid_t cpu_clock;        /* -1 until the hello */
 	struct job *job;            /* BUSY: borrowed from the job lists */
 	uint64_t cpu_start_ns;      /* BUSY: reading of cpu_clock when the job was handed over */
+	bool unsent;                /* BUSY: it was gone before all of the job was sent */
 };
 
 /*

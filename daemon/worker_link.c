@@ -146,9 +146,12 @@ int
 worker_link_send(int fd, const struct worker_terms *terms, const int *fds, size_t fd_count,
 		 const void *blob, struct error *err)
 {
+	static const uint8_t start = WORKER_START_BYTE;
+	bool by_fd = terms->flags & TERMS_BLOB_FD;
 	int code = base_send_fds(fd, terms, sizeof(*terms), fds, fd_count, MSG_DONTWAIT, err);
-	if (code == 0 && !(terms->flags & TERMS_BLOB_FD))
-		code = base_send_fds(fd, blob, terms->blob_bytes, NULL, 0, MSG_DONTWAIT, err);
+	if (code == 0)
+		code = base_send_fds(fd, by_fd ? &start : blob, by_fd ? 1 : terms->blob_bytes, NULL,
+				     0, MSG_DONTWAIT, err);
 	return code < 0 ? error_wrap(err, "hand a job to a worker") : 0;
 }
 

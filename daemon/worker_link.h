@@ -29,8 +29,9 @@ int worker_link_watch(uv_loop_t *loop, int fd, uint64_t serial,
 void worker_link_unwatch(struct worker_watch **watch);
 
 /*
- * Limits record with its descriptors (borrowed), then, unless the blob is among them, the blob. An
- * error means that the worker has not got the whole job and will not run it.
+ * Limits record with its descriptors (borrowed), then the blob or, when it is among them, the byte
+ * that starts the job. An error means that the worker has not got the whole job and will not run
+ * it.
  */
 int worker_link_send(int fd, const struct worker_terms *terms, const int *fds, size_t fd_count,
 		     const void *blob, struct error *err);
@@ -38,8 +39,7 @@ int worker_link_send(int fd, const struct worker_terms *terms, const int *fds, s
 /* What the dead worker left behind in its channel. */
 struct worker_rest {
 	bool spoke;  /* it sent something after the hello */
-	bool unread; /* it died before it took all we sent: with an inline blob it never ran the job
-		      */
+	bool unread; /* it died before it took all we sent: it never ran a byte of the job */
 };
 struct worker_rest worker_link_rest(int fd);
 

@@ -8,6 +8,7 @@
 #include "protocol/config_parse.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
+#include "protocol/isolation.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -153,6 +154,8 @@ config_rule(enum setting_type type)
 		return "error, warning, info or debug";
 	case SETTING_NAMES:
 		return "a list of names separated by blanks";
+	case SETTING_ISOLATION:
+		return "full, reduced or development";
 	default:
 		return "a whole number";
 	}
@@ -191,16 +194,28 @@ config_parse_number(const struct config_key *key, const char *text, size_t lengt
 	return 0;
 }
 
+/* Words of a type of words, by number; NULL above the last. */
+static const char *
+config_word(enum setting_type type, uint64_t index)
+{
+	static const char *const FLAGS[] = {"no", "yes"};
+
+	if (type == SETTING_FLAG)
+		return index < 2 ? FLAGS[index] : NULL;
+	if (type == SETTING_LEVEL)
+		return index < sizeof(LEVELS) / sizeof(LEVELS[0]) ? LEVELS[index] : NULL;
+	return index < ISOLATION_LEVEL_COUNT ? isolation_level_name((enum isolation_level)index)
+					     : NULL;
+}
+
 static int
 config_parse_word(const struct config_key *key, const char *text, size_t length,
 		  struct setting_value *ret_value, struct error *err)
 {
-	static const char *const FLAGS[] = {"no", "yes"};
-	const char *const *words = key->type == SETTING_FLAG ? FLAGS : LEVELS;
-	unsigned count = key->type == SETTING_FLAG ? 2 : 4;
+	const char *word;
 
-	for (unsigned i = 0; i < count; i++) {
-		if (strlen(words[i]) == length && memcmp(words[i], text, length) == 0) {
+	for (unsigned i = 0; (word = config_word(key->type, i)) != NULL; i++) {
+		if (strlen(word) == length && memcmp(word, text, length) == 0) {
 			ret_value->number = i;
 			ret_value->text = NULL;
 			return 0;
@@ -261,6 +276,7 @@ config_parse_value(const struct config_key *key, const char *text, size_t length
 		return config_parse_text(key, text, length, ret_value, err);
 	case SETTING_FLAG:
 	case SETTING_LEVEL:
+	case SETTING_ISOLATION:
 		return config_parse_word(key, text, length, ret_value, err);
 	default:
 		return config_parse_number(key, text, length, ret_value, err);
@@ -277,11 +293,10 @@ config_format_value(const struct config_key *key, const struct setting_value *va
 		(void)snprintf(ret, CONFIG_TEXT_MAX, "%s", value->text);
 		break;
 	case SETTING_FLAG:
-		(void)snprintf(ret, CONFIG_TEXT_MAX, "%s", value->number ? "yes" : "no");
-		break;
 	case SETTING_LEVEL:
-		require(value->number < 4);
-		(void)snprintf(ret, CONFIG_TEXT_MAX, "%s", LEVELS[value->number]);
+	case SETTING_ISOLATION:
+		require(config_word(key->type, value->number) != NULL);
+		(void)snprintf(ret, CONFIG_TEXT_MAX, "%s", config_word(key->type, value->number));
 		break;
 	case SETTING_MODE:
 		(void)snprintf(ret, CONFIG_TEXT_MAX, "%04" PRIo64, value->number);

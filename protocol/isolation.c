@@ -20,6 +20,13 @@ isolation_level_name(enum isolation_level level)
 }
 
 uint64_t
+isolation_join(uint64_t by_spawner, uint64_t by_zygote)
+{
+	return ((by_spawner & ISOLATION_BY_SPAWNER) | (by_zygote & ~ISOLATION_BY_SPAWNER)) &
+	       ISOLATION_ALL;
+}
+
+uint64_t
 isolation_needed(enum isolation_level level)
 {
 	uint64_t needed = 0;

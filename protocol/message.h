@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define MESSAGE_VERSION 1u
+#define MESSAGE_VERSION 2u
 
 enum message_type {
 	/* spawner link, stintd -> spawner */
@@ -64,6 +64,7 @@ struct message_generation {
 	uint32_t dir_count;		 /* GENERATION_STARTED */
 	uint32_t roles[CGROUP_DIRS_MAX]; /* enum cgroup_role bits of each directory */
 	uint32_t uid_base, uid_count;	 /* host uids that this generation's workers use */
+	uint64_t layers; /* GENERATION_STARTED: those of ISOLATION_BY_SPAWNER that hold */
 };
 
 struct message_fork {
@@ -99,6 +100,7 @@ struct message_zygote {
 	uint64_t hash_seed;
 	char python[64];	      /* version text, NUL terminated */
 	char meter_id[32];	      /* of opcode counts: 16 hex digits, NUL terminated */
+	uint64_t layers; /* bits of enum isolation_layer that held in a worker made for proof */
 };
 
 struct message {

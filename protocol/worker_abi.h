@@ -11,7 +11,10 @@
  *   3. stintd writes the leaf's limits, then sends one struct worker_terms (the limits record, no
  *      tenant bytes) with up to two descriptors (see flags): stdin, blob.
  *   4. The worker lowers its rlimits, installs the second filter and only then reads the job blob:
- *      the next datagram (blob_bytes of it), or the blob descriptor.
+ *      the next datagram (blob_bytes of it), or the blob descriptor. With the descriptor the next
+ *      datagram is one byte, which the worker takes last of all. So a worker that died with
+ *      something unread in its channel (the kernel tells stintd) has run no tenant code, and no
+ *      other worker can pass for one.
  *   5. It runs the job, writes the result blob into the page file at PAGE_RESULT_OFFSET, release-
  *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the
  *      hello: a datagram there is proof of foreign code. The worker closes its end as soon as it
@@ -29,7 +32,7 @@
 
 #include <stdint.h>
 
-#define WORKER_ABI_VERSION 1u
+#define WORKER_ABI_VERSION 2u
 #define WORKER_HELLO_MAGIC 0x53544831u
 #define WORKER_TERMS_MAGIC 0x53545431u
 
@@ -56,6 +59,9 @@ struct worker_terms {
 	uint64_t cpu_backstop_s; /* RLIMIT_CPU: well above the watchdog's limit */
 	struct limits limits;
 };
+
+/* The byte that starts a job whose blob came by descriptor. */
+#define WORKER_START_BYTE 0x53
 
 /* Job blobs up to this size travel as one datagram, larger ones in a memfd. */
 #define BLOB_INLINE_BYTES_MAX 65536u

@@ -10,6 +10,7 @@
 
 #include "protocol/base_sys.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,32 +39,40 @@ cgroup_file_read(int dir_fd, const char *name, char *ret, size_t size)
 	ret[n > 0 ? n : 0] = '\0';
 }
 
-DIR *
-cgroup_file_list(int dir_fd)
+void
+cgroup_file_list(int dir_fd, struct cgroup_list *ret_list)
 {
-	int copy = dir_fd < 0 ? -1 : cgroup_file_open_dir(dir_fd, ".");
-	DIR *list = copy < 0 ? NULL : fdopendir(copy);
-
-	if (!list)
-		base_close(&copy);
-	return list;
+	ret_list->fd = dir_fd < 0 ? -1 : cgroup_file_open_dir(dir_fd, ".");
+	ret_list->used = ret_list->at = 0;
 }
 
 const char *
-cgroup_file_next(DIR *list)
+cgroup_file_next(struct cgroup_list *list)
 {
-	struct dirent *entry;
+	for (;;) {
+		const struct dirent64 *entry;
 
-	while (list && (entry = readdir(list)) != NULL)
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+		if (list->at >= list->used) {
+			ssize_t n = list->fd < 0 ? -1
+						 : getdents64(list->fd, list->entries,
+							      sizeof(list->entries));
+
+			if (n <= 0)
+				return NULL;
+			list->used = (size_t)n;
+			list->at = 0;
+		}
+		entry = (const struct dirent64 *)(const void *)(list->entries + list->at);
+		list->at += entry->d_reclen;
+		/* Any other name may be a group's, also one that begins with a dot. */
+		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
 			return entry->d_name;
-	return NULL;
+	}
 }
 
 void
-cgroup_file_list_close(DIR **list)
+cgroup_file_list_close(struct cgroup_list *list)
 {
-	if (*list)
-		(void)closedir(*list);
-	*list = NULL;
+	base_close(&list->fd);
 }

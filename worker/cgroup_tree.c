@@ -230,6 +230,11 @@ cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t 
 		    (fchownat(fd, "cgroup.procs", 0, group, AT_SYMLINK_NOFOLLOW) < 0 ||
 		     fchmodat(fd, "cgroup.procs", 0660, 0) < 0))
 			return error_errno(err, "cannot give away cgroup.procs of %s", name);
+		/* Leaves, and nothing below them. v1 has no such maximum: see cgroup_remove.c. */
+		if ((tree->roles & CGROUP_ROLE_V2) &&
+		    (cgroup_file_write(fd, "cgroup.max.depth", "1") < 0 ||
+		     cgroup_file_write(fd, "cgroup.max.descendants", CGROUP_TREE_LEAVES_MAX) < 0))
+			return error_errno(err, "cannot limit control group %s", name);
 		if (fchmod(fd, 0750) < 0 || fchown(fd, owner, group) < 0)
 			return error_errno(err, "cannot give away control group %s", name);
 	}

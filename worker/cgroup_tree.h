@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define CGROUP_TREE_LEAVES_MAX       "2048" /* of one generation; v2 and the unified tree */
 #define CGROUP_TREE_SPAWNER          "spawner"
 #define CGROUP_TREE_DAEMON           "daemon"
 #define CGROUP_TREE_GENERATION_BYTES 32

@@ -4,9 +4,10 @@
  * Runs in the child, between the fork and the hello, under the wide filter that it has inherited.
  * The order matters: the leaf is entered before anything is used up; descriptors go before the
  * rights that could make use of them; ids change before dumpable and the parent-death signal, since
- * a change of uid resets both. Landlock, when it comes, stands between "lock" and "signals". Never
- * allocates, never logs (fd 2 is the job's), never reads a byte that a tenant wrote. A failed step
- * ends the process; stintd finds the step's number, name and errno in the page.
+ * a change of uid resets both. Landlock comes when no_new_privs has been seen to hold, which it
+ * needs, and after the last open of the set-up, the leaf's. Never allocates, never logs (fd 2 is
+ * the job's), never reads a byte that a tenant wrote. A failed step ends the process; stintd finds
+ * the step's number, name and errno in the page.
  */
 #define _GNU_SOURCE
 #include "worker/sandbox.h"
@@ -53,7 +54,12 @@ enter_leaf(struct sandbox *sandbox)
 	return 0;
 }
 
-/* fd 0, 1, 2 of the job and the channel; all others close, the zygote's among them. */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE              65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1ul
+#endif
+
+/* fd 0, 1, 2 of the job, the channel and the rules; all others close, the zygote's among them. */
 static int
 keep_descriptors(struct sandbox *sandbox)
 {
@@ -66,6 +72,7 @@ keep_descriptors(struct sandbox *sandbox)
 	    {FORK_FD_STDERR, STDERR_FILENO},
 	    {FORK_FD_CHANNEL, SANDBOX_FD_CHANNEL},
 	};
+	unsigned first_closed = SANDBOX_FD_RULES;
 
 	for (size_t i = 0; i < sizeof(KEPT) / sizeof(KEPT[0]); i++) {
 		if (sandbox->fds[KEPT[i].from] < SANDBOX_FD_FIRST_FREE)
@@ -75,9 +82,14 @@ keep_descriptors(struct sandbox *sandbox)
 	}
 	if (fcntl(SANDBOX_FD_CHANNEL, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
-	if (syscall(SYS_close_range, SANDBOX_FD_FIRST_FREE, UINT_MAX, 0) < 0)
-		return -errno;
-	return 0;
+	if (sandbox->landlock) {
+		if (sandbox->landlock->ruleset < SANDBOX_FD_FIRST_FREE)
+			return -EBADF;
+		if (dup2(sandbox->landlock->ruleset, SANDBOX_FD_RULES) < 0)
+			return -errno;
+		first_closed = SANDBOX_FD_FIRST_FREE;
+	}
+	return syscall(SYS_close_range, first_closed, UINT_MAX, 0) < 0 ? -errno : 0;
 }
 
 /* Dispositions are the interpreter's, as the zygote left them; what it had blocked must come
@@ -90,6 +102,19 @@ unblock_signals(struct sandbox *sandbox)
 	(void)sandbox;
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
+}
+
+/*
+ * No mapping that can be executed is made or becomes one, for good: the filter says so, too, but by
+ * the arguments of calls. After the last shared object was loaded. A kernel before 6.3 has it not:
+ * the zygote has found that out and logged it.
+ */
+static int
+refuse_new_code(struct sandbox *sandbox)
+{
+	if (!sandbox->mdwe)
+		return 0;
+	return prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0ul, 0ul, 0ul) < 0 ? -errno : 0;
 }
 
 /* Die with the zygote: asked for after the uid changed, and checked against a zygote just gone. */
@@ -113,6 +138,8 @@ static const struct sandbox_step {
     {"ids", sandbox_ids_take},
     {"capabilities", sandbox_ids_drop_capabilities},
     {"lock", sandbox_ids_lock},
+    {"landlock", sandbox_landlock_enter},
+    {"code", refuse_new_code},
     {"parent", follow_parent},
     {"signals", unblock_signals},
 };

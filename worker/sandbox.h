@@ -8,13 +8,16 @@
 
 #include "protocol/message.h"
 #include "protocol/worker_abi.h"
+#include "worker/sandbox_landlock.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Descriptors of a worker between set-up and its job; 0, 1 and 2 are the job's. */
-enum sandbox_fd { SANDBOX_FD_CHANNEL = 3, SANDBOX_FD_FIRST_FREE = 4 };
+/* Descriptors of a worker between set-up and its job; 0, 1 and 2 are the job's. The rules close in
+ * the step "landlock"; without Landlock they are not there. */
+enum sandbox_fd { SANDBOX_FD_CHANNEL = 3, SANDBOX_FD_RULES = 4, SANDBOX_FD_FIRST_FREE = 5 };
 
 /* What a worker is made of. The zygote fills it before the fork; the steps use it up. */
 struct sandbox {
@@ -23,6 +26,9 @@ struct sandbox {
 	int fds[FORK_FD_COUNT];     /* as they came with the message; numbers above 3 */
 	int tasks[CGROUP_DIRS_MAX]; /* v1: open for writing; number of them: */
 	size_t tasks_count;
+	const struct sandbox_landlock *landlock; /* borrowed from the zygote; NULL: switched off */
+	const char *writable; /* static: a directory that the job may write to; NULL: none */
+	bool mdwe;            /* the kernel can refuse executable memory for good */
 	uint64_t baseline_data_bytes; /* what RLIMIT_DATA counts before the job */
 	void *page_base;              /* mapping of PAGE_FILE_BYTES; NULL before the first step */
 	struct worker_page *page;     /* its header */

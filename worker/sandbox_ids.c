@@ -13,6 +13,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -51,6 +52,13 @@ check_no_capabilities(void)
 	return 0;
 }
 
+static bool
+has_ids(uid_t uid)
+{
+	return getuid() == uid && geteuid() == uid && getgid() == uid && getegid() == uid &&
+	       getgroups(0, NULL) == 0;
+}
+
 int
 sandbox_ids_take(struct sandbox *sandbox)
 {
@@ -60,8 +68,7 @@ sandbox_ids_take(struct sandbox *sandbox)
 		return -EINVAL;
 	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
-	return getuid() == uid && geteuid() == uid && getgid() == uid && getegid() == uid ? 0
-											  : -EPERM;
+	return has_ids(uid) ? 0 : -EPERM;
 }
 
 int
@@ -73,14 +80,20 @@ sandbox_ids_drop_capabilities(struct sandbox *sandbox)
 	return result < 0 ? result : check_no_capabilities();
 }
 
-/* no_new_privs is inherited from the zygote; dumpable was reset by the change of uid. */
+/*
+ * no_new_privs and the securebits are inherited from the zygote and looked at; dumpable is set
+ * anew, since a change of uid can bring it back, and read back.
+ */
 int
 sandbox_ids_lock(struct sandbox *sandbox)
 {
 	(void)sandbox;
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
+	    prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != SECUREBITS)
 		return -EPERM;
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
+	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -EPERM;
 }
 
 static int

@@ -1,6 +1,7 @@
 /*
  * Rlimits of a worker: those that are the same for every job, at set-up, and those that the terms
  * lower. Soft and hard limit are always equal, and a worker has no right to raise the hard one.
+ * Each is read back: that the kernel took it is seen, not assumed.
  *
  * RLIMIT_DATA counts the warm interpreter too, so its share is added; it counts each thread's
  * stack, so those are added for the threads that were granted, and the copy of a small job blob.
@@ -21,9 +22,12 @@
 static int
 set_limit(int resource, uint64_t value)
 {
-	struct rlimit limit = {value, value};
+	struct rlimit limit = {value, value}, found;
 
-	return setrlimit((__rlimit_resource_t)resource, &limit) < 0 ? -errno : 0;
+	if (setrlimit((__rlimit_resource_t)resource, &limit) < 0 ||
+	    getrlimit((__rlimit_resource_t)resource, &found) < 0)
+		return -errno;
+	return found.rlim_cur == value && found.rlim_max == value ? 0 : -ERANGE;
 }
 
 struct fixed_limit {
@@ -55,6 +59,7 @@ sandbox_limits_fix(struct sandbox *sandbox)
 	    {RLIMIT_SIGPENDING, SIGNALS_MAX},
 	    {RLIMIT_NICE, 0},
 	    {RLIMIT_RTPRIO, 0},
+	    {RLIMIT_LOCKS, 0},
 	    {RLIMIT_STACK, MAIN_STACK_BYTES},
 	};
 

@@ -8,6 +8,7 @@
 #include "protocol/config.h"
 #include "worker/cgroup_tree.h"
 #include "worker/spawner_backoff.h"
+#include "worker/spawner_rate.h"
 #include "worker/spawner_socket.h"
 
 #include <stdbool.h>
@@ -31,7 +32,8 @@ struct spawner_daemon {
 	int pidfd;     /* owned, or -1 when DOWN */
 	int link_fd;   /* owned, our end of the spawner link, or -1 */
 	uint32_t seen; /* permits used up, by bit */
-	uint64_t due_ns;
+	uint64_t due_ns;     /* DOWN: of the next start; STARTING: when patience ends */
+	struct spawner_rate rate;
 	struct spawner_backoff backoff;
 };
 

@@ -17,6 +17,7 @@
 #include "protocol/base_clock.h"
 #include "protocol/base_sys.h"
 #include "protocol/message.h"
+#include "worker/cgroup_remove.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_zygote.h"
 
@@ -122,6 +123,8 @@ spawner_daemon_start(struct spawner *spawner, struct error *err)
 	int link[2], rc;
 
 	require(daemon->state == SPAWNER_DAEMON_DOWN && spawner_zygote_live(spawner) == 0);
+	/* What an earlier one has left behind, if it did: nobody can add to it any more. */
+	cgroup_remove_children(&spawner->trees, false);
 	rc = base_socketpair(link, err);
 	if (rc < 0)
 		return rc;
@@ -134,6 +137,9 @@ spawner_daemon_start(struct spawner *spawner, struct error *err)
 	daemon->link_fd = link[0];
 	daemon->state = SPAWNER_DAEMON_STARTING;
 	daemon->seen = 0;
+	daemon->rate = (struct spawner_rate){0};
+	daemon->due_ns = clock_now_ns(&CLOCK_SYSTEM) +
+			 config_number(&spawner->config, start_time_max) * NS_PER_MS;
 	spawner->generation_last = 0;
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -32,8 +33,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SPAWNER_EXEC_HIGH_FD    64 /* above every final number */
-#define SPAWNER_EXEC_STEP_BYTES 28
+#define SPAWNER_EXEC_HIGH_FD        64 /* above every final number */
+#define SPAWNER_EXEC_STEP_BYTES     28
+#define SPAWNER_EXEC_IOPRIO_PROCESS 1 /* the kernel's IOPRIO_WHO_PROCESS: no header has it */
 
 struct spawner_exec_report {
 	int32_t sys;
@@ -107,6 +109,28 @@ spawner_exec_signals(int report_fd)
 	STEP("unblock signals", sigprocmask(SIG_SETMASK, &none, NULL));
 }
 
+/*
+ * Scheduling and personality of whoever started the service are not for workers: real-time classes
+ * would let a job starve the host, a personality without address randomisation lasts over the exec.
+ * A lower priority (nice) stays: it is the operator's wish.
+ */
+static void
+spawner_exec_scheduling(int report_fd)
+{
+	const struct sched_param none = {.sched_priority = 0};
+	int nice_now;
+
+	STEP("scheduling class", sched_setscheduler(0, SCHED_OTHER, &none));
+	errno = 0;
+	nice_now = getpriority(PRIO_PROCESS, 0);
+	if (nice_now == -1 && errno != 0)
+		spawner_exec_fail(report_fd, "priority");
+	if (nice_now < 0)
+		STEP("priority", setpriority(PRIO_PROCESS, 0, 0));
+	STEP("I/O priority", syscall(SYS_ioprio_set, SPAWNER_EXEC_IOPRIO_PROCESS, 0, 0));
+	STEP("personality", personality(PER_LINUX));
+}
+
 static __attribute__((noreturn)) void
 spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 {
@@ -134,6 +158,8 @@ spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 		STEP("host name", sethostname("stint", strlen("stint")));
 	STEP("working directory", chdir("/"));
 	(void)umask(022);
+	if (plan->namespaces & CLONE_NEWPID)
+		spawner_exec_scheduling(report_fd);
 	spawner_exec_descriptors(plan, report_fd);
 	if (plan->no_new_privs)
 		STEP("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
@@ -173,6 +199,27 @@ spawner_exec_map(pid_t pid, const struct spawner_exec *plan, struct error *err)
 	return 0;
 }
 
+/*
+ * A service that the kernel shall spare when memory runs out must not make workers that it cannot
+ * kill: at its memory limit such a job would hang. Only upwards, which needs no right.
+ */
+static int
+spawner_exec_spare_not(pid_t pid, struct error *err)
+{
+	char path[64], value[16];
+	autoclose int fd = -1;
+	ssize_t size;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, "cannot open oom_score_adj");
+	size = read(fd, value, sizeof(value));
+	if (size <= 0)
+		return error_errno(err, "cannot read oom_score_adj");
+	return value[0] == '-' ? base_write_full(fd, "0", 1, err) : 0;
+}
+
 /* Parent's side: maps, go, and wait for the end of file that the exec brings. */
 static int
 spawner_exec_follow(pid_t pid, const struct spawner_exec *plan, int fd, struct error *err)
@@ -186,6 +233,8 @@ spawner_exec_follow(pid_t pid, const struct spawner_exec *plan, int fd, struct e
 		return error_errno(err, "cannot set a time limit");
 	if (plan->namespaces & CLONE_NEWUSER) {
 		rc = spawner_exec_map(pid, plan, err);
+		if (rc == 0)
+			rc = spawner_exec_spare_not(pid, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -80,10 +81,10 @@ spawner_guardian_run(struct spawner *spawner, int pipe_fd)
 		_exit(0);
 	log_error("guardian", "the spawner died: removing what it left");
 	cgroup_tree_reopen(trees);
-	cgroup_remove_children(trees);
+	cgroup_remove_children(trees, true);
 	spawner_socket_unlink(&spawner->socket);
 	cgroup_tree_leave(trees, true);
-	if (cgroup_remove(trees, NULL, &err) < 0) {
+	if (cgroup_remove(trees, NULL, UINT_MAX, &err) < 0) {
 		log_error("guardian", "%s", err.text);
 		_exit(1);
 	}

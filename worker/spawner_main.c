@@ -17,18 +17,22 @@
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "protocol/isolation.h"
 #include "worker/cgroup_remove.h"
 #include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_guardian.h"
 #include "worker/spawner_monitor.h"
 #include "worker/spawner_options.h"
+#include "worker/spawner_preflight.h"
 #include "worker/spawner_root.h"
 #include "worker/spawner_zygote.h"
+#include "worker/zygote_args.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -83,9 +87,11 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	const char *keep[] = {options->stintd, options->zygote, SPAWNER_ROOT_STDLIB,
 			      SPAWNER_ROOT_ZONEINFO};
 	bool fallback;
-	int rc =
-	    spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid, &fallback, err);
+	int rc = spawner_preflight(&spawner->config, err);
 
+	if (rc == 0)
+		rc = spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid,
+					    &fallback, err);
 	if (rc == 0)
 		rc = spawner_options_open(spawner, options, err);
 	if (rc == 0 && fallback)
@@ -118,7 +124,7 @@ spawner_main_undo(struct spawner *spawner)
 	spawner_guardian_stop(spawner);
 	if (spawner->trees.count > 0) {
 		cgroup_tree_leave(&spawner->trees, true);
-		if (cgroup_remove(&spawner->trees, NULL, &err) < 0)
+		if (cgroup_remove(&spawner->trees, NULL, UINT_MAX, &err) < 0)
 			log_warning("spawner", "%s", err.text);
 		cgroup_find_close(&spawner->trees);
 	}
@@ -152,11 +158,22 @@ spawner_main_how(int status, char *ret, size_t size)
 	return ret;
 }
 
+/* The first zygote could not be set up, which the settings are to blame for, or the machine: a
+ * further attempt would end as this one. Later it may be short of memory; then stintd tries on. */
+static bool
+spawner_main_is_hopeless(const struct spawner *spawner, int status)
+{
+	return !spawner->daemon.backoff.ever_ready && !spawner->stopping &&
+	       spawner->daemon.state == SPAWNER_DAEMON_STARTING && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == ZYGOTE_ARGS_EXIT_SETUP;
+}
+
 /* Reap what has ended. False: the service cannot go on. */
 static bool
 spawner_main_reap(struct spawner *spawner)
 {
 	char how[48];
+	bool refused;
 	int status;
 
 	for (size_t i = 0; i < SPAWNER_GENERATIONS_MAX; i++) {
@@ -167,6 +184,11 @@ spawner_main_reap(struct spawner *spawner)
 			continue;
 		log_info("spawner", "generation %" PRIu64 ": the zygote %s", number,
 			 spawner_main_how(status, how, sizeof(how)));
+		if (spawner_main_is_hopeless(spawner, status)) {
+			log_error("spawner", "cannot start: no zygote can be set up; its own line "
+					     "says why (remedy: see the setting preload)");
+			return false;
+		}
 		spawner_zygote_ended(spawner, generation);
 		spawner_monitor_generation_ended(spawner, number, status);
 	}
@@ -174,7 +196,18 @@ spawner_main_reap(struct spawner *spawner)
 		return true;
 	if (!spawner->stopping || status != 0)
 		log_error("spawner", "stintd %s", spawner_main_how(status, how, sizeof(how)));
-	return spawner_daemon_ended(spawner, clock_now_ns(&CLOCK_SYSTEM));
+	/* It has said what this machine lacks: that does not change by itself. */
+	refused = WIFEXITED(status) && WEXITSTATUS(status) == ISOLATION_EXIT_REFUSED &&
+		  !spawner->daemon.backoff.ever_ready;
+	return spawner_daemon_ended(spawner, clock_now_ns(&CLOCK_SYSTEM)) && !refused;
+}
+
+/* stintd runs and has not become ready in time; its link is closed when it was condemned for it. */
+static bool
+spawner_main_is_late(const struct spawner *spawner, uint64_t now_ns)
+{
+	return !spawner->stopping && spawner->daemon.state == SPAWNER_DAEMON_STARTING &&
+	       spawner->daemon.link_fd >= 0 && now_ns >= spawner->daemon.due_ns;
 }
 
 /* Start what is due. False: give up. */
@@ -190,6 +223,16 @@ spawner_main_start_due(struct spawner *spawner, uint64_t now_ns)
 		/* Without one the service still works: say so, and go on. */
 		if (spawner_guardian_start(spawner, &err) < 0)
 			log_error("spawner", "no guardian: %s", err.text);
+	}
+	if (spawner_main_is_late(spawner, now_ns)) {
+		if (!spawner->daemon.backoff.ever_ready) {
+			log_error("spawner",
+				  "cannot start: stintd is not ready after %" PRIu64
+				  " s (remedy: see its log lines, or set start_time_max)",
+				  config_number(&spawner->config, start_time_max) / 1000);
+			return false;
+		}
+		spawner_daemon_condemn(spawner, "it does not become ready");
 	}
 	if (spawner->stopping || spawner->daemon.state != SPAWNER_DAEMON_DOWN ||
 	    now_ns < spawner->daemon.due_ns || spawner_zygote_live(spawner) > 0)
@@ -209,7 +252,9 @@ spawner_main_timeout(const struct spawner *spawner, uint64_t now_ns)
 	if (spawner->stopping)
 		due_ns = spawner->stop_ns +
 			 (now_ns < spawner->stop_ns ? 0 : SPAWNER_MAIN_ENDING_MS * NS_PER_MS);
-	else if (spawner->daemon.state == SPAWNER_DAEMON_DOWN && spawner_zygote_live(spawner) == 0)
+	else if ((spawner->daemon.state == SPAWNER_DAEMON_DOWN &&
+		  spawner_zygote_live(spawner) == 0) ||
+		 (spawner->daemon.state == SPAWNER_DAEMON_STARTING && spawner->daemon.link_fd >= 0))
 		due_ns = spawner->daemon.due_ns;
 	else
 		return -1;
@@ -280,6 +325,16 @@ spawner_main_standard(void)
 	return true;
 }
 
+/* Nothing of the service is to outlive us. */
+static void
+spawner_main_give_up(struct spawner *spawner)
+{
+	log_error("spawner", "giving up: the service never became ready");
+	base_close(&spawner->daemon.link_fd);
+	spawner_exec_kill(spawner->daemon.pidfd);
+	spawner_zygote_kill_all(spawner);
+}
+
 static int
 spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 {
@@ -289,8 +344,9 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 
 	if (geteuid() != 0) {
 		(void)fprintf(stderr,
-			      "stint-spawner: root is needed, to make namespaces and control "
-			      "groups (remedy: sudo, or the systemd unit)\n");
+			      "stint-spawner: root is needed, to make namespaces, accounts of "
+			      "workers and control groups (remedy: sudo, or the systemd unit); no "
+			      "level of isolation does without it\n");
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
 	if (spawner_main_signals(&signal_fd, &err) < 0 ||
@@ -299,9 +355,9 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	} else {
 		orderly = spawner_main_run(spawner, signal_fd);
 		if (!orderly)
-			log_error("spawner", "giving up: stintd never became ready");
+			spawner_main_give_up(spawner);
 	}
-	cgroup_remove_children(&spawner->trees);
+	cgroup_remove_children(&spawner->trees, true);
 	spawner_main_undo(spawner);
 	base_close(&signal_fd);
 	return orderly ? 0 : SPAWNER_MAIN_EXIT_FAILED;

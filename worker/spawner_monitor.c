@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,6 +30,8 @@
 static void spawner_monitor_ready(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_start(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_end(struct spawner *spawner, uint64_t number);
+
+#define SPAWNER_MONITOR_ENDING_MS 2000 /* nothing else is served meanwhile */
 
 enum spawner_monitor_number { NUMBER_NONE, NUMBER_NEW, NUMBER_USED };
 
@@ -188,6 +191,14 @@ spawner_monitor_read(struct spawner *spawner)
 		base_close(&daemon->link_fd);
 		return;
 	}
+	/* A stintd that gives up closes its link a moment before it says why by its exit status. */
+	if (rc == ERROR_CLOSED && poll(&(struct pollfd){.fd = daemon->pidfd, .events = POLLIN}, 1,
+				       SPAWNER_MONITOR_ENDING_MS) > 0) {
+		base_close(&daemon->link_fd);
+		return;
+	}
+	if (rc == 0 && !spawner_rate_take(&daemon->rate, clock_now_ns(&CLOCK_SYSTEM)))
+		rc = error_set(&err, ERROR_LIMIT, "more requests than it can need");
 	index = rc < 0 ? rc : spawner_monitor_check(&view, &message, size, &err);
 	if (index < 0) {
 		spawner_daemon_condemn(spawner, err.text);

@@ -3,7 +3,8 @@
  * never accepts.
  *
  * The path is followed once; afterwards the directory's descriptor and the inode number say what is
- * ours. It is created with no permission for anyone and opened up when owner and mode are right.
+ * ours. The socket is made under another name with no permission for anyone, gets owner and mode by
+ * a descriptor of its own, and then its name: a link or a file that waits there is never followed.
  * Called by spawner_main.c at start and end, and by the guardian. Fails with the path in the text.
  */
 #define _GNU_SOURCE
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #define SPAWNER_SOCKET_ACTIVATED_FD 3
+#define SPAWNER_SOCKET_NAME_BYTES   24 /* of the name before the last */
 
 static int
 spawner_socket_inherit(const char *count, struct spawner_socket *ret_socket, struct error *err)
@@ -56,6 +58,7 @@ spawner_socket_place(const char *path, struct spawner_socket *socket, struct err
 {
 	char dir[SPAWNER_SOCKET_PATH_BYTES];
 	const char *slash = strrchr(path, '/');
+	struct stat st;
 
 	if (*path != '/' || strlen(path) >= sizeof(dir) || slash[1] == '\0')
 		return error_set(err, ERROR_INVALID,
@@ -68,17 +71,44 @@ spawner_socket_place(const char *path, struct spawner_socket *socket, struct err
 	socket->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (socket->dir_fd < 0)
 		return error_errno(err, "cannot open the socket's directory %s", dir);
+	if (fstat(socket->dir_fd, &st) < 0)
+		return error_errno(err, "cannot look at the socket's directory %s", dir);
+	/* Who may write there can put a socket of his own in the place of ours. */
+	if ((st.st_mode & 022) != 0 && (st.st_uid != 0 || (st.st_mode & S_ISVTX) == 0))
+		return error_set(err, ERROR_INVALID,
+				 "socket: others may write in %s (remedy: chmod go-w, or another "
+				 "directory)",
+				 dir);
+	return 0;
+}
+
+/* Address of a name in the directory that is open: the path itself is not followed again. */
+static int
+spawner_socket_address(const struct spawner_socket *socket, const char *name,
+		       struct sockaddr_un *ret_address, struct error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t size = sizeof(address.sun_path);
+
+	if ((size_t)snprintf(address.sun_path, size, "/proc/self/fd/%d/%s", socket->dir_fd, name) >=
+	    size)
+		return error_set(err, ERROR_INVALID, "socket: the name \"%.80s\" is too long",
+				 name);
+	*ret_address = address;
 	return 0;
 }
 
 /* Nothing is at the path, or a socket that nobody serves: then it is removed. */
 static int
-spawner_socket_clear(const struct spawner_socket *old, const struct sockaddr_un *address,
-		     struct error *err)
+spawner_socket_clear(const struct spawner_socket *old, struct error *err)
 {
+	struct sockaddr_un address;
 	autoclose int probe = -1;
+	int rc = spawner_socket_address(old, old->name, &address, err);
 	struct stat st;
 
+	if (rc < 0)
+		return rc;
 	if (fstatat(old->dir_fd, old->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : error_errno(err, "cannot look at %s", old->path);
 	if (!S_ISSOCK(st.st_mode))
@@ -88,7 +118,7 @@ spawner_socket_clear(const struct spawner_socket *old, const struct sockaddr_un 
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe < 0)
 		return error_errno(err, "cannot make a socket");
-	if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+	if (connect(probe, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
 	    errno != ECONNREFUSED)
 		return error_set(err, ERROR_BUSY,
 				 "another daemon serves on %s (remedy: stop it, or set socket)",
@@ -123,29 +153,55 @@ spawner_socket_group(const char *name, gid_t fallback, gid_t *ret_group, struct 
 	return 0;
 }
 
+/* Owner and mode of the very file that was bound, which nobody else can have put there. */
 static int
-spawner_socket_bind(struct spawner_socket *made, const struct sockaddr_un *address, gid_t group,
-		    mode_t mode, struct error *err)
+spawner_socket_own(struct spawner_socket *made, const char *name, gid_t group, mode_t mode,
+		   struct error *err)
 {
-	mode_t umask_before = umask(0777);
-	int rc = bind(made->fd, (const struct sockaddr *)address, sizeof(*address));
+	autoclose int file = openat(made->dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[32];
 	struct stat st;
 
-	(void)umask(umask_before);
-	if (rc < 0)
-		return error_errno(err, "cannot bind %s", made->path);
-	if (fstatat(made->dir_fd, made->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISSOCK(st.st_mode))
+	if (file < 0 || fstat(file, &st) < 0)
+		return error_errno(err, "cannot look at the new socket for %s", made->path);
+	if (!S_ISSOCK(st.st_mode) || st.st_uid != 0 || st.st_nlink != 1 || (st.st_mode & 0777) != 0)
 		return error_set(err, ERROR_INVALID, "%s was replaced while it was made",
 				 made->path);
 	made->device = st.st_dev;
 	made->inode = st.st_ino;
-	if (fchownat(made->dir_fd, made->name, 0, group, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fchmodat(made->dir_fd, made->name, mode, 0) < 0 ||
-	    listen(made->fd, SPAWNER_SOCKET_BACKLOG) < 0) {
-		rc = error_errno(err, "cannot set up %s", made->path);
-		spawner_socket_unlink(made);
-	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	if (fchownat(file, "", 0, group, AT_EMPTY_PATH) < 0 || chmod(path, mode) < 0)
+		return error_errno(err, "cannot give %s its owner and mode", made->path);
+	return 0;
+}
+
+/* Under a name of its own until all is right; then it appears, and replaces nothing. */
+static int
+spawner_socket_bind(struct spawner_socket *made, gid_t group, mode_t mode, struct error *err)
+{
+	char name[SPAWNER_SOCKET_NAME_BYTES];
+	struct sockaddr_un address;
+	mode_t umask_before;
+	int rc;
+
+	(void)snprintf(name, sizeof(name), ".stint-%d", (int)getpid());
+	rc = spawner_socket_address(made, name, &address, err);
+	if (rc < 0)
+		return rc;
+	(void)unlinkat(made->dir_fd, name, 0);
+	umask_before = umask(0777);
+	rc = bind(made->fd, (const struct sockaddr *)&address, sizeof(address));
+	(void)umask(umask_before);
+	if (rc < 0)
+		return error_errno(err, "cannot bind a socket for %s", made->path);
+	rc = spawner_socket_own(made, name, group, mode, err);
+	if (rc == 0 && listen(made->fd, SPAWNER_SOCKET_BACKLOG) < 0)
+		rc = error_errno(err, "cannot listen on %s", made->path);
+	if (rc == 0 &&
+	    renameat2(made->dir_fd, name, made->dir_fd, made->name, RENAME_NOREPLACE) < 0)
+		rc = error_errno(err, "cannot put the socket to %s", made->path);
+	if (rc < 0)
+		(void)unlinkat(made->dir_fd, name, 0);
 	return rc;
 }
 
@@ -155,7 +211,6 @@ spawner_socket_open(const struct config *config, gid_t group, struct spawner_soc
 {
 	const char *activated = getenv("LISTEN_FDS"), *for_pid = getenv("LISTEN_PID");
 	struct spawner_socket made = {.fd = -1, .dir_fd = -1};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int rc;
 
 	if (activated && for_pid && strtol(for_pid, NULL, 10) == (long)getpid())
@@ -163,15 +218,13 @@ spawner_socket_open(const struct config *config, gid_t group, struct spawner_soc
 	rc = spawner_socket_place(config_text(config, socket), &made, err);
 	if (rc == 0)
 		rc = spawner_socket_group(config_text(config, socket_group), group, &group, err);
-	if (rc == 0) {
-		memcpy(address.sun_path, made.path, sizeof(address.sun_path));
-		rc = spawner_socket_clear(&made, &address, err);
-	}
+	if (rc == 0)
+		rc = spawner_socket_clear(&made, err);
 	if (rc == 0) {
 		made.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		rc = made.fd < 0
 			 ? error_errno(err, "cannot make a socket")
-			 : spawner_socket_bind(&made, &address, group,
+			 : spawner_socket_bind(&made, group,
 					       (mode_t)config_number(config, socket_mode), err);
 	}
 	if (rc < 0) {

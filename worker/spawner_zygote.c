@@ -16,31 +16,34 @@
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "worker/cgroup_remove.h"
+#include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
+#include "worker/spawner_layers.h"
 #include "worker/spawner_root.h"
 #include "worker/zygote_args.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
-#define SPAWNER_ZYGOTE_NAMESPACES                                                                  \
-	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
 #define SPAWNER_ZYGOTE_GROUP_BYTES (CGROUP_TREE_GENERATION_BYTES + 8)
+
+/* Of the removal of a generation's groups: two for each of the most leaves there can be. */
+#define SPAWNER_ZYGOTE_STEPS_MAX 4096u
 
 static const char *const SPAWNER_ZYGOTE_LEVELS[] = {"error", "warning", "info", "debug"};
 
 /* The command line of zygote_args.h, and one exec of it. */
 static int
-spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, int *ret_pidfd,
-		    struct error *err)
+spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, pid_t *ret_pid,
+		    int *ret_pidfd, struct error *err)
 {
 	const struct config *config = &spawner->config;
 	char roles[CGROUP_DIRS_MAX * 12] = "", seed[24];
 	struct spawner_exec plan = *how;
 	size_t used = 0;
-	pid_t pid;
 	const char *const argv[] = {
 	    "stint-zygote",
 	    ZYGOTE_ARGS_ROOT,
@@ -55,6 +58,8 @@ spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, int
 	    seed,
 	    ZYGOTE_ARGS_ASYNCIO,
 	    config_number(config, asyncio) ? "yes" : "no",
+	    ZYGOTE_ARGS_LANDLOCK,
+	    spawner_layers_wants_landlock(config) ? "on" : "off",
 	    ZYGOTE_ARGS_LOG_LEVEL,
 	    SPAWNER_ZYGOTE_LEVELS[config_number(config, log_level)],
 	    NULL,
@@ -65,13 +70,14 @@ spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, int
 					 i ? "," : "", spawner->trees.trees[i].roles);
 	(void)snprintf(seed, sizeof(seed), "%" PRIu64, config_number(config, hash_seed));
 	plan.argv = argv;
-	return spawner_exec_start(&plan, &pid, ret_pidfd, err);
+	return spawner_exec_start(&plan, ret_pid, ret_pidfd, err);
 }
 
 static int
 spawner_zygote_launch(struct spawner *spawner, const char *name, uint32_t uid_base, int link_fd,
-		      int *ret_pidfd, struct error *err)
+		      int *ret_pidfd, uint64_t *ret_layers, struct error *err)
 {
+	pid_t pid;
 	char group[SPAWNER_ZYGOTE_GROUP_BYTES];
 	int fds[1 + CGROUP_DIRS_MAX], tasks[CGROUP_DIRS_MAX], into = -1, rc;
 	struct spawner_exec plan = {
@@ -93,7 +99,10 @@ spawner_zygote_launch(struct spawner *spawner, const char *name, uint32_t uid_ba
 	rc = cgroup_tree_entrance(&spawner->trees, group, &into, tasks, &plan.task_count, err);
 	plan.cgroup_fd = into;
 	if (rc == 0)
-		rc = spawner_zygote_exec(spawner, &plan, ret_pidfd, err);
+		rc = spawner_zygote_exec(spawner, &plan, &pid, ret_pidfd, err);
+	if (rc == 0)
+		*ret_layers =
+		    spawner_layers_find(&spawner->trees, name, pid, plan.map_base, plan.map_count);
 	while (plan.task_count > 0)
 		base_close(&tasks[--plan.task_count]);
 	base_close(&into);
@@ -133,14 +142,15 @@ spawner_zygote_start(struct spawner *spawner, uint64_t number, struct message_ge
 	if (rc == 0)
 		rc = cgroup_tree_directories(&spawner->trees, name, ret_fds + 1, err);
 	if (rc == 0) {
-		rc = spawner_zygote_launch(spawner, name, base, link[1], &slot->pidfd, err);
+		rc = spawner_zygote_launch(spawner, name, base, link[1], &slot->pidfd, &body.layers,
+					   err);
 		for (size_t i = 0; rc < 0 && i < spawner->trees.count; i++)
 			base_close(&ret_fds[1 + i]);
 	}
 	base_close(&link[1]);
 	if (rc < 0) {
 		base_close(&link[0]);
-		(void)cgroup_remove(&spawner->trees, name, NULL);
+		(void)cgroup_remove(&spawner->trees, name, SPAWNER_ZYGOTE_STEPS_MAX, NULL);
 		return rc;
 	}
 	slot->number = number;
@@ -202,8 +212,13 @@ spawner_zygote_ended(struct spawner *spawner, struct spawner_generation *generat
 
 	cgroup_tree_generation_name(generation->number, name);
 	cgroup_remove_kill(&spawner->trees, name);
-	if (cgroup_remove(&spawner->trees, name, &err) < 0)
+	if (cgroup_remove(&spawner->trees, name, SPAWNER_ZYGOTE_STEPS_MAX, &err) < 0) {
 		log_error("spawner", "%s", err.text);
+		/* More than workers can need, and perhaps more is being made: the rest goes when
+		 * stintd is dead. */
+		if (err.sys == E2BIG)
+			spawner_daemon_condemn(spawner, "it fills the control groups");
+	}
 	base_close(&generation->pidfd);
 	*generation = (struct spawner_generation){.pidfd = -1};
 }

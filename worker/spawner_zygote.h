@@ -8,6 +8,10 @@
 #include "protocol/message.h"
 #include "worker/spawner.h"
 
+/* What a generation has of its own; for clone3. */
+#define SPAWNER_ZYGOTE_NAMESPACES                                                                  \
+	(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+
 /*
  * Start generation `number` in a free slot. On success body is complete and ret_fds[0] is stintd's
  * end of the zygote link, ret_fds[1 ..] one directory per tree; all *ret_count are the caller's to

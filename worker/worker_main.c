@@ -16,11 +16,13 @@
 
 #include "protocol/base_sys.h"
 #include "worker/python_host.h"
+#include "worker/sandbox_proof.h"
 #include "worker/seccomp_narrow.h"
 #include "worker/seccomp_wide.h"
 #include "worker/worker_terms.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 /* What the steps after the confinement share. */
@@ -129,6 +131,39 @@ static const struct worker_step {
     {"filter", install_filter},
     {"blob", read_blob},
 };
+#define STEP_COUNT       (sizeof(STEPS) / sizeof(STEPS[0]))
+#define STEP_COUNT_PROOF (STEP_COUNT - 1) /* all but the job */
+
+static void
+take_steps(struct worker *worker, size_t count)
+{
+	sandbox_run(worker->sandbox);
+	for (size_t i = 0; i < count; i++) {
+		int result = STEPS[i].run(worker);
+
+		if (result < 0)
+			sandbox_fail(worker->sandbox, SANDBOX_STEP_COUNT + i + 1, STEPS[i].name,
+				     -result);
+	}
+}
+
+void
+worker_prove(struct sandbox *sandbox)
+{
+	struct worker worker = {.sandbox = sandbox, .fds = {-1, -1}};
+	uint64_t layers;
+	int status_fd =
+	    openat(sandbox->fds[FORK_FD_STDOUT], "self/status", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (status_fd < 0)
+		_exit(WORKER_EXIT_SETUP);
+	sandbox->fds[FORK_FD_STDIN] = status_fd;
+	take_steps(&worker, STEP_COUNT_PROOF);
+	layers = sandbox_proof_worker(STDIN_FILENO, STDOUT_FILENO, &worker.terms);
+	if (write(SANDBOX_FD_CHANNEL, &layers, sizeof(layers)) != (ssize_t)sizeof(layers))
+		_exit(WORKER_EXIT_SETUP);
+	_exit(0);
+}
 
 void
 worker_main(struct sandbox *sandbox)
@@ -136,13 +171,7 @@ worker_main(struct sandbox *sandbox)
 	struct worker worker = {.sandbox = sandbox, .fds = {-1, -1}};
 	int code;
 
-	sandbox_run(sandbox);
-	for (size_t i = 0; i < sizeof(STEPS) / sizeof(STEPS[0]); i++) {
-		int result = STEPS[i].run(&worker);
-
-		if (result < 0)
-			sandbox_fail(sandbox, SANDBOX_STEP_COUNT + i + 1, STEPS[i].name, -result);
-	}
+	take_steps(&worker, STEP_COUNT);
 	code = python_host_run(&worker.terms, sandbox->page, sandbox->page_base, -1, worker.blob,
 			       (size_t)worker.terms.blob_bytes);
 	set_phase(sandbox, PHASE_ENDED);

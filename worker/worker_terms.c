@@ -98,6 +98,31 @@ map_blob(size_t size, int fd, const void **ret_blob)
 	return 0;
 }
 
+static ssize_t
+read_datagram(int channel, void *bytes, size_t size)
+{
+	ssize_t got;
+
+	do
+		got = read(channel, bytes, size);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/* Last of all, so that whatever fails before leaves the byte unread. */
+static int
+take_start_byte(int channel)
+{
+	uint8_t bytes[2]; /* a longer datagram must show */
+	ssize_t got = read_datagram(channel, bytes, sizeof(bytes));
+
+	if (got < 0)
+		return -errno;
+	if (got != 1 || bytes[0] != WORKER_START_BYTE)
+		return got == 0 ? -EPIPE : -EPROTO;
+	return 0;
+}
+
 int
 worker_terms_read_blob(int channel, const struct worker_terms *terms, struct worker_terms_fds *fds,
 		       const void **ret_blob)
@@ -110,14 +135,12 @@ worker_terms_read_blob(int channel, const struct worker_terms *terms, struct wor
 		int result = map_blob(size, fds->blob_fd, ret_blob);
 
 		base_close(&fds->blob_fd);
-		return result;
+		return result < 0 ? result : take_start_byte(channel);
 	}
 	blob = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (blob == MAP_FAILED)
 		return -errno;
-	do
-		got = read(channel, blob, size + 1); /* one more: a longer datagram must show */
-	while (got < 0 && errno == EINTR);
+	got = read_datagram(channel, blob, size + 1); /* one more: a longer datagram must show */
 	if (got < 0)
 		return -errno;
 	if ((size_t)got != size)

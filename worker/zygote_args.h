@@ -3,7 +3,7 @@
  * spawner_zygote.c writes them, zygote_main.c reads them; nobody else starts a zygote.
  *
  *   stint-zygote --root DIR --stdlib DIR --roles N[,N...] --preload "NAMES" --hash-seed N
- *                --asyncio yes|no --log-level LEVEL
+ *                --asyncio yes|no --landlock on|off --log-level LEVEL
  *
  * All options are always there, in any order, each as two words.
  *   --root       the prepared, read-only tree, as a path in the zygote's own mount namespace. It
@@ -16,6 +16,7 @@
  *   --preload    the setting `preload`: module names separated by blanks; may be empty
  *   --hash-seed  the setting `hash_seed`, decimal
  *   --asyncio    the setting `asyncio`
+ *   --landlock   on: a kernel without Landlock ends the zygote; off: workers go without it
  *   --log-level  the setting `log_level`: error warning info debug
  *
  * At the exec the zygote is: uid and gid 0 of a new user namespace that maps uid_count ids from 0
@@ -42,10 +43,11 @@ enum zygote_args_fd {
 #define ZYGOTE_ARGS_PRELOAD   "--preload"
 #define ZYGOTE_ARGS_HASH_SEED "--hash-seed"
 #define ZYGOTE_ARGS_ASYNCIO   "--asyncio"
+#define ZYGOTE_ARGS_LANDLOCK  "--landlock"
 #define ZYGOTE_ARGS_LOG_LEVEL "--log-level"
 
 /* Exit codes of a zygote: at the start (its log says what), or a breach on its link. */
-#define ZYGOTE_ARGS_EXIT_SETUP	  121
+#define ZYGOTE_ARGS_EXIT_SETUP    121
 #define ZYGOTE_ARGS_EXIT_PROTOCOL 122
 
 #endif

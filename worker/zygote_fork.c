@@ -14,7 +14,6 @@
 
 #include "protocol/base_sys.h"
 #include "worker/python_host.h"
-#include "worker/worker_main.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,7 +87,8 @@ open_leaves(const struct zygote_fork *fork, struct sandbox *sandbox, int *ret_le
 }
 
 pid_t
-zygote_fork_make(const struct zygote_fork *fork, struct sandbox *sandbox, int *ret_pidfd)
+zygote_fork_make(const struct zygote_fork *fork, struct sandbox *sandbox,
+		 void (*life)(struct sandbox *sandbox), int *ret_pidfd)
 {
 	struct clone_args args = {.exit_signal = SIGCHLD};
 	int leaf = -1, pidfd = -1, error;
@@ -106,8 +106,10 @@ zygote_fork_make(const struct zygote_fork *fork, struct sandbox *sandbox, int *r
 	}
 	python_host_before_fork();
 	pid = syscall(SYS_clone3, &args, sizeof(args));
-	if (pid == 0)
-		worker_main(sandbox);
+	if (pid == 0) {
+		life(sandbox);
+		_exit(WORKER_EXIT_SETUP); /* it does not return */
+	}
 	error = pid < 0 ? -errno : 0;
 	python_host_after_fork_parent();
 	close_leaves(sandbox, &leaf);

@@ -11,6 +11,7 @@
 #include "worker/zygote_loop.h"
 
 #include "protocol/base_sys.h"
+#include "worker/worker_main.h"
 #include "worker/zygote_table.h"
 
 #include <errno.h>
@@ -64,6 +65,8 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 {
 	struct sandbox sandbox = {.serial = request->serial,
 				  .uid = request->uid,
+				  .landlock = loop->settings->landlock,
+				  .mdwe = loop->settings->mdwe,
 				  .baseline_data_bytes = loop->settings->baseline_data_bytes};
 	autoclose int pidfd = -1;
 	struct message answer;
@@ -73,7 +76,7 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 		sandbox.fds[i] = fds[i];
 	zygote_table_use(&loop->table, request->serial);
 	if (!zygote_table_is_full(&loop->table))
-		pid = zygote_fork_make(&loop->settings->fork, &sandbox, &pidfd);
+		pid = zygote_fork_make(&loop->settings->fork, &sandbox, worker_main, &pidfd);
 	message_init(&answer, MESSAGE_FORKED);
 	answer.body.forked.serial = request->serial;
 	if (pid < 0) {

@@ -5,14 +5,18 @@
 #define STINT_WORKER_ZYGOTE_LOOP_H
 
 #include "protocol/error.h"
+#include "worker/sandbox_landlock.h"
 #include "worker/zygote_fork.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct zygote_loop {
 	struct zygote_fork fork;
-	int link_fd;   /* borrowed: the zygote link */
-	int signal_fd; /* borrowed: signalfd of SIGCHLD */
+	int link_fd;                             /* borrowed: the zygote link */
+	int signal_fd;                           /* borrowed: signalfd of SIGCHLD */
+	const struct sandbox_landlock *landlock; /* borrowed; NULL: switched off */
+	bool mdwe;                               /* see struct sandbox */
 	uint64_t baseline_data_bytes;
 };
 

@@ -21,6 +21,7 @@
 #include "worker/zygote_args.h"
 #include "worker/zygote_loop.h"
 #include "worker/zygote_options.h"
+#include "worker/zygote_proof.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,10 +31,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef PR_GET_MDWE
+#define PR_GET_MDWE 66
+#endif
 
 /* Numbers follow those of zygote_args.h without a gap, so that what is above can be closed. */
 struct descriptors {
@@ -117,9 +123,30 @@ measure(int statm, uint64_t *ret_data_bytes, uint64_t *ret_rss_bytes, struct err
 	return 0;
 }
 
+/* What workers put on, found or made once: in the final root, since rules are of its directories.
+ */
+static int
+prepare_workers(const struct zygote_options *options, struct sandbox_landlock *ret_landlock,
+		struct zygote_loop *loop, struct error *err)
+{
+	loop->mdwe = prctl(PR_GET_MDWE, 0ul, 0ul, 0ul, 0ul) >= 0;
+	if (!loop->mdwe)
+		log_info("zygote", "no PR_SET_MDWE (Linux 6.3): new code is refused by the filter");
+	if (!options->landlock) {
+		log_warning("zygote", "Landlock is switched off: workers go without it");
+		return 0;
+	}
+	if (sandbox_landlock_open(ret_landlock, err) < 0)
+		return err->code;
+	loop->landlock = ret_landlock;
+	return 0;
+}
+
 /* From the whole host to what a worker may see. The filter is made before and installed last. */
 static int
-confine(const struct zygote_options *options, struct descriptors *descriptors, struct error *err)
+confine(const struct zygote_options *options, struct descriptors *descriptors,
+	struct sandbox_landlock *landlock, struct zygote_loop *loop, struct zygote_proof *ret_proof,
+	struct error *err)
 {
 	const struct seccomp_wide_options filter = {.asyncio = options->asyncio};
 	struct seccomp_wide wide = {NULL, 0};
@@ -127,10 +154,13 @@ confine(const struct zygote_options *options, struct descriptors *descriptors, s
 
 	if (result == 0)
 		result = sandbox_fs_enter(options->root, descriptors->proc, err);
-	base_close(&descriptors->proc);
 	if (result == 0 &&
-	    syscall(SYS_close_range, (unsigned)descriptors->signals + 1, UINT_MAX, 0) < 0)
+	    syscall(SYS_close_range, (unsigned)descriptors->proc + 1, UINT_MAX, 0) < 0)
 		result = error_errno(err, "close_range");
+	if (result == 0)
+		result = zygote_proof_open(options->stdlib, &descriptors->proc, ret_proof, err);
+	if (result == 0)
+		result = prepare_workers(options, landlock, loop, err);
 	if (result == 0) {
 		int error = sandbox_ids_confine_zygote();
 
@@ -145,8 +175,8 @@ confine(const struct zygote_options *options, struct descriptors *descriptors, s
 }
 
 static int
-say_ready(const struct zygote_options *options, int statm, struct zygote_loop *loop,
-	  struct error *err)
+say_ready(const struct zygote_options *options, int statm, struct zygote_proof *proof,
+	  struct zygote_loop *loop, struct error *err)
 {
 	struct message ready;
 	struct message_zygote *body = &ready.body.zygote;
@@ -162,16 +192,21 @@ say_ready(const struct zygote_options *options, int statm, struct zygote_loop *l
 	if (result < 0)
 		return result;
 	loop->baseline_data_bytes = body->baseline_data_bytes;
+	result = zygote_proof_run(proof, loop, &body->layers, err);
+	if (result < 0)
+		return result;
 	log_info("zygote", "ready: Python %s, %llu KiB resident", body->python,
 		 (unsigned long long)body->baseline_rss_bytes / 1024);
 	return base_send_fds(loop->link_fd, &ready, sizeof(ready), NULL, 0, 0, err);
 }
 
 static int
-start(int argc, char **argv, struct zygote_loop *loop, struct error *err)
+start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_loop *loop,
+      struct error *err)
 {
 	struct python_host_options python;
 	struct descriptors descriptors;
+	struct zygote_proof proof = ZYGOTE_PROOF_INIT;
 	struct zygote_options options;
 	int result = zygote_options_parse(argc, argv, &options, err);
 
@@ -192,10 +227,10 @@ start(int argc, char **argv, struct zygote_loop *loop, struct error *err)
 				       err)) < 0 ||
 	    (result = python_host_start(&python, err)) < 0 ||
 	    (result = zygote_fork_init(&loop->fork, err)) < 0 ||
-	    (result = confine(&options, &descriptors, err)) < 0)
+	    (result = confine(&options, &descriptors, landlock, loop, &proof, err)) < 0)
 		return result;
 	loop->signal_fd = descriptors.signals;
-	result = say_ready(&options, descriptors.statm, loop, err);
+	result = say_ready(&options, descriptors.statm, &proof, loop, err);
 	base_close(&descriptors.statm);
 	return result;
 }
@@ -203,6 +238,7 @@ start(int argc, char **argv, struct zygote_loop *loop, struct error *err)
 int
 main(int argc, char **argv)
 {
+	struct sandbox_landlock landlock = {.ruleset = -1};
 	struct zygote_loop loop = {.link_fd = -1};
 	struct error err = ERROR_INIT;
 
@@ -211,7 +247,7 @@ main(int argc, char **argv)
 		log_error("zygote", "is started by stint-spawner only, as pid 1 of its namespace");
 		_exit(ZYGOTE_ARGS_EXIT_SETUP);
 	}
-	if (start(argc, argv, &loop, &err) < 0) {
+	if (start(argc, argv, &landlock, &loop, &err) < 0) {
 		log_error("zygote", "start: %s", err.text);
 		_exit(ZYGOTE_ARGS_EXIT_SETUP);
 	}

@@ -65,6 +65,7 @@ enum option {
 	OPTION_PRELOAD,
 	OPTION_HASH_SEED,
 	OPTION_ASYNCIO,
+	OPTION_LANDLOCK,
 	OPTION_LOG_LEVEL,
 	OPTION_COUNT
 };
@@ -73,7 +74,7 @@ static const char *const NAMES[OPTION_COUNT] = {
     [OPTION_ROOT] = ZYGOTE_ARGS_ROOT,           [OPTION_STDLIB] = ZYGOTE_ARGS_STDLIB,
     [OPTION_ROLES] = ZYGOTE_ARGS_ROLES,         [OPTION_PRELOAD] = ZYGOTE_ARGS_PRELOAD,
     [OPTION_HASH_SEED] = ZYGOTE_ARGS_HASH_SEED, [OPTION_ASYNCIO] = ZYGOTE_ARGS_ASYNCIO,
-    [OPTION_LOG_LEVEL] = ZYGOTE_ARGS_LOG_LEVEL,
+    [OPTION_LANDLOCK] = ZYGOTE_ARGS_LANDLOCK,   [OPTION_LOG_LEVEL] = ZYGOTE_ARGS_LOG_LEVEL,
 };
 
 static int
@@ -98,6 +99,9 @@ parse_value(enum option option, const char *value, struct zygote_options *option
 	case OPTION_ASYNCIO:
 		options->asyncio = strcmp(value, "yes") == 0;
 		return options->asyncio || strcmp(value, "no") == 0 ? 0 : ERROR_INVALID;
+	case OPTION_LANDLOCK:
+		options->landlock = strcmp(value, "on") == 0;
+		return options->landlock || strcmp(value, "off") == 0 ? 0 : ERROR_INVALID;
 	case OPTION_LOG_LEVEL:
 		return base_log_level_parse(value, &options->log_level);
 	case OPTION_COUNT:

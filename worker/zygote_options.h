@@ -19,6 +19,7 @@ struct zygote_options {
 	unsigned dir_count; /* 1 .. CGROUP_DIRS_MAX */
 	uint64_t hash_seed; /* 0 .. UINT32_MAX */
 	bool asyncio;
+	bool landlock;
 	enum log_level log_level;
 };
 

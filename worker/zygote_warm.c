@@ -70,6 +70,24 @@ warm_import(const char *name, struct error *err)
 	return warm_failed(err, what);
 }
 
+/* Workers are forked: none may have more than the one thread. */
+static int
+warm_threads(struct error *err)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	unsigned count = 0;
+
+	if (tasks == NULL)
+		return error_errno(err, "/proc/self/task");
+	while ((entry = readdir(tasks)) != NULL)
+		count += entry->d_name[0] != '.';
+	(void)closedir(tasks);
+	if (count != 1)
+		return error_set(err, ERROR_SYSTEM, "the warm-up left %u threads, not 1", count);
+	return 0;
+}
+
 static int
 warm_preload(const char *names, struct error *err)
 {
@@ -86,6 +104,9 @@ warm_preload(const char *names, struct error *err)
 		code = warm_import(name, err);
 		if (code < 0)
 			return error_wrap(err, "preload");
+		code = warm_threads(err);
+		if (code < 0)
+			return error_wrap(err, "preload: module '%s'", name);
 	}
 	return 0;
 }
@@ -129,23 +150,6 @@ zygote_warm(const char *preload, const char *stdlib, struct error *err)
 	if (code == 0)
 		code = warm_call("site", "sethelper", err);
 	return code;
-}
-
-static int
-warm_threads(struct error *err)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	struct dirent *entry;
-	unsigned count = 0;
-
-	if (tasks == NULL)
-		return error_errno(err, "/proc/self/task");
-	while ((entry = readdir(tasks)) != NULL)
-		count += entry->d_name[0] != '.';
-	(void)closedir(tasks);
-	if (count != 1)
-		return error_set(err, ERROR_SYSTEM, "the warm-up left %u threads, not 1", count);
-	return 0;
 }
 
 static bool

@@ -5,6 +5,8 @@
  *   ready | start N | end N | next | zygote N TEXT | leaf N NAME | rmleaf N NAME | id | exit N
  *   hangup                                (closes the spawner link and lives on)
  *   short | unknown | withfd | dirty      (breaches of the protocol)
+ *   raw COUNT TYPE,VERSION,SIZE,FDS,NUMBER       (any message, so many times)
+ *   nest N DEPTH | fill N COUNT                  (groups where they can be made below generation N)
  * A start that finds FAKE_STINTD_FAIL set by `--set hash_seed=4000000000` ends at once with
  * status 3.
  */
@@ -151,6 +153,68 @@ fake_breach(struct fake *fake, const char *how)
 	fake_say(fake, "sent");
 }
 
+/* `count` messages of any shape; the first that cannot be sent ends it. */
+static void
+fake_raw(struct fake *fake, unsigned count, const char *spec)
+{
+	unsigned type = 0, version = 0, size = 0, fd_count = 0, number = 0, sent = 0;
+	int fds[FDS_PER_MESSAGE_MAX] = {0};
+	struct {
+		struct message message;
+		char more[4096];
+	} any;
+
+	(void)sscanf(spec, "%u,%u,%u,%u,%u", &type, &version, &size, &fd_count, &number);
+	memset(&any, 0, sizeof(any));
+	message_init(&any.message, (enum message_type)type);
+	any.message.version = version;
+	any.message.body.generation.number = number;
+	if (size == 0) { /* reads like an end of file */
+		fake_say(fake, "sent=%zd", send(fake->spawner_fd, "", 0, MSG_NOSIGNAL));
+		return;
+	}
+	while (sent < count &&
+	       base_send_fds(fake->spawner_fd, &any, size, fds, fd_count, 0, NULL) == 0)
+		sent++;
+	fake_say(fake, "sent=%u", sent);
+}
+
+/* Groups in a row, one below the other; the names would hide from a careless listing. */
+static void
+fake_nest(struct fake *fake, unsigned number, unsigned depth)
+{
+	for (uint32_t i = 0; i < fake->bodies[number % FAKE_GENERATIONS].dir_count; i++) {
+		int at = dup(fake->dirs[number % FAKE_GENERATIONS][i]);
+		unsigned made = 0;
+
+		while (made < depth && mkdirat(at, ".n", 0755) == 0) {
+			int next = openat(at, ".n", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+			(void)close(at);
+			at = next;
+			made++;
+		}
+		(void)close(at);
+		fake_say(fake, "%u:%u ", fake->bodies[number % FAKE_GENERATIONS].roles[i], made);
+	}
+}
+
+static void
+fake_fill(struct fake *fake, unsigned number, unsigned count)
+{
+	for (uint32_t i = 0; i < fake->bodies[number % FAKE_GENERATIONS].dir_count; i++) {
+		unsigned made = 0;
+		char name[16];
+
+		do
+			(void)snprintf(name, sizeof(name), "f%u", made);
+		while (made < count &&
+		       mkdirat(fake->dirs[number % FAKE_GENERATIONS][i], name, 0755) == 0 &&
+		       ++made);
+		fake_say(fake, "%u:%u ", fake->bodies[number % FAKE_GENERATIONS].roles[i], made);
+	}
+}
+
 static void
 fake_id(struct fake *fake)
 {
@@ -187,6 +251,12 @@ fake_command(struct fake *fake, char *line)
 		fake_zygote(fake, number, text);
 	else if (strcmp(word, "leaf") == 0 || strcmp(word, "rmleaf") == 0)
 		fake_leaf(fake, number, text, *word == 'l');
+	else if (strcmp(word, "raw") == 0)
+		fake_raw(fake, number, text);
+	else if (strcmp(word, "nest") == 0)
+		fake_nest(fake, number, (unsigned)atoi(text));
+	else if (strcmp(word, "fill") == 0)
+		fake_fill(fake, number, (unsigned)atoi(text));
 	else if (strcmp(word, "id") == 0)
 		fake_id(fake);
 	else if (strcmp(word, "hangup") == 0)

@@ -31,7 +31,7 @@ ANSWER_SECONDS = 30 * SLOW
 UID_BASE = 1950000000
 UID_COUNT = 1024
 BAD_LOG = re.compile(
-    r"AddressSanitizer|LeakSanitizer|runtime error:|check failed|Assertion|assertion|require\("
+    r"ERROR: AddressSanitizer|LeakSanitizer|runtime error:|check failed|Assertion|assertion|require\("
 )
 
 

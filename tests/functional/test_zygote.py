@@ -7,6 +7,7 @@ The build folder is $STINT_BUILD; zygote_probe is made in it by `make check` in 
 """
 import functools
 import os
+import re
 import select
 import signal
 import stat
@@ -46,6 +47,8 @@ def test_state(zygote):
     expect("descriptors", [line for line in worker.out().splitlines() if line.startswith("fd ")],
            ["fd 0", "fd 1", "fd 2"])
     expect("thread id", lines["tid_is_pid"], "1")
+    if tuple(map(int, re.findall("[0-9]+", os.uname().release)[:2])) >= (6, 3):
+        expect("executable memory is refused", lines["mdwe"], "1")
     for name, value in dict(fsize=5001, nofile=20, nproc=1, cpu=12, core=0, stack=64 << 20, memlock=0,
                             data=zygote.baseline["data"] + (64 << 20) + 65536).items():
         expect(name, lines[name], "%d 1" % value)
@@ -231,7 +234,7 @@ def own_test_unknown_type(zygote):
 
 
 def own_test_version(zygote):
-    zygote.send(harness.KILL, struct.pack("<Q", 1), version=2)
+    zygote.send(harness.KILL, struct.pack("<Q", 1), version=harness.VERSION + 1)
     breach(zygote, "wrong version")
 
 

@@ -27,11 +27,13 @@ CGROUPS = "/sys/fs/cgroup"
 TREES = {"memory": 1, "cpuacct": 2, "pids": 4, "unified": 8 | 16}
 
 READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
+VERSION = 2  # of the messages
 MESSAGE = struct.Struct("<II184s")
 TERMS = struct.Struct("<IIQQQ12Q")
+ABI = 2
 PAGE_RESULT = 65536
 PAGE_BYTES = PAGE_RESULT + (80 << 20) + (16 << 20)
-PAGE_SETUP_NAME = 88
+PAGE_SETUP_NAME = 96
 STDIN_FD, BLOB_FD, ASYNCIO, THREADS = 1, 2, 4, 8
 PHASES = ["new", "ready", "terms", "running", "ended"]
 LIMITS = dict(cpu_ms=2000, wall_ms=10000, memory_bytes=128 << 20, stdout_bytes=1 << 20,
@@ -102,14 +104,20 @@ class Worker:
         """Waits for the hello; returns the host pid."""
         data, ancillary, _, _ = self.channel.recvmsg(64, 256)
         magic, abi, serial = struct.unpack("<IIQ", data)
-        assert (magic, abi, serial) == (0x53544831, 1, self.serial), data
+        assert (magic, abi, serial) == (0x53544831, ABI, self.serial), data
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
                 return struct.unpack("iii", content)[0]
         raise AssertionError("no credentials")
 
-    def terms(self, blob, stdin=None, flags=0, as_file=False, magic=0x53545431, **limits):
+    def terms(self, blob, stdin=None, flags=0, as_file=False, magic=0x53545431, stdin_fd=None, start=True,
+              **limits):
+        """stdin_fd: any descriptor for fd 0, in place of a file with the bytes `stdin`.
+        start: send what comes behind the record."""
         fds = []
+        if stdin_fd is not None:
+            fds.append(os.dup(stdin_fd))
+            flags |= STDIN_FD
         if stdin is not None:
             fds.append(os.memfd_create("stdin"))
             os.write(fds[0], stdin)
@@ -124,9 +132,9 @@ class Worker:
         socket.send_fds(self.channel, [record], fds)
         for fd in fds:
             os.close(fd)
-        if not as_file:
+        if start:
             try:
-                self.channel.send(blob)
+                self.channel.send(b"S" if as_file else blob)
             except OSError:
                 pass  # it did not like the record
 
@@ -161,7 +169,7 @@ class Worker:
 class Zygote:
     """One generation."""
 
-    def __init__(self, program, preload="", asyncio="yes", trees=TREES, hash_seed=0, other_dir=None):
+    def __init__(self, program, preload="", asyncio="yes", trees=TREES, hash_seed=0, other_dir=None, landlock="on"):
         self.trees = {name: bits for name, bits in trees.items()
                       if os.path.isdir(os.path.join(CGROUPS, name))}
         self.group = "stint-harness-%d-%x" % (os.getpid(), time.monotonic_ns() & 0xffffff)
@@ -176,7 +184,7 @@ class Zygote:
         self.link.settimeout(20)
         self.arguments = [program, "--root", ROOT, "--stdlib", STDLIB, "--roles",
                           ",".join(map(str, roles)), "--preload", preload,
-                          "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--log-level", "info"]
+                          "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--landlock", landlock, "--log-level", "info"]
         self.keeper = self.start(their_link)
         their_link.close()
 
@@ -251,7 +259,7 @@ class Zygote:
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xff)
 
-    def send(self, kind, body=b"", fds=(), version=1):
+    def send(self, kind, body=b"", fds=(), version=VERSION):
         socket.send_fds(self.link, [MESSAGE.pack(kind, version, body)], list(fds))
 
     def receive(self, wanted):
@@ -261,7 +269,7 @@ class Zygote:
             if not data:
                 raise EOFError(self.log_text())
             kind, version, body = MESSAGE.unpack(data)
-            assert version == 1
+            assert version == VERSION
             if kind == EXITED:
                 fields = struct.unpack_from("<QiiQQQQQ", body)
                 names = "exit_code signal user_us system_us max_rss_bytes minor_faults major_faults"
@@ -273,7 +281,7 @@ class Zygote:
     def ready(self):
         body, _ = self.receive(READY)
         version, abi, data, rss, seed = struct.unpack_from("<IIQQQ", body)
-        assert (version, abi) == (1, 1)
+        assert (version, abi) == (VERSION, ABI)
         return {"data": data, "rss": rss, "seed": seed, "python": body[32:96].rstrip(b"\0").decode()}
 
     def worker(self, leaf=True, uid=None, serial=None):

@@ -15,11 +15,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef PR_GET_MDWE
+#define PR_GET_MDWE 66
+#endif
+
+static int code_refused; /* what PR_GET_MDWE said after the set-up */
 
 int
 python_host_start(const struct python_host_options *options, struct error *err)
@@ -49,9 +56,11 @@ python_host_after_fork_parent(void)
 {
 }
 
+/* The one place where a worker is confined, but can still ask prctl(). */
 void
 python_host_after_fork(void)
 {
+	code_refused = prctl(PR_GET_MDWE, 0ul, 0ul, 0ul, 0ul);
 }
 
 static void
@@ -91,6 +100,7 @@ say_state(void)
 		if (fcntl(fd, F_GETFD) >= 0)
 			dprintf(1, "fd %d\n", fd);
 	dprintf(1, "tid_is_pid %d\n", gettid() == own);
+	dprintf(1, "mdwe %d\n", code_refused);
 	say_limits();
 	say_call("kill_1", kill(1, SIGKILL));
 	say_call("kill_all", kill(-1, SIGKILL));

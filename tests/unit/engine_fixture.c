@@ -61,7 +61,9 @@ on_drained(void *context)
 static void
 on_fatal(void *context, const struct error *err)
 {
-	((struct fixture *)context)->fatal++;
+	struct fixture *fixture = context;
+	fixture->fatal++;
+	fixture->fatal_code = err->code;
 }
 
 static struct fixture *

@@ -16,6 +16,7 @@ struct fixture {
 	struct config config;
 	struct engine *engine;
 	unsigned ready, drained, fatal;
+	int fatal_code; /* of the last */
 	struct run_result results[RESULTS_MAX]; /* by ticket */
 	unsigned told[RESULTS_MAX];
 	size_t results_count;

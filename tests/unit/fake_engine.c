@@ -257,6 +257,8 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 	ret_info->workers_ready = 4;
 	ret_info->jobs_ended[STATUS_OK] = 5;
 	ret_info->serving = true;
+	ret_info->isolation = ISOLATION_REDUCED;
+	ret_info->layers = ISOLATION_ALL & ~ISOLATION_BIT(landlock);
 	ret_info->draining = engine->draining;
 	(void)snprintf(ret_info->python, sizeof(ret_info->python), "3.11.2");
 }

@@ -98,9 +98,12 @@ fake_read_job(struct fake_stage *stage, int blob_fd)
 	size_t size = stage->terms.blob_bytes;
 	char *blob = malloc(size + 1);
 	require(blob);
-	if (blob_fd >= 0)
+	if (blob_fd >= 0) {
+		char start[2];
 		require(base_read_full(blob_fd, blob, size, NULL) == 0);
-	else
+		require(recv(stage->channel, start, sizeof(start), 0) == 1);
+		require(start[0] == WORKER_START_BYTE);
+	} else
 		require(recv(stage->channel, blob, size + 1, 0) == (ssize_t)size);
 	stage->page->phase = PHASE_RUNNING;
 	pack_reader_init(&reader, blob, size);
@@ -153,8 +156,15 @@ fake_worker_main(struct fake_shared *shared, uint64_t serial, const int *fds)
 		shared->mute_workers--;
 		_exit(WORKER_EXIT_SETUP);
 	}
+	bool deaf = shared->deaf_workers > 0;
+	if (deaf) { /* its end of the channel takes nothing more */
+		shared->deaf_workers--;
+		require(shutdown(stage.channel, SHUT_RD) == 0);
+	}
 	stage.page->phase = PHASE_READY;
 	require(send(stage.channel, &hello, sizeof(hello), MSG_NOSIGNAL) == sizeof(hello));
+	while (deaf)
+		(void)pause();
 	int blob_fd = fake_read_terms(shared, &stage);
 	char *script = fake_read_job(&stage, blob_fd), *rest = script, *command;
 	while ((command = strsep(&rest, ";")))

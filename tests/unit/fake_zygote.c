@@ -10,6 +10,7 @@
 
 #include "protocol/base_assert.h"
 #include "protocol/base_sys.h"
+#include "protocol/isolation.h"
 #include "protocol/message.h"
 #include "protocol/worker_abi.h"
 
@@ -76,14 +77,14 @@ fake_wait(int link, int signals, struct message *message, int *fds, size_t *fd_c
 }
 
 static void
-fake_fork_worker(struct fake_shared *shared, int link, int signals, const struct message *request,
-		 int *fds, struct fake_child *children)
+fake_fork_worker(struct fake_shared *shared, uint64_t number, int link, int signals,
+		 const struct message *request, int *fds, struct fake_child *children)
 {
 	struct message answer;
 	message_init(&answer, MESSAGE_FORKED);
 	answer.body.forked.serial = request->body.fork.serial;
-	if (shared->fail_forks > 0) {
-		shared->fail_forks--;
+	if (shared->fail_forks > 0 || number == shared->barren) {
+		shared->fail_forks -= shared->fail_forks > 0;
 		answer.body.forked.error = EAGAIN;
 		fake_send(link, &answer, NULL, 0);
 		return;
@@ -142,7 +143,8 @@ fake_reap(int link, struct fake_child *children)
 	}
 }
 
-static void __attribute__((noreturn)) fake_zygote_main(struct fake_shared *shared, int link)
+static void __attribute__((noreturn))
+fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
 {
 	static struct fake_child children[FAKE_WORKERS_MAX];
 	struct message message;
@@ -153,6 +155,7 @@ static void __attribute__((noreturn)) fake_zygote_main(struct fake_shared *share
 	message.body.zygote.version = MESSAGE_VERSION;
 	message.body.zygote.abi = WORKER_ABI_VERSION;
 	message.body.zygote.baseline_rss_bytes = 4711;
+	message.body.zygote.layers = ISOLATION_ALL & ~shared->lacking;
 	strcpy(message.body.zygote.python, "3.11.fake");
 	fake_send(link, &message, NULL, 0);
 	for (;;) {
@@ -167,7 +170,7 @@ static void __attribute__((noreturn)) fake_zygote_main(struct fake_shared *share
 				(void)pause();
 		}
 		if (message.type == MESSAGE_FORK)
-			fake_fork_worker(shared, link, signals, &message, fds, children);
+			fake_fork_worker(shared, number, link, signals, &message, fds, children);
 		for (size_t i = 0; i < fd_count; i++)
 			base_close(&fds[i]);
 		if (message.type != MESSAGE_KILL)
@@ -188,6 +191,7 @@ fake_start_generation(struct fake_shared *shared, int link, uint64_t number)
 	message.body.generation.number = number;
 	message.body.generation.uid_base = 100000;
 	message.body.generation.uid_count = 1024;
+	message.body.generation.layers = ISOLATION_ALL & ~shared->lacking;
 	if (shared->fail_starts > 0) {
 		shared->fail_starts--;
 		message.body.generation.error = ENOMEM;
@@ -201,10 +205,14 @@ fake_start_generation(struct fake_shared *shared, int link, uint64_t number)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		base_close(&link);
 		base_close(&ends[0]);
-		fake_zygote_main(shared, ends[1]);
+		fake_zygote_main(shared, number, ends[1]);
 	}
 	shared->zygote = pid;
+	shared->zygotes[number % FAKE_GENERATIONS_MAX] = pid;
 	shared->generations++;
+	shared->live++;
+	if (shared->live > shared->live_max)
+		shared->live_max = shared->live;
 	base_close(&ends[1]);
 	fake_send(link, &message, &ends[0], 1);
 	base_close(&ends[0]);
@@ -214,15 +222,17 @@ static void __attribute__((noreturn)) fake_spawner_main(struct fake_shared *shar
 {
 	struct message message;
 	int signals = fake_child_signals(), fds[FDS_PER_MESSAGE_MAX], status;
-	uint64_t number = 0;
 	size_t fd_count;
+	pid_t pid;
 	for (;;) {
 		if (fake_wait(link, signals, &message, fds, &fd_count)) {
 			if (message.type == MESSAGE_GENERATION_START) {
-				number = message.body.generation.number;
-				fake_start_generation(shared, link, number);
+				fake_start_generation(shared, link, message.body.generation.number);
 			} else if (message.type == MESSAGE_GENERATION_END) {
-				(void)kill(shared->zygote, SIGKILL);
+				uint64_t number = message.body.generation.number;
+				pid = shared->zygotes[number % FAKE_GENERATIONS_MAX];
+				if (pid > 0)
+					(void)kill(pid, SIGKILL);
 			} else if (message.type == MESSAGE_DAEMON_READY) {
 				shared->daemon_ready++;
 				message_init(&message, MESSAGE_DRAIN);
@@ -230,7 +240,13 @@ static void __attribute__((noreturn)) fake_spawner_main(struct fake_shared *shar
 					fake_send(link, &message, NULL, 0);
 			}
 		}
-		if (waitpid(-1, &status, WNOHANG) > 0) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			uint64_t number = 0;
+			while (number < FAKE_GENERATIONS_MAX && shared->zygotes[number] != pid)
+				number++;
+			require(number < FAKE_GENERATIONS_MAX);
+			shared->zygotes[number] = 0;
+			shared->live--;
 			message_init(&message, MESSAGE_GENERATION_ENDED);
 			message.body.generation.number = number;
 			message.body.generation.wait_status = status;

@@ -8,18 +8,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define FAKE_GENERATIONS_MAX 64
+
 /* Shared between the test and the fake's processes; each word has one writer at a time. */
 struct fake_shared {
-	pid_t zygote;		      /* of the running generation */
+	pid_t zygote;		      /* of the last generation */
+	pid_t zygotes[FAKE_GENERATIONS_MAX]; /* live, by number */
+	unsigned live, live_max;      /* generations */
 	unsigned generations;	      /* started so far */
 	unsigned forks;		      /* workers forked so far */
 	volatile unsigned daemon_ready;       /* MESSAGE_DAEMON_READY seen */
 	unsigned fail_starts;	      /* generations that shall fail to start */
 	unsigned fail_forks;	      /* forks that shall be refused */
+	uint64_t barren;	      /* number of a generation that shall refuse all forks */
 	unsigned mute_workers;	      /* workers that shall die before their hello */
+	unsigned deaf_workers;        /* workers that shall say hello and take nothing */
 	unsigned breaking_workers;    /* workers that shall die with the job unread */
 	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */
 	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
+	volatile uint64_t lacking;	      /* layers that the next generations shall not have */
 };
 
 struct fake {

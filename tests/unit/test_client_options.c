@@ -123,6 +123,12 @@ test_options_belong_to_commands(void **state)
 	assert_string_equal(options.socket, "/s");
 	assert_string_equal(options.words[0], "0123");
 	client_options_deinit(&options);
+	char level[] = "--isolation reduced --json", again[] = "--isolation reduced";
+	assert_int_equal(parse(level, CLIENT_COMMAND_DOCTOR, &options), 0);
+	assert_string_equal(options.isolation, "reduced");
+	assert_true(options.json);
+	client_options_deinit(&options);
+	assert_true(parse(again, CLIENT_COMMAND_STATUS, &options) < 0);
 }
 
 static void

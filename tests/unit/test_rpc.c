@@ -280,7 +280,12 @@ test_daemon_tells_of_itself(void **state)
 	assert_int_equal(request_bytes_max, 8192);
 	assert_true(stream && !submit);
 	assert_int_equal(json_array_size(json_object_get(info, "methods")), 5);
-	assert_true(json_array_size(json_object_get(info, "isolation")) > 5);
+	assert_int_equal(json_array_size(json_object_get(info, "isolation")),
+			 1 + ISOLATION_LAYER_COUNT - 1); /* the cgroup version; all but landlock */
+	assert_string_equal(json_string_value(json_object_get(info, "isolation_level")), "reduced");
+	json_t *missing = json_object_get(info, "isolation_missing");
+	assert_int_equal(json_array_size(missing), 1);
+	assert_string_equal(json_string_value(json_array_get(missing, 0)), "landlock");
 	json_decref(info);
 	json_t *health = ask(front, client, "daemon.health");
 	assert_string_equal(json_string_value(json_object_get(health, "status")), "starting");

@@ -147,12 +147,6 @@ static const struct row ROWS[] = {
     {"never took the job: oom", FACTS(.unread = true, .oom_kills = 1), STATUS_MEMORY_LIMIT},
     {"forged set-up failure", FACTS(.phase = PHASE_NEW, .exit_code = WORKER_EXIT_SETUP),
      STATUS_RUNTIME_ERROR},
-    {"set-up failure, job by descriptor",
-     FACTS(.blob_by_fd = true, .phase = PHASE_TERMS, .exit_code = WORKER_EXIT_SETUP),
-     STATUS_INTERNAL_ERROR},
-    {"exit 126 of the tenant, job by descriptor",
-     FACTS(.blob_by_fd = true, .phase = PHASE_RUNNING, .exit_code = WORKER_EXIT_SETUP),
-     STATUS_RUNTIME_ERROR},
 };
 
 static void

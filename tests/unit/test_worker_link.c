@@ -76,6 +76,28 @@ test_job_not_taken(void **state)
 	assert_true(rest.unread);
 }
 
+/* A job by descriptor has a byte that starts it: who died before it has not run the job. */
+static void
+test_job_by_descriptor(void **state)
+{
+	struct worker_terms terms = {
+	    .magic = WORKER_TERMS_MAGIC, .flags = TERMS_BLOB_FD, .blob_bytes = 1 << 20};
+	for (int taken = 0; taken < 2; taken++) {
+		int fd = dup(0);
+		assert_int_equal(worker_link_send(ours, &terms, &fd, 1, NULL, NULL), 0);
+		base_close(&fd);
+		take(sizeof(struct worker_terms));
+		if (taken)
+			take(1);
+		base_close(&theirs);
+		struct worker_rest rest = worker_link_rest(ours);
+		assert_false(rest.spoke);
+		assert_int_equal(rest.unread, !taken);
+		base_close(&ours);
+		assert_int_equal(worker_link_open(&ours, &theirs, NULL), 0);
+	}
+}
+
 static void
 test_spoke(void **state)
 {
@@ -204,6 +226,7 @@ main(void)
 	    TEST(test_silent_end),
 	    TEST(test_silent_and_open),
 	    TEST(test_job_not_taken),
+	    TEST(test_job_by_descriptor),
 	    TEST(test_spoke),
 	    TEST(test_spoke_an_empty_datagram),
 	    TEST(test_descriptors_are_not_installed),

@@ -193,6 +193,8 @@ test_blob_by_file(void **state)
 	const void *blob = NULL;
 	struct channel channel;
 
+	const uint8_t start = WORKER_START_BYTE;
+
 	open_channel(&channel);
 	terms.flags = TERMS_BLOB_FD;
 	for (unsigned extra = 0; extra < 3; extra++) { /* as said, longer, shorter */
@@ -200,16 +202,47 @@ test_blob_by_file(void **state)
 		assert_int_equal(base_write_full(channel.fds.blob_fd, "hello!",
 						 extra == 2 ? 4 : 5 + extra, NULL),
 				 0);
+		assert_int_equal(base_send_fds(channel.ours, &start, 1, NULL, 0, 0, NULL), 0);
 		assert_int_equal(
 		    worker_terms_read_blob(channel.theirs, &terms, &channel.fds, &blob),
 		    extra == 2 ? -EPROTO : 0);
 		assert_int_equal(channel.fds.blob_fd, -1);
 		assert_memory_equal(blob, "hello", 5);
 	}
+	/* What failed has left its byte unread: the proof that no code of the job ran. */
 	terms.blob_bytes = 0;
 	channel.fds.blob_fd = memfd_create("blob", MFD_CLOEXEC);
 	assert_int_equal(worker_terms_read_blob(channel.theirs, &terms, &channel.fds, &blob), 0);
 	close_channel(&channel);
+}
+
+/* The byte that starts a job is waited for, and no other will do. */
+static void
+test_start_of_a_file(void **state)
+{
+	static const struct {
+		const char *sent;
+		int result;
+	} CASES[] = {{"S", 0}, {"T", -EPROTO}, {"SS", -EPROTO}, {NULL, -EPIPE}};
+	struct worker_terms terms = good();
+	const void *blob = NULL;
+	struct channel channel;
+
+	terms.flags = TERMS_BLOB_FD;
+	terms.blob_bytes = 0;
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		open_channel(&channel);
+		channel.fds.blob_fd = memfd_create("blob", MFD_CLOEXEC);
+		if (CASES[i].sent)
+			assert_int_equal(base_send_fds(channel.ours, CASES[i].sent,
+						       strlen(CASES[i].sent), NULL, 0, 0, NULL),
+					 0);
+		base_close(&channel.ours);
+		assert_int_equal(
+		    worker_terms_read_blob(channel.theirs, &terms, &channel.fds, &blob),
+		    CASES[i].result);
+		close_channel(&channel);
+	}
 }
 
 int
@@ -223,6 +256,7 @@ main(void)
 	    cmocka_unit_test(test_receive_refuses),
 	    cmocka_unit_test(test_blob_by_datagram),
 	    cmocka_unit_test(test_blob_by_file),
+	    cmocka_unit_test(test_start_of_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

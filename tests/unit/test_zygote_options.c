@@ -16,10 +16,10 @@ static int
 parse(const char *name, const char *value, struct zygote_options *ret_options)
 {
 	static const char *const GOOD[] = {
-	    "--root",      "/mnt",     "--stdlib",  "/usr/lib/python3.11",
-	    "--roles",     "1,2,4,24", "--preload", "a b",
-	    "--hash-seed", "7",        "--asyncio", "yes",
-	    "--log-level", "debug",
+	    "--root",      "/mnt",     "--stdlib",    "/usr/lib/python3.11",
+	    "--roles",     "1,2,4,24", "--preload",   "a b",
+	    "--hash-seed", "7",        "--asyncio",   "yes",
+	    "--landlock",  "on",       "--log-level", "debug",
 	};
 	char words[WORDS_MAX][64], *argv[WORDS_MAX];
 	struct error err = ERROR_INIT;
@@ -55,6 +55,9 @@ test_good(void **state)
 	assert_int_equal(options.roles[3], 24);
 	assert_int_equal(options.hash_seed, 7);
 	assert_true(options.asyncio);
+	assert_true(options.landlock);
+	assert_int_equal(parse("--landlock", "off", &options), 0);
+	assert_false(options.landlock);
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(parse("--asyncio", "no", &options), 0);
 	assert_false(options.asyncio);
@@ -83,6 +86,8 @@ test_bad_values(void **state)
 	    {"--hash-seed", "1x"},
 	    {"--hash-seed", ""},
 	    {"--asyncio", "maybe"},
+	    {"--landlock", "yes"},
+	    {"--landlock", ""},
 	    {"--log-level", "loud"},
 	    {"--root", NULL},
 	    {"--stdlib", NULL},
@@ -90,6 +95,7 @@ test_bad_values(void **state)
 	    {"--preload", NULL},
 	    {"--hash-seed", NULL},
 	    {"--asyncio", NULL},
+	    {"--landlock", NULL},
 	    {"--log-level", NULL},
 	};
 	struct zygote_options options;
