@@ -110,6 +110,12 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 		if (rc < 0)
 			cgroup_find_close(&spawner->trees);
 	}
+	for (size_t i = 0; i < spawner->trees.count; i++)
+		if (spawner->trees.trees[i].fell_back)
+			log_warning("spawner",
+				    "the control group of this process holds others or has no "
+				    "controllers to hand down: using the root's (remedy: run as a "
+				    "systemd service with Delegate=yes, or set cgroup_parent)");
 	if (rc == 0)
 		rc = spawner_root_make(keep, sizeof(keep) / sizeof(keep[0]), &spawner->root, err);
 	return rc;
