@@ -219,7 +219,7 @@ client_json_sextet(char c)
 }
 
 /* In place: the bytes are fewer than their text. */
-static bool
+bool
 client_json_from_base64(char *text, size_t size, size_t *ret_size)
 {
 	uint32_t bits = 0;

@@ -31,6 +31,8 @@ uint64_t client_json_number(struct client_json json, uint64_t otherwise);
  * follows them. NULL when it is neither, or without memory.
  */
 char *client_json_bytes(struct client_json json, size_t *ret_size);
+/* Decode base64 text in place; false when it is none. A NUL follows the bytes. */
+bool client_json_from_base64(char *text, size_t size, size_t *ret_size);
 /* Base64 text of bytes, NUL terminated, the caller's to free. NULL without memory. */
 char *client_json_base64(const void *bytes, size_t size);
 

@@ -28,6 +28,9 @@ enum option_id {
 	OPTION_INPUT,
 	OPTION_OUTPUT,
 	OPTION_MODULE,
+	OPTION_FILE,
+	OPTION_COLLECT,
+	OPTION_OUT,
 	OPTION_TEXT,
 	OPTION_RUN_MODULE,
 	OPTION_LIMIT
@@ -60,6 +63,9 @@ static const struct option OPTIONS[] = {
     {"--input", OPTION_INPUT, CLIENT_COMMAND_RUN, "NAME=JSON"},
     {"--output", OPTION_OUTPUT, CLIENT_COMMAND_RUN, "a variable's name"},
     {"--module", OPTION_MODULE, CLIENT_COMMAND_RUN, "NAME=FILE"},
+    {"--file", OPTION_FILE, CLIENT_COMMAND_RUN, "NAME=PATH"},
+    {"--collect", OPTION_COLLECT, CLIENT_COMMAND_RUN, "a pattern of file names"},
+    {"--out", OPTION_OUT, CLIENT_COMMAND_RUN, "a directory"},
     {"-c", OPTION_TEXT, CLIENT_COMMAND_RUN, "the program's text"},
     {"-m", OPTION_RUN_MODULE, CLIENT_COMMAND_RUN, "a module's name"},
 };
@@ -108,13 +114,14 @@ client_options_find(const char *word, size_t length)
 }
 
 static int
-client_options_pair(const char *option, const char *text, const char *form,
-		    struct client_pair *ret_pair, struct error *err)
+client_options_pair(const struct option *option, const char *text, struct client_pair *ret_pair,
+		    struct error *err)
 {
 	const char *equals = strchr(text, '=');
 
 	if (equals == NULL || equals == text)
-		return error_set(err, ERROR_INVALID, "%s takes %s, not '%s'", option, form, text);
+		return error_set(err, ERROR_INVALID, "%s takes %s, not '%s'", option->name,
+				 option->value, text);
 	ret_pair->name = text;
 	ret_pair->name_length = (size_t)(equals - text);
 	ret_pair->value = equals + 1;
@@ -133,12 +140,26 @@ client_options_source(struct client_options *options, enum client_source kind, c
 	return 0;
 }
 
+/* An option that takes NAME=VALUE. */
+static int
+client_options_apply_pair(struct client_options *options, const struct option *option,
+			  const char *value, struct error *err)
+{
+	struct client_pair *pair;
+
+	if (option->id == OPTION_INPUT)
+		pair = &options->inputs[options->input_count++];
+	else if (option->id == OPTION_MODULE)
+		pair = &options->modules[options->module_count++];
+	else
+		pair = &options->files[options->file_count++];
+	return client_options_pair(option, value, pair, err);
+}
+
 static int
 client_options_apply(struct client_options *options, const struct option *option, const char *value,
 		     struct error *err)
 {
-	struct client_pair *pair;
-
 	switch (option->id) {
 	case OPTION_SOCKET:
 		options->socket = value;
@@ -184,11 +205,15 @@ client_options_apply(struct client_options *options, const struct option *option
 	case OPTION_RUN_MODULE:
 		return client_options_source(options, CLIENT_SOURCE_MODULE, value, err);
 	case OPTION_INPUT:
-		pair = &options->inputs[options->input_count++];
-		return client_options_pair(option->name, value, option->value, pair, err);
 	case OPTION_MODULE:
-		pair = &options->modules[options->module_count++];
-		return client_options_pair(option->name, value, option->value, pair, err);
+	case OPTION_FILE:
+		return client_options_apply_pair(options, option, value, err);
+	case OPTION_COLLECT:
+		options->collect[options->collect_count++] = value;
+		return 0;
+	case OPTION_OUT:
+		options->out = value;
+		return 0;
 	case OPTION_LIMIT:
 		break;
 	}
@@ -278,6 +303,14 @@ client_options_finish_run(struct client_options *options, struct error *err)
 				 "--entry-args and --entry-kwargs need --entry FUNCTION");
 	if (options->no_stdin && options->stdin_path != NULL)
 		return error_set(err, ERROR_INVALID, "--stdin and --no-stdin exclude each other");
+	if (options->out != NULL && options->collect_count == 0)
+		return error_set(err, ERROR_INVALID, "--out needs --collect PATTERN");
+	if (options->out == NULL && !options->json && options->collect_count > 0)
+		return error_set(err, ERROR_INVALID, "--collect needs --out DIRECTORY, or --json");
+	if ((options->file_count > 0 || options->collect_count > 0) &&
+	    !options->limit_given[LIMIT_scratch_bytes])
+		return error_set(err, ERROR_INVALID,
+				 "--file and --collect need a scratch directory: --scratch 16M");
 	if (options->eval && options->entry != NULL)
 		return error_set(err, ERROR_INVALID, "--eval and --entry exclude each other");
 	return 0;
@@ -298,7 +331,10 @@ client_options_parse(int argc, char *const *argv, int first, enum client_command
 	options.modules = calloc(most, sizeof(options.modules[0]));
 	options.outputs = calloc(most, sizeof(options.outputs[0]));
 	options.words = calloc(most, sizeof(options.words[0]));
-	if (!options.inputs || !options.modules || !options.outputs || !options.words)
+	options.files = calloc(most, sizeof(options.files[0]));
+	options.collect = calloc(most, sizeof(options.collect[0]));
+	if (!options.inputs || !options.modules || !options.outputs || !options.words ||
+	    !options.files || !options.collect)
 		code = error_set(err, ERROR_LIMIT, "out of memory");
 	for (int i = first; i < argc && code == 0; i++) {
 		if (only_words || argv[i][0] != '-' || argv[i][1] == '\0')
@@ -328,5 +364,7 @@ client_options_deinit(struct client_options *options)
 	free(options->modules);
 	free(options->outputs);
 	free(options->words);
+	free(options->files);
+	free(options->collect);
 	memset(options, 0, sizeof(*options));
 }

@@ -46,9 +46,11 @@ struct client_options {
 	const char *stdin_path, *name, *entry, *entry_args, *entry_kwargs;
 	struct limits limits;
 	bool limit_given[LIMIT_COUNT];
-	struct client_pair *inputs, *modules; /* arrays owned */
-	const char **outputs, **words;        /* arrays owned; words: arguments, or a job's id */
-	size_t input_count, module_count, output_count, word_count;
+	const char *out;                              /* directory for collected files, or NULL */
+	struct client_pair *inputs, *modules, *files; /* arrays owned */
+	const char **outputs, **collect,
+	    **words; /* arrays owned; words: arguments, or a job's id */
+	size_t input_count, module_count, file_count, output_count, collect_count, word_count;
 };
 
 /*

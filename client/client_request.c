@@ -276,6 +276,36 @@ client_request_modules(FILE *out, const struct client_options *options, struct e
 }
 
 static int
+client_request_files(FILE *out, const struct client_options *options, struct error *err)
+{
+	const char *separator = ",\"files\":[";
+
+	for (size_t i = 0; i < options->file_count; i++) {
+		const struct client_pair *pair = &options->files[i];
+		char *bytes;
+		size_t size;
+		int code;
+
+		(void)fprintf(out, "%s{\"name\":", separator);
+		separator = ",";
+		if (!client_request_string(out, pair->name, pair->name_length))
+			return error_set(err, ERROR_INVALID, "--file: a name is not UTF-8");
+		code = client_read(pair->value, &bytes, &size, err);
+		if (code < 0)
+			return code;
+		(void)fputs(",\"base64\":", out);
+		code = client_request_base64(out, bytes, size, err);
+		free(bytes);
+		if (code < 0)
+			return code;
+		(void)fputc('}', out);
+	}
+	if (options->file_count > 0)
+		(void)fputc(']', out);
+	return 0;
+}
+
+static int
 client_request_json(FILE *out, const char *option, const char *key, const char *text, char open,
 		    struct error *err)
 {
@@ -340,6 +370,11 @@ client_request_params(FILE *out, const struct client_options *options, struct er
 					      options->output_count, err);
 	if (code == 0)
 		code = client_request_modules(out, options, err);
+	if (code == 0)
+		code = client_request_files(out, options, err);
+	if (code == 0)
+		code = client_request_strings(out, "collect", options->collect,
+					      options->collect_count, err);
 	if (code == 0)
 		code = client_request_entry(out, options, err);
 	if (code < 0)

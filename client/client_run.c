@@ -9,6 +9,7 @@
 #include "client/client_run.h"
 #include "client/client_connect.h"
 #include "client/client_exit.h"
+#include "client/client_files.h"
 #include "client/client_json.h"
 #include "client/client_print.h"
 #include "client/client_request.h"
@@ -111,7 +112,7 @@ client_run_values(const struct client_options *options, struct client_json resul
 
 static int
 client_run_result(const struct client_options *options, struct client_json result,
-		  const struct client_run_seen *seen)
+		  const struct client_run_seen *seen, struct error *err)
 {
 	char status[CLIENT_RUN_STATUS_BYTES] = "";
 	struct client_json text = client_json_member(result, "status");
@@ -134,6 +135,13 @@ client_run_result(const struct client_options *options, struct client_json resul
 	}
 	if (options->usage)
 		client_print_usage(status, client_json_member(result, "usage"));
+	if (options->out != NULL) {
+		int code =
+		    client_files_write(client_json_member(result, "files"), options->out, err);
+
+		if (code < 0)
+			return code;
+	}
 	return client_exit_code(status, exit_code, signal);
 }
 
@@ -165,7 +173,7 @@ client_run_answers(const struct client_options *options, struct client_connectio
 		}
 		result = client_json_member(answer, "result");
 		if (result.size > 0)
-			return client_run_result(options, result, &seen);
+			return client_run_result(options, result, &seen, err);
 		if (client_json_member(answer, "error").size > 0)
 			return client_run_refused(line, size, err);
 	}

@@ -10,6 +10,7 @@
 
 #include "daemon/output_read.h"
 #include "protocol/base_sys.h"
+#include "protocol/file_name.h"
 #include "protocol/json_scan.h"
 #include "protocol/pack.h"
 
@@ -22,6 +23,8 @@ struct collect_reader {
 	struct run_result *result;
 	const struct limits *limits;
 	uint64_t value_bytes; /* of value and vars together */
+	bool collects;        /* files were asked for */
+	uint64_t file_bytes;  /* of their contents together */
 	bool no_memory;
 	const char *fault; /* static: why the blob is refused */
 };
@@ -97,6 +100,41 @@ collect_frame(struct collect_reader *reader, const struct pack_field *field)
 	return true;
 }
 
+/* A name that may be returned, behind the one before it; then its content. */
+static bool
+collect_file(struct collect_reader *reader, const struct pack_field *field)
+{
+	struct run_result *result = reader->result;
+	struct run_file *last =
+	    result->file_count > 0 ? &result->files[result->file_count - 1] : NULL;
+	if (!reader->collects)
+		return collect_refuse(reader, "a file that nobody asked for");
+	if (field->tag == RESULT_FILE_BYTES) {
+		if (!last || last->content.data)
+			return collect_refuse(reader, "the content of no file");
+		reader->file_bytes += field->length;
+		if (reader->file_bytes > reader->limits->collected_bytes)
+			return collect_refuse(reader, "files above their cap");
+		return collect_copy(reader, field, &last->content);
+	}
+	if (last && !last->content.data)
+		return collect_refuse(reader, "a file without content");
+	if (result->file_count == FILES_MAX)
+		return collect_refuse(reader, "too many files");
+	if (file_name_fault(field->bytes, field->length) != NULL)
+		return collect_refuse(reader, "a file's name that is none");
+	if (last &&
+	    file_name_compare(last->name.data, last->name.size, field->bytes, field->length) >= 0)
+		return collect_refuse(reader, "files out of order");
+	if (!result->files)
+		result->files = calloc(FILES_MAX, sizeof(*result->files));
+	if (!result->files) {
+		reader->no_memory = true;
+		return collect_refuse(reader, "no memory");
+	}
+	return collect_copy(reader, field, &result->files[result->file_count++].name);
+}
+
 static bool
 collect_field(struct collect_reader *reader, const struct pack_field *field)
 {
@@ -121,6 +159,9 @@ collect_field(struct collect_reader *reader, const struct pack_field *field)
 		if (result->warning_count == WARNINGS_MAX)
 			return collect_refuse(reader, "too many warnings");
 		return collect_text(reader, field, &result->warnings[result->warning_count++]);
+	case RESULT_FILE_NAME:
+	case RESULT_FILE_BYTES:
+		return collect_file(reader, field);
 	default:
 		return collect_refuse(reader, "a field that does not exist");
 	}
@@ -128,10 +169,10 @@ collect_field(struct collect_reader *reader, const struct pack_field *field)
 
 /* Read all fields into an own result; 0, or why not. */
 static const char *
-collect_fields(const void *blob, size_t size, const struct limits *limits,
+collect_fields(const void *blob, size_t size, const struct limits *limits, bool collects,
 	       struct run_result *result, bool *ret_no_memory)
 {
-	struct collect_reader reader = {.result = result, .limits = limits};
+	struct collect_reader reader = {.result = result, .limits = limits, .collects = collects};
 	struct pack_reader pack;
 	struct pack_field field;
 	int code;
@@ -143,6 +184,9 @@ collect_fields(const void *blob, size_t size, const struct limits *limits,
 	}
 	if (code < 0)
 		reader.fault = "fields that do not fit";
+	else if (!reader.fault && result->file_count > 0 &&
+		 !result->files[result->file_count - 1].content.data)
+		reader.fault = "a file without content";
 	*ret_no_memory = reader.no_memory;
 	return reader.fault;
 }
@@ -160,16 +204,18 @@ collect_merge(struct run_result *result, const struct run_result *part)
 	result->frame_count = part->frame_count;
 	memcpy(result->warnings, part->warnings, sizeof(part->warnings));
 	result->warning_count = part->warning_count;
+	result->files = part->files;
+	result->file_count = part->file_count;
 }
 
 enum verdict_blob
-collect_blob(const void *blob, size_t size, bool ended, const struct limits *limits,
+collect_blob(const void *blob, size_t size, bool ended, const struct limits *limits, bool collects,
 	     struct run_result *result, const char **ret_fault)
 {
 	struct run_result part;
 	bool no_memory = false;
 	memset(&part, 0, sizeof(part));
-	const char *fault = collect_fields(blob, size, limits, &part, &no_memory);
+	const char *fault = collect_fields(blob, size, limits, collects, &part, &no_memory);
 	if (fault) {
 		run_result_deinit(&part);
 		*ret_fault = fault;
@@ -189,7 +235,10 @@ collect_page_blob(const struct collect_input *input, struct run_result *result,
 		facts->blob = ended ? VERDICT_BLOB_COMPLETE : VERDICT_BLOB_NONE;
 		return;
 	}
-	if (size > RESULT_BYTES_MAX || size > input->limits.value_bytes + COLLECT_EXTRA_BYTES_MAX) {
+	uint64_t cap = input->limits.value_bytes + COLLECT_EXTRA_BYTES_MAX;
+	if (input->collects)
+		cap += input->limits.collected_bytes;
+	if (size > RESULT_BYTES_MAX || size > cap) {
 		facts->fault = "a result above its cap";
 		facts->blob = ended ? VERDICT_BLOB_HOSTILE : VERDICT_BLOB_PARTIAL;
 		return;
@@ -203,8 +252,8 @@ collect_page_blob(const struct collect_input *input, struct run_result *result,
 	if (base_pread_full(input->page_fd, blob, size, PAGE_RESULT_OFFSET, &facts->err) < 0)
 		facts->failed = true;
 	else
-		facts->blob =
-		    collect_blob(blob, size, ended, &input->limits, result, &facts->fault);
+		facts->blob = collect_blob(blob, size, ended, &input->limits, input->collects,
+					   result, &facts->fault);
 	free(blob);
 }
 
@@ -214,9 +263,10 @@ collect_output(const struct collect_input *input, enum page_stream stream, struc
 {
 	bool out = stream == PAGE_STREAM_STDOUT;
 	struct page_stage stage = output_read_stage(input->page, stream);
+	uint64_t cap = out ? input->limits.stdout_bytes : input->limits.stderr_bytes;
 	if (output_read(out ? input->out_fd : input->err_fd, &stage, input->page, stream,
-			out ? input->limits.stdout_bytes : input->limits.stderr_bytes, ret_bytes,
-			ret_truncated, &facts->err) < 0)
+			limits_output_base(&input->limits, cap), cap, ret_bytes, ret_truncated,
+			&facts->err) < 0)
 		facts->failed = true;
 	else if (*ret_truncated)
 		facts->output_over = true;
@@ -234,16 +284,24 @@ collect_trace(const struct collect_input *input, struct run_result *result,
 	result->trace_truncated = trace_read_truncated(input->page, &cursor);
 }
 
+static uint64_t
+collect_file_size(int fd, uint64_t base)
+{
+	struct stat status;
+	if (fstat(fd, &status) < 0 || (uint64_t)status.st_size < base)
+		return 0;
+	return (uint64_t)status.st_size - base;
+}
+
 uint64_t
 collect_size(const struct collect_input *input)
 {
-	struct stat status;
 	uint64_t size = __atomic_load_n(&input->page->result_bytes, __ATOMIC_ACQUIRE);
 	size = size < RESULT_BYTES_MAX ? size : RESULT_BYTES_MAX;
-	if (fstat(input->out_fd, &status) == 0)
-		size += (uint64_t)status.st_size;
-	if (fstat(input->err_fd, &status) == 0)
-		size += (uint64_t)status.st_size;
+	size += collect_file_size(input->out_fd,
+				  limits_output_base(&input->limits, input->limits.stdout_bytes));
+	size += collect_file_size(input->err_fd,
+				  limits_output_base(&input->limits, input->limits.stderr_bytes));
 	if (input->traced)
 		size += trace_read_size(input->page, &input->trace);
 	return size;
@@ -262,6 +320,7 @@ collect_run(const struct collect_input *input, struct run_result *result,
 	collect_page_blob(input, result, ret_facts);
 	if (input->traced)
 		collect_trace(input, result, ret_facts);
+	result->collects = input->collects;
 	result->usage.stdout_bytes = result->out.size;
 	result->usage.stderr_bytes = result->err.size;
 }

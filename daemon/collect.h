@@ -21,6 +21,7 @@ struct collect_input {
 	int out_fd, err_fd, page_fd;    /* borrowed */
 	const struct worker_page *page; /* borrowed: PAGE_MAPPED_BYTES of the mapping */
 	struct limits limits;
+	bool collects; /* files were asked for */
 	bool traced;
 	struct trace_cursor trace; /* what was read of it before */
 };
@@ -37,8 +38,8 @@ struct collect_facts {
 /* How many bytes there are to read: more than a little of it belongs off the loop. Never fails. */
 uint64_t collect_size(const struct collect_input *input);
 /*
- * Fill the output, value, vars, error, frames, warnings and trace of *result, which is zeroed
- * before, and *ret_facts. Uses nothing but its arguments: may run on another thread than the
+ * Fill the output, value, vars, files, error, frames, warnings and trace of *result, which is
+ * zeroed before, and *ret_facts. Uses nothing but its arguments: may run on another thread than the
  * loop's.
  */
 void collect_run(const struct collect_input *input, struct run_result *result,
@@ -46,7 +47,7 @@ void collect_run(const struct collect_input *input, struct run_result *result,
 /* The result blob alone, from memory: fills *result and says what can be believed. `ended`: the
  * worker says that the blob is complete. On anything but COMPLETE the fields stay empty. */
 enum verdict_blob collect_blob(const void *blob, size_t size, bool ended,
-			       const struct limits *limits, struct run_result *result,
-			       const char **ret_fault);
+			       const struct limits *limits, bool collects,
+			       struct run_result *result, const char **ret_fault);
 
 #endif

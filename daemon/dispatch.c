@@ -81,6 +81,8 @@ dispatch_load(const struct engine *engine, const struct job *job, const struct w
 		terms->flags |= TERMS_THREADS;
 	if (request->stream)
 		terms->flags |= TERMS_STREAM;
+	if (request->limits.scratch_bytes > 0)
+		terms->flags |= TERMS_SCRATCH;
 	if (request->stdin_size > 0) {
 		terms->flags |= TERMS_STDIN_FD;
 		code = dispatch_seal(load, "stint-stdin", request->stdin_bytes, request->stdin_size,
@@ -119,6 +121,20 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	watchdog_arm(engine->watchdog, worker->slot, &spec);
 }
 
+/* With a scratch directory files may be larger than the output: see limits_output_base. */
+static int
+dispatch_set_output(const struct worker *worker, const struct limits *limits, struct error *err)
+{
+	uint64_t out = limits_output_base(limits, limits->stdout_bytes);
+	uint64_t errors = limits_output_base(limits, limits->stderr_bytes);
+	if (limits->scratch_bytes == 0)
+		return 0;
+	if (ftruncate(worker->out_fd, (off_t)out) < 0 ||
+	    ftruncate(worker->err_fd, (off_t)errors) < 0)
+		return error_errno(err, "size of an output file");
+	return 0;
+}
+
 /*
  * It is gone between two sends: of its own, or because the job's limits are so small that the
  * watchdog or the kernel was faster. That is the job's end, not the pool's failure: which, is
@@ -141,8 +157,11 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 	const struct limits *limits = &job->request.limits;
 	struct watchdog_report report;
 	uint64_t trace_bytes = job->request.trace != TRACE_NONE ? TRACE_BYTES_MAX : 0;
-	int code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits) + trace_bytes,
-			      limits->threads, err);
+	int code = dispatch_set_output(worker, limits, err);
+	if (code < 0)
+		return code;
+	code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits) + trace_bytes, limits->threads,
+			  err);
 	if (code < 0)
 		return code;
 	if (!watchdog_cpu_ns(worker->cpu_clock, &worker->cpu_start_ns))
@@ -191,24 +210,52 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 	return false;
 }
 
+/*
+ * The first job in the window that there is a worker for. The window are the jobs at the front of
+ * the queue that could run at once: one whose worker is still being made keeps its place in it, so
+ * that neither kind of job can hold up the other, or be overtaken for ever. False: nothing to do.
+ */
+static bool
+dispatch_one(struct engine *engine)
+{
+	size_t running = engine->lists.of[JOB_RUNNING].count;
+	size_t window = engine->running_max > running ? engine->running_max - running : 0;
+	bool no_plain = false;
+	LIST_FOREACH (&engine->lists.of[JOB_QUEUED], link) {
+		struct job *job = list_item(link, struct job, link);
+		struct worker_kind kind = worker_kind_of(&job->request.limits);
+		if (window-- == 0)
+			return false;
+		if (no_plain && worker_kind_is_plain(kind))
+			continue;
+		if (job->broken > DISPATCH_RETRIES_MAX) {
+			finish_waiting(engine, job, STATUS_INTERNAL_ERROR, "WorkerSetup",
+				       "no worker could take the job");
+			return true;
+		}
+		struct worker *worker = pool_ready(&engine->pool, kind);
+		no_plain |= !worker && worker_kind_is_plain(kind);
+		if (!worker)
+			continue;
+		if (!watchdog_alive(worker->pidfd)) /* killed while it waited: no try */
+			refill_give_up(engine, worker);
+		else
+			(void)dispatch_join(engine, job, worker);
+		return true;
+	}
+	return false;
+}
+
 void
 dispatch_run(struct engine *engine)
 {
 	bool joined = false;
 	if (generation_state(engine->generation) != GENERATION_SERVING)
 		return;
-	while (engine->lists.of[JOB_RUNNING].count < engine->running_max) {
-		struct job *job = queue_next(&engine->queue);
-		struct worker *worker = pool_ready(&engine->pool);
-		if (!job || !worker)
-			break;
-		if (!watchdog_alive(worker->pidfd)) { /* killed while it waited: no try */
-			refill_give_up(engine, worker);
-			continue;
-		}
-		(void)dispatch_join(engine, job, worker);
+	while (dispatch_one(engine))
 		joined = true;
-	}
+	if (queue_count(&engine->queue) > 0)
+		refill_after_queue(engine);
 	if (!joined)
 		return;
 	refill_after_dispatch(engine);

@@ -13,12 +13,14 @@
 #include <sys/stat.h>
 
 static uint64_t
-engine_report_file_bytes(int fd, uint64_t cap)
+engine_report_file_bytes(int fd, const struct limits *limits, uint64_t cap)
 {
+	uint64_t base = limits_output_base(limits, cap), size;
 	struct stat status;
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return 0;
-	return (uint64_t)status.st_size < cap ? (uint64_t)status.st_size : cap;
+	size = (uint64_t)status.st_size > base ? (uint64_t)status.st_size - base : 0;
+	return size < cap ? size : cap;
 }
 
 void
@@ -35,8 +37,10 @@ engine_report_running(const struct job *job, uint64_t now_ns, struct engine_job_
 	status->opcodes = meter_read(worker->page);
 	if (limits->opcodes > 0 && status->opcodes > limits->opcodes)
 		status->opcodes = limits->opcodes;
-	status->stdout_bytes = engine_report_file_bytes(worker->out_fd, limits->stdout_bytes);
-	status->stderr_bytes = engine_report_file_bytes(worker->err_fd, limits->stderr_bytes);
+	status->stdout_bytes =
+	    engine_report_file_bytes(worker->out_fd, limits, limits->stdout_bytes);
+	status->stderr_bytes =
+	    engine_report_file_bytes(worker->err_fd, limits, limits->stderr_bytes);
 }
 
 int

@@ -244,6 +244,7 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 					       .page_fd = worker->page_fd,
 					       .page = worker->page,
 					       .limits = worker->job->request.limits,
+					       .collects = worker->job->request.collects,
 					       .traced = worker->job->request.trace != TRACE_NONE,
 					       .trace = worker->job->trace};
 	finish_measure(finish, about);

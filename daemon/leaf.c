@@ -219,6 +219,11 @@ leaf_memory_bytes(const struct limits *limits)
 	uint64_t bytes = limits->memory_bytes + limits->stdout_bytes + limits->stderr_bytes +
 			 LEAF_VALUE_SHARES * limits->value_bytes + MEMORY_HEADROOM_BYTES +
 			 (limits->threads - 1) * (uint64_t)THREAD_STACK_BYTES;
+	/* A full scratch directory is ENOSPC and not the job's memory. What is collected is there
+	 * and in the page. */
+	if (limits->scratch_bytes > 0)
+		bytes += limits_scratch_room(limits) + limits->scratch_files * SCRATCH_INODE_BYTES +
+			 limits->collected_bytes;
 	return (bytes + LEAF_PAGE_BYTES - 1) / LEAF_PAGE_BYTES * LEAF_PAGE_BYTES;
 }
 

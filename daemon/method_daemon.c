@@ -28,7 +28,7 @@ static const struct feature FEATURES[] = {
     {"stream", true},  {"inputs", true}, {"outputs", true},  {"entry", true},
     {"modules", true}, {"eval", true},   {"code", true},     {"cancel", true},
     {"opcodes", true}, {"trace", true},  {"submit", false},  {"sessions", false},
-    {"judge", false},  {"files", false}, {"tenants", false},
+    {"judge", false},  {"files", true},  {"tenants", false},
 };
 
 static bool

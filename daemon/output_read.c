@@ -28,14 +28,15 @@ output_read_stage(const struct worker_page *page, enum page_stream stream)
 	return stage;
 }
 
+/* Without the `base` that stintd made it with; a job may have cut it below that. */
 static int
-file_size(int fd, uint64_t *ret_size, struct error *err)
+file_size(int fd, uint64_t base, uint64_t *ret_size, struct error *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, "size of an output file");
-	*ret_size = st.st_size > 0 ? (uint64_t)st.st_size : 0;
+	*ret_size = st.st_size > 0 && (uint64_t)st.st_size > base ? (uint64_t)st.st_size - base : 0;
 	return 0;
 }
 
@@ -81,15 +82,17 @@ arrived(const uint8_t *file, size_t size, size_t before, const uint8_t *buffer, 
 
 int
 output_read(int fd, const struct page_stage *stage, const void *page_base, enum page_stream stream,
-	    uint64_t cap, struct bytes *ret_bytes, bool *ret_truncated, struct error *err)
+	    uint64_t base, uint64_t cap, struct bytes *ret_bytes, bool *ret_truncated,
+	    struct error *err)
 {
-	const uint8_t *base = page_base;
+	const uint8_t *page = page_base;
 	uint32_t buffer_size = STAGE_BUFFER_OF(stage->levels);
 	uint32_t text_size = STAGE_TEXT_OF(stage->levels);
 	uint8_t buffer[STAGE_LEVEL_BYTES], *data;
 	uint64_t in_file = 0, want;
 	size_t size, drop = 0;
-	int rc = file_size(fd, &in_file, err);
+	uint64_t mark = stage->flush_mark > base ? stage->flush_mark - base : 0;
+	int rc = file_size(fd, base, &in_file, err);
 
 	if (rc < 0)
 		return rc;
@@ -102,18 +105,18 @@ output_read(int fd, const struct page_stage *stage, const void *page_base, enum 
 	if (data == NULL)
 		return error_set(err, ERROR_LIMIT, "no memory for %llu bytes of output",
 				 (unsigned long long)want);
-	rc = read_at(fd, data, want, 0, &size, err);
+	rc = read_at(fd, data, want, base, &size, err);
 	if (rc < 0) {
 		free(data);
 		return rc;
 	}
 	/* Copied first: what is compared must be what is returned. */
-	memcpy(buffer, base + PAGE_BUFFER_OFFSET(stream), buffer_size);
-	if (stage->flush_mark > 0 && stage->flush_mark - 1 <= size && buffer_size > 0)
-		drop = arrived(data, size, (size_t)(stage->flush_mark - 1), buffer, buffer_size);
+	memcpy(buffer, page + PAGE_BUFFER_OFFSET(stream), buffer_size);
+	if (mark > 0 && mark - 1 <= size && buffer_size > 0)
+		drop = arrived(data, size, (size_t)(mark - 1), buffer, buffer_size);
 	memcpy(data + size, buffer + drop, buffer_size - drop);
 	size += buffer_size - drop;
-	memcpy(data + size, base + PAGE_TEXT_OFFSET(stream), text_size);
+	memcpy(data + size, page + PAGE_TEXT_OFFSET(stream), text_size);
 	size += text_size;
 	*ret_truncated = size > cap;
 	ret_bytes->size = size > cap ? cap : size;
@@ -141,13 +144,13 @@ unfinished(const uint8_t *bytes, size_t size)
 }
 
 int
-output_read_new(int fd, uint64_t *offset, uint64_t cap, size_t max, struct bytes *ret_bytes,
-		struct error *err)
+output_read_new(int fd, uint64_t base, uint64_t *offset, uint64_t cap, size_t max,
+		struct bytes *ret_bytes, struct error *err)
 {
 	uint64_t in_file = 0, end;
 	uint8_t *data;
 	size_t size;
-	int rc = file_size(fd, &in_file, err);
+	int rc = file_size(fd, base, &in_file, err);
 
 	if (rc < 0)
 		return rc;
@@ -159,7 +162,7 @@ output_read_new(int fd, uint64_t *offset, uint64_t cap, size_t max, struct bytes
 	data = malloc(size);
 	if (data == NULL)
 		return error_set(err, ERROR_LIMIT, "no memory for %zu bytes of output", size);
-	rc = read_at(fd, data, size, *offset, &size, err);
+	rc = read_at(fd, data, size, base + *offset, &size, err);
 	if (rc < 0) {
 		free(data);
 		return rc;

@@ -21,21 +21,23 @@ struct page_stage output_read_stage(const struct worker_page *page, enum page_st
 
 /*
  * All that the job printed on one stream, cut at `cap` bytes. To be called after the worker is
- * dead. fd: the stream's file. stage: from output_read_stage. page_base: start of the mapped page
- * (PAGE_MAPPED_BYTES). On success ret_bytes->data is owned by the caller (free), NULL when empty;
- * ret_truncated says that there was more than the cap. ERROR_SYSTEM when the file cannot be read.
+ * dead. fd: the stream's file, whose first `base` bytes are no output. stage: from
+ * output_read_stage. page_base: start of the mapped page (PAGE_MAPPED_BYTES). On success
+ * ret_bytes->data is owned by the caller (free), NULL when empty; ret_truncated says that there was
+ * more than the cap. ERROR_SYSTEM when the file cannot be read.
  */
 int output_read(int fd, const struct page_stage *stage, const void *page_base,
-		enum page_stream stream, uint64_t cap, struct bytes *ret_bytes, bool *ret_truncated,
-		struct error *err);
+		enum page_stream stream, uint64_t base, uint64_t cap, struct bytes *ret_bytes,
+		bool *ret_truncated, struct error *err);
 
 /*
- * While the job runs: bytes of the file from *offset on, at most `max` and never beyond `cap`, cut
- * before an unfinished UTF-8 sequence at the end; moves *offset on by what it returns. ret_bytes is
- * owned by the caller, NULL and 0 when there is nothing new. A file that was made shorter gives
- * nothing. After the end, what is still to be sent is output_read's bytes from *offset on.
+ * While the job runs: bytes of the output from *offset on (behind `base`), at most `max` and never
+ * beyond `cap`, cut before an unfinished UTF-8 sequence at the end; moves *offset on by what it
+ * returns. ret_bytes is owned by the caller, NULL and 0 when there is nothing new. A file that was
+ * made shorter gives nothing. After the end, what is still to be sent is output_read's bytes from
+ * *offset on.
  */
-int output_read_new(int fd, uint64_t *offset, uint64_t cap, size_t max, struct bytes *ret_bytes,
-		    struct error *err);
+int output_read_new(int fd, uint64_t base, uint64_t *offset, uint64_t cap, size_t max,
+		    struct bytes *ret_bytes, struct error *err);
 
 #endif

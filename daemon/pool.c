@@ -67,10 +67,27 @@ pool_find(const struct pool *pool, uint64_t serial)
 }
 
 struct worker *
-pool_ready(const struct pool *pool)
+pool_ready(const struct pool *pool, struct worker_kind kind)
 {
-	struct link *first = list_first(&pool->workers[WORKER_READY]);
-	return first ? list_item(first, struct worker, link) : NULL;
+	LIST_FOREACH (&pool->workers[WORKER_READY], link) {
+		struct worker *worker = list_item(link, struct worker, link);
+		if (worker_kind_equal(worker->kind, kind))
+			return worker;
+	}
+	return NULL;
+}
+
+/* Plain workers of the running generation in that state. */
+static size_t
+pool_plain(const struct pool *pool, enum worker_state state)
+{
+	size_t count = 0;
+	LIST_FOREACH (&pool->workers[state], link) {
+		const struct worker *worker = list_item(link, struct worker, link);
+		count +=
+		    worker_kind_is_plain(worker->kind) && worker->generation == pool->generation;
+	}
+	return count;
 }
 
 size_t
@@ -105,24 +122,31 @@ pool_is_full(const struct pool *pool)
 	return pool_used(pool) >= WORKERS_MAX;
 }
 
+bool
+pool_may_start(const struct pool *pool, uint64_t now_ns)
+{
+	if (now_ns < pool->not_before_ns || pool_is_full(pool))
+		return false;
+	/* After a failure one start is a trial for all. */
+	return pool->failures == 0 || pool_fresh(pool, WORKER_STARTING) == 0;
+}
+
 unsigned
 pool_wanted(const struct pool *pool, uint64_t now_ns)
 {
-	size_t coming = pool_fresh(pool, WORKER_READY) + pool_fresh(pool, WORKER_STARTING);
-	size_t used = pool_used(pool);
-	if (now_ns < pool->not_before_ns || coming >= pool->target || used >= WORKERS_MAX)
+	size_t coming = pool_plain(pool, WORKER_READY) + pool_plain(pool, WORKER_STARTING);
+	if (coming >= pool->target || !pool_may_start(pool, now_ns))
 		return 0;
-	size_t wanted = pool->target - coming, room = WORKERS_MAX - used;
-	/* After a failure one start is a trial for all. */
+	size_t wanted = pool->target - coming, room = WORKERS_MAX - pool_used(pool);
 	if (pool->failures > 0)
-		return pool_fresh(pool, WORKER_STARTING) == 0 ? 1 : 0;
+		return 1;
 	return (unsigned)(wanted < room ? wanted : room);
 }
 
 bool
 pool_is_low(const struct pool *pool)
 {
-	return 2 * pool_count(pool, WORKER_READY) < pool->target;
+	return 2 * pool_plain(pool, WORKER_READY) < pool->target;
 }
 
 static bool
@@ -159,8 +183,9 @@ pool_free_slot(const struct pool *pool)
 }
 
 int
-pool_start(struct pool *pool, uv_loop_t *loop, const struct leaf_root *root,
-	   struct zygote_link *zygote, uint64_t generation, uint64_t now_ns,
+pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
+	   const struct leaf_root *root, struct zygote_link *zygote, uint64_t generation,
+	   uint64_t now_ns,
 	   void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
 			 const struct error *err),
 	   void *context, struct error *err)
@@ -171,8 +196,13 @@ pool_start(struct pool *pool, uv_loop_t *loop, const struct leaf_root *root,
 			      &worker, fds, err);
 	if (code < 0)
 		return code;
-	struct message_fork what = {
-	    .serial = worker->serial, .class = WORKER_CLASS_PLAIN, .uid = worker->uid};
+	struct message_fork what = {.serial = worker->serial,
+				    .class = worker_kind_is_plain(kind) ? WORKER_CLASS_PLAIN
+									: WORKER_CLASS_SCRATCH,
+				    .uid = worker->uid,
+				    .scratch_bytes = kind.scratch_bytes,
+				    .scratch_files = kind.scratch_files};
+	worker->kind = kind;
 	worker->born_ns = now_ns;
 	worker->generation = generation;
 	code = worker_link_watch(loop, worker->channel, worker->serial, hello, context,

@@ -35,8 +35,8 @@ const char *pool_state_name(enum worker_state state);
 void pool_move(struct pool *pool, struct worker *worker, enum worker_state state);
 /* Live worker of that serial, or NULL. */
 struct worker *pool_find(const struct pool *pool, uint64_t serial);
-/* First ready worker, or NULL. */
-struct worker *pool_ready(const struct pool *pool);
+/* First ready worker of that kind, or NULL. */
+struct worker *pool_ready(const struct pool *pool, struct worker_kind kind);
 size_t pool_count(const struct pool *pool, enum worker_state state);
 
 /* Those of the generation that new workers are of. */
@@ -44,13 +44,16 @@ size_t pool_fresh(const struct pool *pool, enum worker_state state);
 /* No worker can be started before one is gone. */
 bool pool_is_full(const struct pool *pool);
 
-/* Workers that should be started now; 0 during a back-off. */
+/* Plain workers that should be started now; 0 during a back-off. */
 unsigned pool_wanted(const struct pool *pool, uint64_t now_ns);
-/* So few are ready that starting more cannot wait until a job has ended. */
+/* Whether one more may be started now, of any kind. */
+bool pool_may_start(const struct pool *pool, uint64_t now_ns);
+/* So few plain ones are ready that starting more cannot wait until a job has ended. */
 bool pool_is_low(const struct pool *pool);
 /* Make one worker, ask the zygote for it and wait for its hello. */
-int pool_start(struct pool *pool, uv_loop_t *loop, const struct leaf_root *root,
-	       struct zygote_link *zygote, uint64_t generation, uint64_t now_ns,
+int pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
+	       const struct leaf_root *root, struct zygote_link *zygote, uint64_t generation,
+	       uint64_t now_ns,
 	       void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
 			     const struct error *err),
 	       void *context, struct error *err);

@@ -8,6 +8,7 @@
 
 #include "daemon/engine_state.h"
 #include "daemon/house.h"
+#include "daemon/scratch.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
@@ -18,6 +19,8 @@
 
 #define REFILL_DELAY_MS    3u
 #define REFILL_SETUP_BYTES 256
+
+static const struct worker_kind PLAIN = {0, 0};
 
 void
 refill_soon(struct engine *engine)
@@ -33,6 +36,15 @@ refill_after_dispatch(struct engine *engine)
 		refill_soon(engine);
 	else if (!alarm_is_set(engine->refill_alarm))
 		alarm_set(engine->refill_alarm, REFILL_DELAY_MS);
+}
+
+void
+refill_after_queue(struct engine *engine)
+{
+	/* Only when refill_run can do something about it: else this would be asked in every turn.
+	 */
+	if (pool_may_start(&engine->pool, engine_now_ns()) && scratch_demand(engine))
+		refill_soon(engine);
 }
 
 /* Wake up when the back-off is over. */
@@ -71,25 +83,61 @@ refill_bury(struct engine *engine)
 }
 
 static bool
-refill_start_one(struct engine *engine)
+refill_start_one(struct engine *engine, struct worker_kind kind)
 {
 	struct error err = ERROR_INIT;
 	int code =
-	    pool_start(&engine->pool, engine->loop, generation_root(engine->generation),
+	    pool_start(&engine->pool, kind, engine->loop, generation_root(engine->generation),
 		       generation_zygote(engine->generation), generation_number(engine->generation),
 		       engine_now_ns(), refill_on_hello, engine, &err);
 	if (code == 0)
 		return true;
+	scratch_blame(engine, kind);
 	log_error("pool", "worker %llu cannot be started: %s",
 		  (unsigned long long)engine->pool.last_serial, err.text);
 	refill_note_failure(engine, generation_number(engine->generation));
 	return false;
 }
 
+/* Workers for waiting jobs that need a scratch directory: made when there is a job for them. A
+ * client waits for each, so they go before the plain ones. */
+static unsigned
+refill_start_scratch(struct engine *engine, uint64_t now_ns)
+{
+	const struct job *job;
+	unsigned started = 0;
+	while (started < POOL_STARTS_PER_TURN && pool_may_start(&engine->pool, now_ns) &&
+	       (job = scratch_demand(engine)) != NULL) {
+		if (!refill_start_one(engine, worker_kind_of(&job->request.limits)))
+			break;
+		started++;
+	}
+	return started;
+}
+
+/* A scratch worker whose job went (cancelled, or its client did) serves nobody: it is as good as
+ * none, and holds memory and a place. */
+static void
+refill_retire(struct engine *engine)
+{
+	if (!scratch_exists(engine))
+		return;
+	(void)scratch_demand(engine);
+	LIST_FOREACH_SAFE (&engine->pool.workers[WORKER_READY], link, next) {
+		struct worker *worker = list_item(link, struct worker, link);
+		if (worker_kind_is_plain(worker->kind) || worker->claimed)
+			continue;
+		watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
+		pool_move(&engine->pool, worker, WORKER_DEAD);
+		engine_later(engine); /* to bury it */
+	}
+}
+
 void
 refill_run(struct engine *engine)
 {
 	refill_bury(engine);
+	refill_retire(engine);
 	if (!engine->refill_due)
 		return;
 	engine->refill_due = false;
@@ -101,13 +149,18 @@ refill_run(struct engine *engine)
 	 * an empty pool nothing else would ever come back here. */
 	if (now_ns < engine->pool.not_before_ns)
 		refill_wait(engine, now_ns);
+	unsigned started = refill_start_scratch(engine, now_ns);
+	if (engine->pool.not_before_ns > now_ns)
+		return; /* that failed just now */
+	if (started > 0)
+		wanted = pool_wanted(&engine->pool, now_ns);
 	for (unsigned i = 0; i < wanted && i < POOL_STARTS_PER_TURN; i++) {
-		if (!refill_start_one(engine))
+		if (!refill_start_one(engine, PLAIN))
 			return;
 	}
-	if (wanted > 0)
+	if (started + wanted > 0)
 		house_wake(engine);
-	if (wanted > POOL_STARTS_PER_TURN)
+	if (wanted > POOL_STARTS_PER_TURN || started == POOL_STARTS_PER_TURN)
 		refill_soon(engine);
 }
 
@@ -116,8 +169,10 @@ refill_give_up(struct engine *engine, struct worker *worker)
 {
 	require(!worker->job);
 	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
+	struct worker_kind kind = worker->kind;
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 	refill_note_failure(engine, worker->generation);
+	scratch_blame(engine, kind);
 	engine_later(engine);
 }
 
@@ -193,7 +248,9 @@ refill_on_exited(struct engine *engine, struct worker *worker, const struct mess
 	log_error("pool", "worker %llu ended while %s, by %s: %s",
 		  (unsigned long long)worker->serial, pool_state_name(worker->state), how,
 		  worker_setup_text(worker, setup, sizeof(setup)));
+	struct worker_kind kind = worker->kind;
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 	refill_note_failure(engine, worker->generation);
+	scratch_blame(engine, kind);
 	engine_later(engine);
 }

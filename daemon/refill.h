@@ -18,6 +18,8 @@ struct message_exited;
 void refill_run(struct engine *engine);
 /* Workers were taken: see to replacements, soon or, when few are left, in the next turn. */
 void refill_after_dispatch(struct engine *engine);
+/* Jobs are left in the queue: see whether one waits for a worker that nobody makes yet. */
+void refill_after_queue(struct engine *engine);
 /* A job ended or a generation serves: replacements are due in the next turn. */
 void refill_soon(struct engine *engine);
 /* Kill a worker that has no job and is of no use. */

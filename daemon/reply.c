@@ -221,8 +221,11 @@ reply_trace(struct reply *reply, uint64_t ticket, const void *lines, size_t size
 static size_t
 bytes_to_write(const struct run_result *result)
 {
-	return result->out.size + result->err.size + result->value.size + result->vars.size +
-	       result->trace.size + result->error_message.size;
+	size_t files = 0;
+	for (size_t i = 0; i < result->file_count; i++)
+		files += result->files[i].name.size + result->files[i].content.size;
+	return files + result->out.size + result->err.size + result->value.size +
+	       result->vars.size + result->trace.size + result->error_message.size;
 }
 
 void

@@ -31,9 +31,10 @@ stream_look(struct engine *engine, struct job *job, int stream)
 	struct error err = ERROR_INIT;
 	struct bytes bytes = {NULL, 0};
 	const struct limits *limits = &job->request.limits;
+	uint64_t cap = stream == 1 ? limits->stdout_bytes : limits->stderr_bytes;
 	int code = output_read_new(stream == 1 ? job->worker->out_fd : job->worker->err_fd,
-				   stream == 1 ? &job->out_told : &job->err_told,
-				   stream == 1 ? limits->stdout_bytes : limits->stderr_bytes,
+				   limits_output_base(limits, cap),
+				   stream == 1 ? &job->out_told : &job->err_told, cap,
 				   STREAM_LOOK_BYTES_MAX, &bytes, &err);
 	if (code < 0)
 		log_limited(LOG_LEVEL_WARNING, "stream", 10, "job %s: %s", job->id, err.text);

@@ -90,6 +90,8 @@ verdict_reason(const struct verdict_facts *facts)
 					       : VERDICT_OPEN;
 	case REASON_VALUE_LIMIT:
 		return VERDICT(OUTPUT_LIMIT, "value");
+	case REASON_FILES_LIMIT:
+		return VERDICT(OUTPUT_LIMIT, "files");
 	case REASON_VALUE_ERROR:
 		return VERDICT(RUNTIME_ERROR, "bad value");
 	case REASON_EXCEPTION:

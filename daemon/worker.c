@@ -19,6 +19,26 @@
 /* The kernel's MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED). */
 #define WORKER_CPU_CLOCK(pid) ((clockid_t)(((~(unsigned)(pid)) << 3) | 2u))
 
+struct worker_kind
+worker_kind_of(const struct limits *limits)
+{
+	if (limits->scratch_bytes == 0)
+		return (struct worker_kind){0, 0};
+	return (struct worker_kind){limits->scratch_bytes, limits->scratch_files};
+}
+
+bool
+worker_kind_equal(struct worker_kind a, struct worker_kind b)
+{
+	return a.scratch_bytes == b.scratch_bytes && a.scratch_files == b.scratch_files;
+}
+
+bool
+worker_kind_is_plain(struct worker_kind kind)
+{
+	return kind.scratch_bytes == 0;
+}
+
 void
 worker_greet(struct worker *worker, pid_t pid)
 {

@@ -24,6 +24,11 @@ enum worker_state {
 	WORKER_STATE_COUNT
 };
 
+/* What a worker was made for; equal kinds can take each other's jobs. */
+struct worker_kind {
+	uint64_t scratch_bytes, scratch_files; /* both 0: plain */
+};
+
 struct job;
 
 struct worker {
@@ -32,6 +37,8 @@ struct worker {
 	uint64_t serial;
 	uint64_t generation; /* number of */
 	uint32_t uid;        /* inside the zygote's namespace */
+	struct worker_kind kind;
+	bool claimed;        /* SCRATCH: a waiting job is going to have it; see scratch_demand */
 	unsigned slot;       /* of the watchdog */
 	uint64_t born_ns;
 	uint64_t killed_ns; /* when we killed it for not getting ready; 0: not */
@@ -45,6 +52,11 @@ struct worker {
 	uint64_t cpu_start_ns;      /* BUSY: reading of cpu_clock when the job was handed over */
 	bool unsent;                /* BUSY: it was gone before all of the job was sent */
 };
+
+/* The kind that a job with those limits needs. */
+struct worker_kind worker_kind_of(const struct limits *limits);
+bool worker_kind_equal(struct worker_kind a, struct worker_kind b);
+bool worker_kind_is_plain(struct worker_kind kind);
 
 /*
  * Make all that a worker needs before its fork; ret_fds (FORK_FD_COUNT) are the worker's ends, the

@@ -43,6 +43,29 @@ limits_set(struct limits *limits, enum limit_id id, uint64_t value)
 	memcpy((char *)limits + LIMITS[id].offset, &value, sizeof(value));
 }
 
+uint64_t
+limits_scratch_room(const struct limits *limits)
+{
+	return (limits->scratch_bytes + SCRATCH_PAGE_BYTES - 1) / SCRATCH_PAGE_BYTES *
+	       SCRATCH_PAGE_BYTES;
+}
+
+uint64_t
+limits_file_bytes(const struct limits *limits)
+{
+	uint64_t bytes = limits->stdout_bytes > limits->stderr_bytes ? limits->stdout_bytes
+								     : limits->stderr_bytes;
+	uint64_t scratch = limits_scratch_room(limits);
+
+	return (bytes > scratch ? bytes : scratch) + 1;
+}
+
+uint64_t
+limits_output_base(const struct limits *limits, uint64_t cap)
+{
+	return limits->scratch_bytes > 0 ? limits_file_bytes(limits) - 1 - cap : 0;
+}
+
 void
 limits_defaults(struct limits *ret_limits)
 {

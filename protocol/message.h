@@ -54,8 +54,8 @@ enum cgroup_role {
 enum fork_fd { FORK_FD_CHANNEL, FORK_FD_STDIN, FORK_FD_STDOUT, FORK_FD_STDERR, FORK_FD_PAGE,
 	       FORK_FD_COUNT };
 
-/* Classes of workers. One pool of ready workers each. */
-enum worker_class { WORKER_CLASS_PLAIN, WORKER_CLASS_COUNT };
+/* Classes of workers: plain ones are kept ready; one with a scratch directory is made for a job. */
+enum worker_class { WORKER_CLASS_PLAIN, WORKER_CLASS_SCRATCH, WORKER_CLASS_COUNT };
 
 struct message_generation {
 	uint64_t number;
@@ -71,6 +71,8 @@ struct message_fork {
 	uint64_t serial; /* of the worker: unique for this stintd, rising; names its leaf */
 	uint32_t class;	 /* enum worker_class */
 	uint32_t uid;	 /* inside the zygote's user namespace, 1 .. uid_count - 1 */
+	/* SCRATCH: size of its tmpfs, within limits.def, scratch_bytes not 0. PLAIN: both 0. */
+	uint64_t scratch_bytes, scratch_files;
 };
 
 struct message_worker {

@@ -14,7 +14,8 @@ struct run_request {
 	struct limits limits; /* complete: defaults filled in, maxima checked */
 	bool stream;
 	uint8_t trace;	      /* enum trace_kind (worker_abi.h) */
-	bool wants_value;     /* mode eval, entry or outputs: the job owes a result blob */
+	bool wants_value;     /* mode eval, entry, outputs or collect: the job owes a result blob */
+	bool collects;	      /* files come back */
 	uint8_t *blob;	      /* owned: the job blob (worker_abi.h) */
 	size_t blob_bytes;
 	uint8_t *stdin_bytes; /* owned, or NULL when there is none */

@@ -17,7 +17,8 @@ struct request_reader {
 	struct pack pack;                    /* owned until the end */
 	struct run_request request;          /* owned until the end */
 	bool has_source, has_code, has_name; /* which parameters came */
-	bool has_eval, has_entry, has_outputs;
+	bool has_eval, has_entry, has_outputs, has_files;
+	uint64_t file_bytes, file_inodes;    /* what `files` takes of the scratch directory */
 };
 
 /* "name: a number; must be <want>" as ERROR_INVALID. */
@@ -38,5 +39,10 @@ int request_blob_inputs(struct request_reader *reader, json_t *value);
 int request_blob_outputs(struct request_reader *reader, json_t *value);
 int request_blob_entry(struct request_reader *reader, json_t *value);
 int request_blob_modules(struct request_reader *reader, json_t *value);
+/* request_files.c */
+int request_files_read(struct request_reader *reader, json_t *value);
+int request_files_collect(struct request_reader *reader, json_t *value);
+/* Whether `files` fits into the limits, and none of this is asked for without scratch_bytes. */
+int request_files_complete(struct request_reader *reader);
 
 #endif

@@ -204,7 +204,6 @@ request_read_limit(struct request_reader *reader, const struct limit_info *info,
 static int
 request_read_limits(struct request_reader *reader, json_t *value)
 {
-	static const char *const LATER[] = {"scratch_bytes", "scratch_files"};
 	char quoted[REQUEST_QUOTE_BYTES];
 	int r = 0;
 
@@ -215,11 +214,6 @@ request_read_limits(struct request_reader *reader, json_t *value)
 		const char *key = json_object_iter_key(at);
 		const struct limit_info *info = limits_find(key, strlen(key));
 
-		for (size_t i = 0; i < sizeof(LATER) / sizeof(LATER[0]); i++) {
-			if (strcmp(key, LATER[i]) == 0)
-				return error_set(reader->err, ERROR_INVALID,
-						 "limits.%s is not available in this version", key);
-		}
 		if (info == NULL)
 			return error_set(reader->err, ERROR_INVALID, "unknown limit \"%s\"",
 					 base_log_quote(key, strlen(key), quoted, sizeof(quoted)));
@@ -245,8 +239,8 @@ static const struct {
     {"outputs", request_blob_outputs},
     {"entry", request_blob_entry},
     {"modules", request_blob_modules},
-    {"files", NULL},
-    {"collect", NULL},
+    {"files", request_files_read},
+    {"collect", request_files_collect},
     {"limits", request_read_limits},
     {"stream", request_read_stream},
     {"trace", request_read_trace},
@@ -302,6 +296,9 @@ request_complete(struct request_reader *reader)
 	request_cap_none(&reader->request.limits, &reader->config->limits_max, LIMIT_opcodes);
 	request_cap_none(&reader->request.limits, &reader->config->limits_max,
 			 LIMIT_opcodes_per_second);
+	int r = request_files_complete(reader);
+	if (r < 0)
+		return r;
 	if (reader->has_eval)
 		pack_put(&reader->pack, JOB_MODE_EVAL, NULL, 0);
 	if (reader->request.trace != TRACE_NONE)
@@ -309,7 +306,8 @@ request_complete(struct request_reader *reader)
 	if (!reader->has_name)
 		pack_put(&reader->pack, JOB_NAME, REQUEST_DEFAULT_NAME,
 			 strlen(REQUEST_DEFAULT_NAME));
-	reader->request.wants_value = reader->has_eval || reader->has_entry || reader->has_outputs;
+	reader->request.wants_value = reader->has_eval || reader->has_entry ||
+				      reader->has_outputs || reader->request.collects;
 	if (reader->pack.failed)
 		return error_set(reader->err, ERROR_SYSTEM,
 				 "the job does not fit: more than %zu bytes or out of memory",

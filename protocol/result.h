@@ -18,7 +18,7 @@
 	STATUS(MEMORY_LIMIT, "memory_limit", "MLE", \
 	       "killed by the memory limit, or an uncaught MemoryError") \
 	STATUS(RECURSION_LIMIT, "recursion_limit", "RTE", "an uncaught RecursionError") \
-	STATUS(OUTPUT_LIMIT, "output_limit", "OLE", "stdout, stderr or value cap") \
+	STATUS(OUTPUT_LIMIT, "output_limit", "OLE", "stdout, stderr, value or files cap") \
 	STATUS(SECURITY_VIOLATION, "security_violation", "SV", \
 	       "a forbidden system call, or bytes that no accident can make") \
 	STATUS(CANCELLED, "cancelled", "CA", "by job.cancel, client gone, or drain") \

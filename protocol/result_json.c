@@ -114,6 +114,32 @@ result_json_write_events(const void *lines, size_t size, struct text_buffer *buf
 	text_buffer_put(buffer, "]", 1);
 }
 
+/* Absent from the result of a job that asked for none. */
+static void
+result_files(struct text_buffer *buffer, const struct run_result *result)
+{
+	if (!result->collects)
+		return;
+	result_field(buffer, "files");
+	text_buffer_put(buffer, "[", 1);
+	for (size_t i = 0; i < result->file_count; i++) {
+		const struct run_file *file = &result->files[i];
+		const struct bytes *content = &file->content;
+		bool text = text_buffer_is_text(content->data, content->size);
+
+		text_buffer_put_text(buffer, i > 0 ? ",{" : "{");
+		result_text(buffer, "name", &file->name);
+		result_number(buffer, "bytes", content->size);
+		result_field(buffer, text ? "content" : "base64");
+		if (text)
+			text_buffer_json_string(buffer, content->data, content->size);
+		else
+			text_buffer_json_base64(buffer, content->data, content->size);
+		text_buffer_put(buffer, "}", 1);
+	}
+	text_buffer_put(buffer, "]", 1);
+}
+
 /* Absent from the result of a job that nobody traced. */
 static void
 result_trace(struct text_buffer *buffer, const struct run_result *result)
@@ -169,6 +195,7 @@ result_json_write(const struct run_result *result, struct text_buffer *buffer)
 	result_raw(buffer, "vars", &result->vars, "{}");
 	result_error(buffer, result);
 	result_warnings(buffer, result);
+	result_files(buffer, result);
 	result_trace(buffer, result);
 	result_usage(buffer, &result->usage);
 	result_word(buffer, "meter_id", result->meter_id);

@@ -25,5 +25,10 @@ run_result_deinit(struct run_result *result)
 	}
 	for (size_t i = 0; i < WARNINGS_MAX; i++)
 		free(result->warnings[i].data);
+	for (size_t i = 0; i < result->file_count; i++) {
+		free(result->files[i].name.data);
+		free(result->files[i].content.data);
+	}
+	free(result->files);
 	memset(result, 0, sizeof(*result));
 }

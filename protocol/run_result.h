@@ -23,6 +23,12 @@ struct run_frame {
 	uint32_t line;
 };
 
+/* A file of the job's scratch directory. */
+struct run_file {
+	struct bytes name; /* file_name_check has accepted it */
+	struct bytes content;
+};
+
 struct run_usage {
 	uint64_t cpu_us, wall_us, queue_us;
 	uint64_t memory_peak_bytes, memory_baseline_bytes;
@@ -50,6 +56,9 @@ struct run_result {
 	size_t frame_count;
 	struct bytes warnings[WARNINGS_MAX];
 	size_t warning_count;
+	bool collects;		/* the job asked for files: `files` is part of the result */
+	struct run_file *files; /* owned: file_count entries */
+	size_t file_count;
 	struct run_usage usage;
 	char meter_id[32]; /* what `opcodes` depends on besides the job; empty: none yet */
 };

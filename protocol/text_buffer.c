@@ -234,21 +234,35 @@ text_buffer_json_lossy(struct text_buffer *buffer, const void *bytes, size_t siz
 	text_buffer_put(buffer, "\"", 1);
 }
 
+bool
+text_buffer_is_text(const void *bytes, size_t size)
+{
+	return base_utf8_valid(bytes, size) && !text_is_bloated(bytes, size);
+}
+
 void
-text_buffer_json_bytes(struct text_buffer *buffer, const void *bytes, size_t size)
+text_buffer_json_base64(struct text_buffer *buffer, const void *bytes, size_t size)
 {
 	char *to;
 
-	if (base_utf8_valid(bytes, size) && !text_is_bloated(bytes, size)) {
+	text_buffer_put(buffer, "\"", 1);
+	to = text_buffer_extend(buffer, base64_encoded_size(size));
+	if (to != NULL)
+		base64_encode(bytes, size, to);
+	text_buffer_put(buffer, "\"", 1);
+}
+
+void
+text_buffer_json_bytes(struct text_buffer *buffer, const void *bytes, size_t size)
+{
+	if (text_buffer_is_text(bytes, size)) {
 		text_buffer_put(buffer, "\"", 1);
 		if (size > 0)
 			text_put_escaped(buffer, bytes, size);
 		text_buffer_put(buffer, "\"", 1);
 		return;
 	}
-	text_buffer_put_text(buffer, "{\"base64\":\"");
-	to = text_buffer_extend(buffer, base64_encoded_size(size));
-	if (to != NULL)
-		base64_encode(bytes, size, to);
-	text_buffer_put_text(buffer, "\"}");
+	text_buffer_put_text(buffer, "{\"base64\":");
+	text_buffer_json_base64(buffer, bytes, size);
+	text_buffer_put_text(buffer, "}");
 }

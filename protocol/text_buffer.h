@@ -37,6 +37,10 @@ void text_buffer_json_lossy(struct text_buffer *buffer, const void *bytes, size_
  * than an eighth of control characters. Above 1 MiB no text more than about doubles (x 2.5).
  */
 void text_buffer_json_bytes(struct text_buffer *buffer, const void *bytes, size_t size);
+/* Whether that would be a string. */
+bool text_buffer_is_text(const void *bytes, size_t size);
+/* A JSON string with the base64 text of the bytes. */
+void text_buffer_json_base64(struct text_buffer *buffer, const void *bytes, size_t size);
 /* Room for `size` more bytes, to be written by the caller, or NULL; they count at once. */
 char *text_buffer_extend(struct text_buffer *buffer, size_t size);
 

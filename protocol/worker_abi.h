@@ -32,7 +32,7 @@
 
 #include <stdint.h>
 
-#define WORKER_ABI_VERSION 2u
+#define WORKER_ABI_VERSION 3u
 #define WORKER_HELLO_MAGIC 0x53544831u
 #define WORKER_TERMS_MAGIC 0x53545431u
 
@@ -48,6 +48,8 @@ enum terms_flag {
 	TERMS_ASYNCIO = 1u << 2,  /* profile: event loops */
 	TERMS_THREADS = 1u << 3,  /* profile: threads (limits.threads > 1) */
 	TERMS_STREAM = 1u << 4,	  /* somebody watches: stdout is line buffered */
+	TERMS_SCRATCH = 1u << 5,  /* profile: files (limits.scratch_bytes > 0); the worker was made
+				     with a scratch directory of just these sizes */
 };
 
 /* The limits record: fixed size, no tenant bytes. */
@@ -81,6 +83,9 @@ enum job_field {
 	JOB_MODULE_NAME = 11,	/* repeated, each followed by its JOB_MODULE_SOURCE */
 	JOB_MODULE_SOURCE = 12,
 	JOB_TRACE = 13, /* one byte, enum trace_kind; absent when there is nothing to trace */
+	JOB_FILE_NAME = 14, /* repeated, each followed by its JOB_FILE_BYTES; see file_name.h */
+	JOB_FILE_BYTES = 15,
+	JOB_COLLECT = 16, /* repeated: a pattern, see file_name.h */
 };
 
 /* What of a job's run is written down; the events are in worker_page.h's trace area. */
@@ -103,6 +108,9 @@ enum result_field {
 	RESULT_FRAME_FUNCTION = 7,
 	RESULT_FRAME_TEXT = 8,	/* source line, stripped */
 	RESULT_WARNING = 9,	/* repeated */
+	RESULT_FILE_NAME = 10,	/* repeated, in rising order (memcmp, the shorter first), each
+				   followed by its RESULT_FILE_BYTES */
+	RESULT_FILE_BYTES = 11,
 };
 
 /* Exit codes of a worker that are ours: it never ran tenant code. */

@@ -29,6 +29,7 @@ enum worker_reason {
 	REASON_VALUE_LIMIT,    /* value and vars larger than value_bytes */
 	REASON_VALUE_ERROR,    /* value or variable that JSON cannot hold, or is missing */
 	REASON_OPCODE_LIMIT,   /* opcode budget used up */
+	REASON_FILES_LIMIT,    /* what is to be collected is more than collected_bytes */
 	REASON_STOPPED,	       /* did what page.stop asks for; the blob has the frames */
 	REASON_COUNT
 };
@@ -87,8 +88,9 @@ struct worker_page {
 #define PAGE_TEXT_OFFSET(stream)   (PAGE_BUFFER_OFFSET(stream) + STAGE_LEVEL_BYTES)
 #define PAGE_MAPPED_BYTES	   PAGE_BUFFER_OFFSET(PAGE_STREAM_COUNT)
 #define PAGE_RESULT_OFFSET 65536u
-/* Largest result blob: value_bytes at its maximum, error texts, frames, warnings. Sparse. */
-#define RESULT_BYTES_MAX (80u << 20)
+/* Largest result blob: value_bytes and collected_bytes at their maxima, names of files, error
+ * texts, frames, warnings. Sparse. */
+#define RESULT_BYTES_MAX (160u << 20)
 /*
  * Events of a traced job: one JSON object in UTF-8 and a line end each, at most
  * TRACE_EVENT_BYTES_MAX with it. Sparse; counts as the job's memory, and the leaf grants that much

@@ -23,6 +23,17 @@ job_module_source(struct python_job *job, struct job_text text, struct error *er
 	return 0;
 }
 
+static int
+job_file_bytes(struct python_job *job, struct job_text text, struct error *err)
+{
+	struct job_file *file = job->file_count > 0 ? &job->files[job->file_count - 1] : NULL;
+
+	if (file == NULL || file->content.bytes != NULL)
+		return error_set(err, ERROR_INVALID, "job blob: a file's content without its name");
+	file->content = text;
+	return 0;
+}
+
 /* Room for every repeated field was made by job_allocate(). */
 static int
 job_field(struct python_job *job, const struct pack_field *field, struct error *err)
@@ -70,6 +81,14 @@ job_field(struct python_job *job, const struct pack_field *field, struct error *
 		return 0;
 	case JOB_MODULE_SOURCE:
 		return job_module_source(job, text, err);
+	case JOB_FILE_NAME:
+		job->files[job->file_count++].name = text;
+		return 0;
+	case JOB_FILE_BYTES:
+		return job_file_bytes(job, text, err);
+	case JOB_COLLECT:
+		job->collect[job->collect_count++] = text;
+		return 0;
 	default:
 		return error_set(err, ERROR_INVALID, "job blob: unknown field %u", field->tag);
 	}
@@ -88,6 +107,9 @@ job_check(const struct python_job *job, struct error *err)
 			return error_set(err, ERROR_INVALID, "job blob: module %zu is not whole",
 					 i);
 	}
+	for (size_t i = 0; i < job->file_count; i++)
+		if (job->files[i].content.bytes == NULL)
+			return error_set(err, ERROR_INVALID, "job blob: file %zu is not whole", i);
 	return 0;
 }
 
@@ -95,7 +117,7 @@ job_check(const struct python_job *job, struct error *err)
 static int
 job_allocate(const void *blob, size_t size, struct python_job **ret_job, struct error *err)
 {
-	size_t args = 0, outputs = 0, modules = 0;
+	size_t args = 0, outputs = 0, modules = 0, files = 0, collect = 0;
 	struct pack_reader reader;
 	struct pack_field field;
 	struct python_job *job;
@@ -106,18 +128,23 @@ job_allocate(const void *blob, size_t size, struct python_job **ret_job, struct 
 		args += field.tag == JOB_ARG;
 		outputs += field.tag == JOB_OUTPUT;
 		modules += field.tag == JOB_MODULE_NAME;
+		files += field.tag == JOB_FILE_NAME;
+		collect += field.tag == JOB_COLLECT;
 	}
 	if (code < 0)
 		return code;
-	if (args > ARGS_MAX || outputs > OUTPUTS_MAX || modules > MODULES_MAX)
+	if (args > ARGS_MAX || outputs > OUTPUTS_MAX || modules > MODULES_MAX ||
+	    files > FILES_MAX || collect > COLLECT_MAX)
 		return error_set(err, ERROR_INVALID, "job blob: too many fields of one kind");
-	job = calloc(1, sizeof(*job) + (args + outputs) * sizeof(struct job_text) +
-			    modules * sizeof(struct job_module));
+	job = calloc(1, sizeof(*job) + (args + outputs + collect) * sizeof(struct job_text) +
+			    modules * sizeof(struct job_module) + files * sizeof(struct job_file));
 	if (job == NULL)
 		return error_errno(err, "job");
 	job->modules = (struct job_module *)(void *)(job + 1);
-	job->args = (struct job_text *)(void *)(job->modules + modules);
+	job->files = (struct job_file *)(void *)(job->modules + modules);
+	job->args = (struct job_text *)(void *)(job->files + files);
 	job->outputs = job->args + args;
+	job->collect = job->outputs + outputs;
 	*ret_job = job;
 	return 0;
 }

@@ -24,20 +24,26 @@ struct job_module {
 	struct job_text name, source;
 };
 
+struct job_file {
+	struct job_text name, content;
+};
+
 struct python_job {
 	struct job_text source, code, name;
 	struct job_text inputs, entry, entry_args, entry_kwargs;
 	bool mode_eval;
 	uint8_t trace; /* enum trace_kind */
-	size_t arg_count, output_count, module_count;
-	struct job_text *args, *outputs; /* in this allocation */
-	struct job_module *modules;      /* in this allocation */
+	size_t arg_count, output_count, module_count, file_count, collect_count;
+	/* in this allocation: */
+	struct job_text *args, *outputs, *collect;
+	struct job_module *modules;
+	struct job_file *files;
 };
 
 /*
  * New job on the heap. ERROR_INVALID for a broken blob, an unknown field, too many of one kind, a
- * module without its source, or neither or both of source and code: stintd's fault, not the
- * tenant's.
+ * module without its source, a file without its content, or neither or both of source and code:
+ * stintd's fault, not the tenant's.
  */
 int python_job_new(const void *blob, size_t size, struct python_job **ret_job, struct error *err);
 void python_job_free(struct python_job **job);

@@ -125,15 +125,18 @@ int
 python_output_install(struct worker_page *page, void *page_base, const struct worker_terms *terms,
 		      struct error *err)
 {
+	const struct limits *limits = &terms->limits;
 	int rc = python_output_prepare(err);
 
 	for (int i = 0; i < PAGE_STREAM_COUNT && rc == 0; i++) {
 		bool watched = i == PAGE_STREAM_STDOUT && (terms->flags & TERMS_STREAM) != 0;
-		uint64_t cap = i == PAGE_STREAM_STDOUT ? terms->limits.stdout_bytes
-						       : terms->limits.stderr_bytes;
+		uint64_t cap =
+		    i == PAGE_STREAM_STDOUT ? limits->stdout_bytes : limits->stderr_bytes;
+		uint64_t base = limits_output_base(limits, cap);
 
 		python_output_stage_init(&streams[i].stage, page, page_base, (enum page_stream)i,
-					 i + 1, cap);
+					 i + 1, base + cap);
+		streams[i].stage.file_bytes = base; /* stintd made it so */
 		if (install_stream(&streams[i], &SHAPES[i], SHAPES[i].line_buffering || watched) <
 		    0)
 			rc = python_error(err, SHAPES[i].name);

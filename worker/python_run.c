@@ -18,6 +18,7 @@
 #include "worker/python_main.h"
 #include "worker/python_meter.h"
 #include "worker/python_output.h"
+#include "worker/python_scratch.h"
 #include "worker/trace_run.h"
 
 #include <signal.h>
@@ -54,10 +55,10 @@ run_setup_failed(struct worker_page *page, const char *name, const struct error 
 	page->setup_step = UINT32_MAX;
 }
 
-/* Copy the result blob behind the page, then say so. */
+/* Copy the result blob before the fields of the files, which are in their place, then say so. */
 static void
 run_publish(struct worker_page *page, void *page_base, const struct pack *result,
-	    const struct python_failure *failure)
+	    const struct python_failure *failure, size_t file_fields)
 {
 	uint32_t reason = (uint32_t)failure->reason;
 
@@ -66,7 +67,8 @@ run_publish(struct worker_page *page, void *page_base, const struct pack *result
 	else if (result->size > 0)
 		memcpy((char *)page_base + PAGE_RESULT_OFFSET, result->bytes, result->size);
 	__atomic_store_n(&page->reason, reason, __ATOMIC_RELEASE);
-	__atomic_store_n(&page->result_bytes, result->failed ? 0 : result->size, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->result_bytes, result->failed ? 0 : result->size + file_fields,
+			 __ATOMIC_RELEASE);
 	__atomic_store_n(&page->phase, PHASE_ENDED, __ATOMIC_RELEASE);
 }
 
@@ -100,6 +102,7 @@ python_host_run(const struct worker_terms *terms, struct worker_page *page, void
 	struct error err = ERROR_INIT;
 	struct python_job *job = NULL;
 	struct pack result;
+	size_t file_fields;
 	int flushed;
 
 	(void)page_fd;
@@ -110,23 +113,28 @@ python_host_run(const struct worker_terms *terms, struct worker_page *page, void
 	}
 	/* CPython ignores SIGXFSZ; here the size limit is an output cap that ends the job. */
 	(void)signal(SIGXFSZ, SIG_DFL);
+	python_scratch_begin(terms);
 	run_reserve = mmap(NULL, RUN_RESERVE_BYTES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	python_ceiling_set(terms);
 	pack_init(&result, RESULT_BYTES_MAX);
 	__atomic_store_n(&page->phase, PHASE_RUNNING, __ATOMIC_RELEASE);
-	if (python_main_setup(job) < 0) {
+	if (python_main_setup(job) < 0 || python_scratch_set_environment(terms) < 0) {
 		python_meter_begin(terms, page, page_base);
 		run_release_reserve();
 		python_failure_take(false, &result, &failure);
 	} else {
 		python_meter_begin(terms, page, page_base);
 		run_trace(job, terms, page, page_base);
-		python_main_run(job, terms, run_release_reserve, &result, &failure);
+		if (python_scratch_write(job, &result, &failure) < 0)
+			run_release_reserve();
+		else
+			python_main_run(job, terms, run_release_reserve, &result, &failure);
 	}
 	flushed = python_end();
 	trace_run_end();
-	run_publish(page, page_base, &result, &failure);
+	file_fields = python_scratch_collect(job, terms, page_base, &result, &failure);
+	run_publish(page, page_base, &result, &failure, file_fields);
 	if (failure.interrupted)
 		return run_interrupted();
 	return flushed < 0 ? PYTHON_OUTPUT_EXIT_FLUSH : failure.exit_code;

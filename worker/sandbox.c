@@ -3,11 +3,12 @@
  *
  * Runs in the child, between the fork and the hello, under the wide filter that it has inherited.
  * The order matters: the leaf is entered before anything is used up; descriptors go before the
- * rights that could make use of them; ids change before dumpable and the parent-death signal, since
- * a change of uid resets both. Landlock comes when no_new_privs has been seen to hold, which it
- * needs, and after the last open of the set-up, the leaf's. Never allocates, never logs (fd 2 is
- * the job's), never reads a byte that a tenant wrote. A failed step ends the process; stintd finds
- * the step's number, name and errno in the page.
+ * rights that could make use of them; a scratch directory is mounted while there is the right to;
+ * ids change before dumpable and the parent-death signal, since a change of uid resets both.
+ * Landlock comes when no_new_privs has been seen to hold, which it needs, and after the last open
+ * of the set-up, the leaf's. Never allocates, never logs (fd 2 is the job's), never reads a byte
+ * that a tenant wrote. A failed step ends the process; stintd finds the step's number, name and
+ * errno in the page.
  */
 #define _GNU_SOURCE
 #include "worker/sandbox.h"
@@ -135,7 +136,9 @@ static const struct sandbox_step {
     {"leaf", enter_leaf},
     {"descriptors", keep_descriptors},
     {"rlimits", sandbox_limits_fix},
+    {"scratch", sandbox_scratch_mount},
     {"ids", sandbox_ids_take},
+    {"directory", sandbox_scratch_enter},
     {"capabilities", sandbox_ids_drop_capabilities},
     {"lock", sandbox_ids_lock},
     {"landlock", sandbox_landlock_enter},

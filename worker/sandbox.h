@@ -28,10 +28,11 @@ struct sandbox {
 	size_t tasks_count;
 	const struct sandbox_landlock *landlock; /* borrowed from the zygote; NULL: switched off */
 	const char *writable; /* static: a directory that the job may write to; NULL: none */
-	bool mdwe;            /* the kernel can refuse executable memory for good */
-	uint64_t baseline_data_bytes; /* what RLIMIT_DATA counts before the job */
-	void *page_base;              /* mapping of PAGE_FILE_BYTES; NULL before the first step */
-	struct worker_page *page;     /* its header */
+	bool mdwe;                             /* the kernel can refuse new executable memory */
+	uint64_t scratch_bytes, scratch_files; /* 0: a plain worker */
+	uint64_t baseline_data_bytes;          /* what RLIMIT_DATA counts before the job */
+	void *page_base;          /* mapping of PAGE_FILE_BYTES; NULL before the first step */
+	struct worker_page *page; /* its header */
 };
 
 /* The steps of the confinement, in order. Does not return when one fails. */
@@ -48,6 +49,15 @@ int sandbox_ids_drop_capabilities(struct sandbox *sandbox);
 int sandbox_ids_lock(struct sandbox *sandbox);
 /* The zygote's: keeps only what it needs to make workers and to kill them. 0 or -errno. */
 int sandbox_ids_confine_zygote(void);
+
+/* sandbox_scratch.c: the scratch directory's tmpfs; then it is the working directory. 0 or -errno.
+ * Both do nothing in a plain worker. */
+int sandbox_scratch_mount(struct sandbox *sandbox);
+int sandbox_scratch_enter(struct sandbox *sandbox);
+/* The only ones that the filter lets pass. */
+#define SANDBOX_SCRATCH_MOUNT_FLAGS                                                                \
+	(MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | SANDBOX_MS_NOSYMFOLLOW)
+#define SANDBOX_MS_NOSYMFOLLOW 256u /* glibc 2.36 has no name for it */
 
 /* sandbox_limits.c: rlimits that no job changes; then those of the terms. 0 or -errno. */
 int sandbox_limits_fix(struct sandbox *sandbox);

@@ -2,9 +2,10 @@
  * Ids, capabilities and the flags that keep them gone, for the zygote and for a worker.
  *
  * The zygote empties the bounding set and locks the securebits once; its children inherit both. It
- * keeps SETUID and SETGID, by which a worker takes its own id, and KILL, since its workers have
- * other ids. A worker then has none, and proves it by asking. Never allocates, never logs. Fails by
- * -errno; the caller ends.
+ * keeps SETUID and SETGID, by which a worker takes its own id, KILL, since its workers have other
+ * ids, and SYS_ADMIN (of its own user namespace) for the mount namespace and the one mount of a
+ * worker with scratch; the wide filter leaves nothing else to do with it. A worker then has none,
+ * and proves it by asking. Never allocates, never logs. Fails by -errno; the caller ends.
  */
 #define _GNU_SOURCE
 #include "worker/sandbox.h"
@@ -124,7 +125,8 @@ sandbox_ids_confine_zygote(void)
 		return result;
 	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)
 		return -errno;
-	result = set_capabilities(BIT_OF(CAP_SETUID) | BIT_OF(CAP_SETGID) | BIT_OF(CAP_KILL));
+	result = set_capabilities(BIT_OF(CAP_SETUID) | BIT_OF(CAP_SETGID) | BIT_OF(CAP_KILL) |
+				  BIT_OF(CAP_SYS_ADMIN));
 	if (result < 0)
 		return result;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -72,14 +72,12 @@ int
 sandbox_limits_lower(const struct sandbox *sandbox, const struct worker_terms *terms)
 {
 	const struct limits *limits = &terms->limits;
-	uint64_t output = limits->stdout_bytes > limits->stderr_bytes ? limits->stdout_bytes
-								      : limits->stderr_bytes;
 	uint64_t blob = terms->flags & TERMS_BLOB_FD ? 0 : BLOB_INLINE_BYTES_MAX;
 	uint64_t data = sandbox->baseline_data_bytes + blob + limits->memory_bytes +
 			(limits->threads - 1) * THREAD_STACK_BYTES;
 	const struct fixed_limit lowered[] = {
 	    {RLIMIT_DATA, data},
-	    {RLIMIT_FSIZE, output + 1},
+	    {RLIMIT_FSIZE, limits_file_bytes(limits)},
 	    {RLIMIT_NOFILE, limits->open_files},
 	    {RLIMIT_NPROC, limits->threads},
 	    {RLIMIT_CPU, terms->cpu_backstop_s},

@@ -117,9 +117,10 @@ put_own_signal(struct assembly *assembly, pid_t own_pid, unsigned signal_argumen
 static void
 put_blocks(struct assembly *assembly, pid_t own_pid)
 {
-	place(assembly, TO_OPENAT); /* the wide filter knows of no other flag that writes */
+	place(assembly, TO_OPENAT); /* without scratch; the wide filter has no other that writes */
 	put_load(assembly, LOW_HALF(2));
-	put_jump(assembly, BPF_JSET, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND, TO_EROFS);
+	put_jump(assembly, BPF_JSET, O_WRONLY | O_RDWR | O_CREAT | O_EXCL | O_TRUNC | O_APPEND,
+		 TO_EROFS);
 	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 
 	place(assembly, TO_PRLIMIT); /* reading only; the wide filter wants pid 0 */
@@ -144,6 +145,7 @@ put_blocks(struct assembly *assembly, pid_t own_pid)
 	put_return(assembly, TO_ENOSYS, REFUSED(ENOSYS));
 	put_return(assembly, TO_ECHILD, REFUSED(ECHILD));
 	put_return(assembly, TO_EROFS, REFUSED(EROFS));
+	put_return(assembly, TO_EINVAL, REFUSED(EINVAL));
 	put_return(assembly, TO_KILL, SECCOMP_RET_KILL_PROCESS);
 	put_return(assembly, TO_ALLOW, SECCOMP_RET_ALLOW);
 }

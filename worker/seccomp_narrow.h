@@ -10,11 +10,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define SECCOMP_NARROW_MAX 96
+#define SECCOMP_NARROW_MAX 128
 
 enum seccomp_narrow_grant {
 	SECCOMP_NARROW_ASYNCIO = 1u << 0,
 	SECCOMP_NARROW_THREADS = 1u << 1,
+	SECCOMP_NARROW_SCRATCH = 1u << 2,
 };
 
 struct seccomp_narrow {

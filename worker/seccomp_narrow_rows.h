@@ -15,6 +15,7 @@ enum seccomp_narrow_target {
 	TO_ENOSYS,
 	TO_ECHILD,
 	TO_EROFS,
+	TO_EINVAL,
 	TO_KILL,
 	TO_OPENAT,
 	TO_PRLIMIT,

@@ -9,6 +9,8 @@
 #define _GNU_SOURCE
 #include "worker/seccomp_rules.h"
 
+#include "worker/sandbox.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -17,6 +19,7 @@
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>

@@ -31,7 +31,7 @@ static void spawner_monitor_ready(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_start(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_end(struct spawner *spawner, uint64_t number);
 
-#define SPAWNER_MONITOR_ENDING_MS 2000 /* nothing else is served meanwhile */
+#define SPAWNER_MONITOR_ENDING_MS 500 /* nothing else is served meanwhile */
 
 enum spawner_monitor_number { NUMBER_NONE, NUMBER_NEW, NUMBER_USED };
 

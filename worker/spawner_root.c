@@ -12,6 +12,8 @@
 #define _GNU_SOURCE
 #include "worker/spawner_root.h"
 
+#include "worker/zygote_args.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -153,6 +155,8 @@ spawner_root_make(const char *const *keep, size_t keep_count, const char **ret_p
 	rc = spawner_root_mkdir(root, "/tmp", err);
 	if (rc == 0)
 		rc = spawner_root_mkdir(root, "/dev", err);
+	if (rc == 0) /* where a worker mounts its own tmpfs; empty for all others */
+		rc = spawner_root_mkdir(root, ZYGOTE_ARGS_SCRATCH, err);
 	if (rc == 0)
 		rc = spawner_root_mkdir(root, SPAWNER_ROOT_STDLIB, err);
 	if (rc == 0)

@@ -60,6 +60,19 @@ say_hello(struct worker *worker)
 	return 0;
 }
 
+/* The directory is there already: the terms must be of the job that it was made for. */
+static int
+check_scratch(const struct worker *worker)
+{
+	const struct limits *limits = &worker->terms.limits;
+
+	if (limits->scratch_bytes != worker->sandbox->scratch_bytes)
+		return -EINVAL;
+	return limits->scratch_bytes == 0 || limits->scratch_files == worker->sandbox->scratch_files
+		   ? 0
+		   : -EINVAL;
+}
+
 static int
 receive_terms(struct worker *worker)
 {
@@ -67,6 +80,8 @@ receive_terms(struct worker *worker)
 
 	if (result == 0)
 		result = worker_terms_check(&worker->terms, worker->sandbox->serial);
+	if (result == 0)
+		result = check_scratch(worker);
 	if (result == 0)
 		set_phase(worker->sandbox, PHASE_TERMS);
 	return result;
@@ -100,6 +115,8 @@ install_filter(struct worker *worker)
 		grants |= SECCOMP_NARROW_ASYNCIO;
 	if (worker->terms.flags & TERMS_THREADS)
 		grants |= SECCOMP_NARROW_THREADS;
+	if (worker->terms.flags & TERMS_SCRATCH)
+		grants |= SECCOMP_NARROW_SCRATCH;
 	seccomp_narrow_build(getpid(), grants, &narrow);
 	if (seccomp_wide_install(narrow.instructions, narrow.count, &err) < 0)
 		return err.sys > 0 ? -err.sys : -EINVAL;

@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define FLAGS_KNOWN                                                                                \
-	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS | TERMS_STREAM))
+	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS |               \
+		    TERMS_STREAM | TERMS_SCRATCH))
 #define FDS_MAX 2
 
 static int
@@ -59,6 +60,8 @@ worker_terms_check(const struct worker_terms *terms, uint64_t serial)
 	if (terms->flags & ~FLAGS_KNOWN)
 		return -EINVAL;
 	if (!!(terms->flags & TERMS_THREADS) != (terms->limits.threads > 1))
+		return -EINVAL;
+	if (!!(terms->flags & TERMS_SCRATCH) != (terms->limits.scratch_bytes > 0))
 		return -EINVAL;
 	/* Nothing at all comes as an empty file: an empty datagram reads like the end of the
 	 * channel. */

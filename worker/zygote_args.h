@@ -50,4 +50,7 @@ enum zygote_args_fd {
 #define ZYGOTE_ARGS_EXIT_SETUP    121
 #define ZYGOTE_ARGS_EXIT_PROTOCOL 122
 
+/* Empty directory of the prepared tree: a worker with a scratch directory mounts it there. */
+#define ZYGOTE_ARGS_SCRATCH "/scratch"
+
 #endif

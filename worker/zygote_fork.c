@@ -104,6 +104,9 @@ zygote_fork_make(const struct zygote_fork *fork, struct sandbox *sandbox,
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)leaf;
 	}
+	/* Plain workers do not pay for a mount namespace: nothing in theirs can change. */
+	if (sandbox->scratch_bytes > 0)
+		args.flags |= CLONE_NEWNS;
 	python_host_before_fork();
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0) {

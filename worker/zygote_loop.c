@@ -11,6 +11,7 @@
 #include "worker/zygote_loop.h"
 
 #include "protocol/base_sys.h"
+#include "worker/scratch.h"
 #include "worker/worker_main.h"
 #include "worker/zygote_table.h"
 
@@ -43,6 +44,18 @@ send_message(struct loop *loop, const struct message *message, const int *fd, st
 			     err);
 }
 
+/* The sizes are of the class, and within what any job may ask for. */
+static bool
+check_scratch(const struct message_fork *request)
+{
+	if (request->class == WORKER_CLASS_PLAIN)
+		return request->scratch_bytes == 0 && request->scratch_files == 0;
+	return request->scratch_bytes > 0 &&
+	       request->scratch_bytes <= LIMITS[LIMIT_scratch_bytes].max &&
+	       request->scratch_files >= LIMITS[LIMIT_scratch_files].min &&
+	       request->scratch_files <= LIMITS[LIMIT_scratch_files].max;
+}
+
 static int
 check_fork(struct loop *loop, const struct message_fork *request, size_t fd_count,
 	   struct error *err)
@@ -53,6 +66,9 @@ check_fork(struct loop *loop, const struct message_fork *request, size_t fd_coun
 		return breach(err, "FORK of an unknown class", request->class);
 	if (request->uid == 0 || request->uid > UID_MAX)
 		return breach(err, "FORK with an id out of range", request->uid);
+	if (!check_scratch(request))
+		return breach(err, "FORK with a scratch directory that its class has not",
+			      request->scratch_bytes);
 	if (!zygote_table_allows(&loop->table, request->serial, request->uid))
 		return breach(err, "FORK of a serial or an id that is in use", request->serial);
 	return 0;
@@ -65,6 +81,9 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 {
 	struct sandbox sandbox = {.serial = request->serial,
 				  .uid = request->uid,
+				  .scratch_bytes = request->scratch_bytes,
+				  .scratch_files = request->scratch_files,
+				  .writable = request->scratch_bytes > 0 ? SCRATCH_PATH : NULL,
 				  .landlock = loop->settings->landlock,
 				  .mdwe = loop->settings->mdwe,
 				  .baseline_data_bytes = loop->settings->baseline_data_bytes};

@@ -69,7 +69,7 @@ class Landlock(Case):
     def test_files_of_the_root_can_be_read(self):
         out = self.run_job(self.start(), "import os\nprint('import' in open('/usr/lib/python3.11/abc.py').read(),"
                            " len(os.listdir('/usr/lib/python3.11')) > 100, sorted(os.listdir('/')))")
-        self.assertEqual(out, "True True ['dev', 'tmp', 'usr']\n")
+        self.assertEqual(out, "True True ['dev', 'scratch', 'tmp', 'usr']\n")
 
     def test_no_descriptor_of_it_is_left(self):
         for landlock in ("on", "off"):
@@ -84,11 +84,14 @@ class Faults(unittest.TestCase):
     # Before the page is mapped nobody can be told which step it was.
     MUTE = 2
     SILENT = ("page", "interpreter")  # the probe's interpreter makes no call
-    STEPS = ["page", "leaf", "descriptors", "rlimits", "ids", "capabilities", "lock", "landlock", "code", "parent",
-             "signals", "interpreter", "hello", "terms", "stdin", "limits", "filter", "blob"]
+    STEPS = ["page", "leaf", "descriptors", "rlimits", "scratch", "ids", "directory", "capabilities",
+             "lock", "landlock", "code", "parent", "signals", "interpreter", "hello", "terms", "stdin", "limits", "filter", "blob"]
+
+    def loud(self, *silent):
+        return [name for name in self.STEPS if name not in self.SILENT + silent]
 
     def attempt(self, zygote, **terms):
-        worker = zygote.worker()
+        worker = zygote.worker(kind=(terms.get("scratch_bytes", 0), 10 if "scratch_bytes" in terms else 0))
         self.addCleanup(worker.close)
         self.assertEqual(worker.fork(), 0)
         try:
@@ -125,12 +128,18 @@ class Faults(unittest.TestCase):
         for number in (errno.EPERM, errno.ENOMEM):
             with self.subTest(errno=errno.errorcode[number]):
                 count, seen = self.check(number)
-                self.assertEqual(seen, [name for name in self.STEPS if name not in self.SILENT])
+                self.assertEqual(seen, self.loud("scratch", "directory"))
                 self.assertGreater(count, 60)
+
+    def test_every_call_of_a_worker_with_scratch(self):
+        for number in (errno.EPERM, errno.ENOMEM):
+            with self.subTest(errno=errno.errorcode[number]):
+                _, seen = self.check(number, scratch_bytes=1 << 20, scratch_files=10, flags=harness.SCRATCH)
+                self.assertEqual(seen, self.loud())
 
     def test_every_call_with_a_job_by_descriptor(self):
         _, seen = self.check(errno.EIO, as_file=True)
-        self.assertEqual(seen, [name for name in self.STEPS if name not in self.SILENT])
+        self.assertEqual(seen, self.loud("scratch", "directory"))
 
 
 if __name__ == "__main__":

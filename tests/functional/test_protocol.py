@@ -136,7 +136,7 @@ class BadInput(harness.DaemonCase):
                              ({"source": "1", "modules": {"a/b": ""}}, "modules"), ({"source": "1", "modules": {"a": 1}}, "modules"),
                              ({"source": "1", "stream": 1}, "stream"), ({"source": "1", "code": "AAAA"}, "code"), ({"source": "1", "runtime": "lua"}, "runtime"),
                              ({"source": "1", "name": ""}, "name"), ({"source": "1", "name": "x" * 300}, "name"), ({"source": "1", "tag": 1}, "tag"),
-                             ({"source": "1", "mode": "eval", "entry": {"function": "f"}}, "entry"), ({"source": "1", "files": []}, "files")):
+                             ({"source": "1", "mode": "eval", "entry": {"function": "f"}}, "entry"), ({"source": "1", "files": {}}, "files")):
             with self.subTest(params=params):
                 self.assert_refused(PARAMS, text=text, **params)
         self.client.send_raw(b'{"jsonrpc":"2.0","id":99,"method":"job.run","params":["print(1)"]}\n')

@@ -237,7 +237,7 @@ class TestSpawner(unittest.TestCase):
         service.start(1)
         line = service.ask("zygote 1 tree")
         names = dict(word.split("=", 1) for word in line.split())
-        assert set(names[""].split("(")[0].strip(",").split(",")) == {"usr", "dev", "tmp"}, line
+        assert set(names[""].split("(")[0].strip(",").split(",")) == {"usr", "dev", "scratch", "tmp"}, line
         for path in ("/dev", "/tmp", "/usr/lib/python3.11/lib-dynload"):
             assert names[path].startswith("(0)"), line
         for path in ("", "/dev", "/tmp", "/usr/lib/python3.11", "/usr/lib/python3.11/json"):

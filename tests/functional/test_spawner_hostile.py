@@ -15,7 +15,7 @@ import test_spawner
 from test_spawner import FAKES, PATIENCE_S, Service, alive, groups, wait_for
 
 READY, START, END = 2, 4, 6
-SIZE, VERSION = 192, 1
+SIZE, VERSION = 192, 2
 # What the others on the three links send, and numbers that nobody uses.
 FOREIGN = (0, 1, 3, 5, 7, 8, 9, 20, 21, 22, 23, 31, 40, 0x7FFFFFFF)
 STATES = ("starting", "serving", "draining")
@@ -29,7 +29,7 @@ def raw(kind, version=VERSION, size=SIZE, fds=0, number=0):
 
 def wrong_shapes():
     for kind, number in ((READY, 0), (START, 2), (END, 1)):
-        yield raw(kind, version=2, number=number)
+        yield raw(kind, version=VERSION + 1, number=number)
         yield raw(kind, size=SIZE - 1, number=number)
         yield raw(kind, size=SIZE + 1, number=number)
         yield raw(kind, size=4000, number=number)

@@ -26,6 +26,8 @@ def memory_of(pid):
             if "r" not in fields[1] or name.startswith(("[vvar", "[vsyscall")):
                 continue
             start, end = (int(part, 16) for part in fields[0].split("-"))
+            if "stint-page" in name:  # to read all of its holes would make them memory, more than the leaf allows
+                end = min(end, start + (32 << 20))
             while start < end:
                 size = min(end - start, 8 << 20)
                 try:
@@ -243,7 +245,7 @@ class Absent(harness.DaemonCase):
             "        if n.endswith(('.so', '.a')) or '.so.' in n: print('library', p)\n"
             "        if d in ('/dev', '/proc', '/sys'): print('system', p)\n"
             "print(sorted(os.listdir('/')), sorted(os.listdir('/dev')))")["stdout"]
-        self.assertEqual(out, "['dev', 'tmp', 'usr'] []\n")
+        self.assertEqual(out, "['dev', 'scratch', 'tmp', 'usr'] []\n")
 
     def test_files_cannot_be_loaded(self):
         out = self.run_ok(

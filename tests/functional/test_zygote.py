@@ -67,7 +67,7 @@ def test_results(zygote):
         worker.close()
     worker = zygote.run(b"result")
     expect("phase", worker.phase(), "ended")
-    expect("last bytes of the result area", worker.page[harness.PAGE_RESULT + (80 << 20) - 4 :][:4], b"last")
+    expect("last bytes of the result area", worker.page[harness.PAGE_RESULT + (160 << 20) - 4 :][:4], b"last")
     worker.close()
 
 
@@ -270,6 +270,26 @@ def own_test_serial_again(zygote):
 def own_test_kill_of_nobody(zygote):
     zygote.send(harness.KILL, struct.pack("<Q", 1))
     breach(zygote, "never used")
+
+
+def own_test_scratch_of_a_plain_class(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQ", 1, 0, 5, 4096, 0), [0] * 5)
+    breach(zygote, "class has not")
+
+
+def own_test_scratch_without_size(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQ", 1, 1, 5, 0, 1), [0] * 5)
+    breach(zygote, "class has not")
+
+
+def own_test_scratch_above_the_maximum(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQ", 1, 1, 5, (256 << 20) + 1, 1), [0] * 5)
+    breach(zygote, "class has not")
+
+
+def own_test_scratch_of_too_many_files(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQ", 1, 1, 5, 4096, 65537), [0] * 5)
+    breach(zygote, "class has not")
 
 
 def own_test_too_many_descriptors(zygote):

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -63,6 +64,10 @@ WRAP(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),
 WRAP(int, getrlimit, (__rlimit_resource_t resource, struct rlimit *limit), (resource, limit))
 WRAP(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))
 WRAP(pid_t, getppid, (void), ())
+WRAP(int, chdir, (const char *path), (path))
+WRAP(int, mount,
+     (const char *from, const char *to, const char *kind, unsigned long flags, const void *options),
+     (from, to, kind, flags, options))
 
 int __real_prctl(int option, ...);
 int __wrap_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);

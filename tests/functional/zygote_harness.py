@@ -31,16 +31,17 @@ if os.path.exists(os.path.join(CGROUPS, "cgroup.procs")):  # v2 alone
 READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
 VERSION = 2  # of the messages
 MESSAGE = struct.Struct("<II184s")
-TERMS = struct.Struct("<IIQQQ12Q")
-ABI = 2
+TERMS = struct.Struct("<IIQQQ15Q")
+ABI = 3
 PAGE_RESULT = 65536
-PAGE_BYTES = PAGE_RESULT + (80 << 20) + (16 << 20)
+PAGE_BYTES = PAGE_RESULT + (160 << 20) + (16 << 20)
 PAGE_SETUP_NAME = 96
-STDIN_FD, BLOB_FD, ASYNCIO, THREADS = 1, 2, 4, 8
+STDIN_FD, BLOB_FD, ASYNCIO, THREADS, SCRATCH = 1, 2, 4, 8, 32
 PHASES = ["new", "ready", "terms", "running", "ended"]
 LIMITS = dict(cpu_ms=2000, wall_ms=10000, memory_bytes=128 << 20, stdout_bytes=1 << 20,
               stderr_bytes=1 << 20, value_bytes=1 << 20, threads=1, opcodes=0, opcodes_per_second=0,
-              open_files=32, trace_events=10000, call_depth=1000)
+              open_files=32, trace_events=10000, call_depth=1000,
+              scratch_bytes=0, scratch_files=256, collected_bytes=1 << 20)
 
 
 def check(result):
@@ -60,7 +61,7 @@ def make_root():
     check(LIBC.unshare(CLONE_NEWNS))
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount("stint", ROOT, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=0755")
-    for path in ("/tmp", "/dev", STDLIB):
+    for path in ("/tmp", "/dev", "/scratch", STDLIB):
         os.makedirs(ROOT + path)
     mount(STDLIB, ROOT + STDLIB, None, MS_BIND)
     mount(ROOT + "/dev", ROOT + STDLIB + "/lib-dynload", None, MS_BIND)
@@ -71,8 +72,8 @@ def make_root():
 class Worker:
     """One worker: stintd's side of its channel, page and files."""
 
-    def __init__(self, zygote, serial, uid):
-        self.zygote, self.serial, self.uid = zygote, serial, uid
+    def __init__(self, zygote, serial, uid, kind=(0, 0)):
+        self.zygote, self.serial, self.uid, self.kind = zygote, serial, uid, kind
         self.channel, self.their_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.channel.settimeout(10)
@@ -92,7 +93,7 @@ class Worker:
         null = os.open("/dev/null", os.O_RDONLY)
         if fds is None:
             fds = [self.their_channel.fileno(), null] + self.files + [self.page_fd]
-        self.zygote.send(FORK, struct.pack("<QII", self.serial, 0, self.uid), fds)
+        self.zygote.send(FORK, struct.pack("<QIIQQ", self.serial, self.kind[0] > 0, self.uid, *self.kind), fds)
         os.close(null)
         self.their_channel.close()
         body, received = self.zygote.receive(FORKED)
@@ -289,11 +290,11 @@ class Zygote:
         assert (version, abi) == (VERSION, ABI)
         return {"data": data, "rss": rss, "seed": seed, "python": body[32:96].rstrip(b"\0").decode()}
 
-    def worker(self, leaf=True, uid=None, serial=None):
+    def worker(self, leaf=True, uid=None, serial=None, kind=(0, 0)):
         self.serial = serial or self.serial + 1
         if leaf:
             self.make_leaf(self.serial)
-        worker = Worker(self, self.serial, uid if uid is not None else 1 + self.serial % 60000)
+        worker = Worker(self, self.serial, uid if uid is not None else 1 + self.serial % 60000, kind)
         self.workers[self.serial] = worker
         return worker
 

@@ -26,12 +26,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	limits_defaults(&limits);
 	limits.value_bytes = data[1] * 4u + 2;
 	memset(&result, 0, sizeof(result));
-	blob = collect_blob(data + 2, size - 2, data[0] & 1, &limits, &result, &fault);
+	result.collects = data[0] & 2;
+	blob = collect_blob(data + 2, size - 2, data[0] & 1, &limits, result.collects, &result,
+			    &fault);
 	FUZZ_HOLDS((blob == VERDICT_BLOB_HOSTILE || blob == VERDICT_BLOB_PARTIAL) ==
 		   (fault != NULL));
 	if (blob != VERDICT_BLOB_COMPLETE)
 		FUZZ_HOLDS(!result.has_error && result.frame_count == 0 && result.value.size == 0 &&
-			   result.vars.size == 0 && result.warning_count == 0);
+			   result.vars.size == 0 && result.warning_count == 0 &&
+			   result.file_count == 0);
 	FUZZ_HOLDS(result.value.size + result.vars.size <= limits.value_bytes);
 	text_buffer_init(&text, FUZZ_REPLY_BYTES_MAX);
 	result_json_write(&result, &text);

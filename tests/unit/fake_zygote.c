@@ -83,8 +83,19 @@ fake_fork_worker(struct fake_shared *shared, uint64_t number, int link, int sign
 	struct message answer;
 	message_init(&answer, MESSAGE_FORKED);
 	answer.body.forked.serial = request->body.fork.serial;
-	if (shared->fail_forks > 0 || number == shared->barren) {
-		shared->fail_forks -= shared->fail_forks > 0;
+	const struct message_fork *wanted = &request->body.fork;
+	bool scratch = wanted->class == WORKER_CLASS_SCRATCH;
+	require(scratch == (wanted->scratch_bytes > 0));
+	if (scratch) {
+		shared->scratch_forks++;
+		shared->scratch_bytes = wanted->scratch_bytes;
+		shared->scratch_files = wanted->scratch_files;
+	}
+	bool refused = scratch && shared->fail_scratch > 0;
+	if (refused)
+		shared->fail_scratch--;
+	if (refused || shared->fail_forks > 0 || number == shared->barren) {
+		shared->fail_forks -= !refused && shared->fail_forks > 0;
 		answer.body.forked.error = EAGAIN;
 		fake_send(link, &answer, NULL, 0);
 		return;

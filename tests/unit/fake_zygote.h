@@ -25,6 +25,9 @@ struct fake_shared {
 	unsigned deaf_workers;        /* workers that shall say hello and take nothing */
 	unsigned breaking_workers;    /* workers that shall die with the job unread */
 	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */
+	unsigned fail_scratch;	      /* forks of the scratch class that shall be refused */
+	unsigned scratch_forks;	      /* of that class, so far; its last sizes: */
+	uint64_t scratch_bytes, scratch_files;
 	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
 	volatile uint64_t lacking;	      /* layers that the next generations shall not have */
 };

@@ -200,9 +200,9 @@ collect(struct harness_job *job, uint64_t out_cap, uint64_t err_cap, struct harn
 	ret_run->detail = page->detail;
 	ret_run->progress = *job->progress;
 	ret_run->file_bytes = (uint64_t)lseek(job->out, 0, SEEK_END);
-	require(output_read(job->out, &out, job->base, PAGE_STREAM_STDOUT, out_cap, &ret_run->out,
-			    &ret_run->out_truncated, &err) == 0);
-	require(output_read(job->err, &err_stage, job->base, PAGE_STREAM_STDERR, err_cap,
+	require(output_read(job->out, &out, job->base, PAGE_STREAM_STDOUT, 0, out_cap,
+			    &ret_run->out, &ret_run->out_truncated, &err) == 0);
+	require(output_read(job->err, &err_stage, job->base, PAGE_STREAM_STDERR, 0, err_cap,
 			    &ret_run->err, &ret_run->err_truncated, &err) == 0);
 	close(job->out);
 	close(job->err);

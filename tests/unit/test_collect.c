@@ -57,7 +57,7 @@ collect(struct fixture *fixture, bool ended)
 	run_result_deinit(&fixture->result);
 	fixture->fault = NULL;
 	return collect_blob(fixture->pack.bytes, fixture->pack.size, ended, &fixture->limits,
-			    &fixture->result, &fixture->fault);
+			    false, &fixture->result, &fixture->fault);
 }
 
 /* Refused: hostile from a worker that says it ended, half-written from one that does not. */

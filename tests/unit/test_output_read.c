@@ -57,8 +57,8 @@ expect(struct world *world, uint64_t cap, const char *wanted, bool wanted_trunca
 	struct bytes got;
 	bool truncated;
 
-	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDOUT, cap,
-				     &got, &truncated, NULL),
+	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDOUT, 0,
+				     cap, &got, &truncated, NULL),
 			 0);
 	assert_int_equal(got.size, strlen(wanted));
 	if (got.size > 0)
@@ -96,8 +96,8 @@ test_stderr_has_its_own(void **state)
 	fill(world, "", "out", "");
 	memcpy(world->base + PAGE_TEXT_OFFSET(PAGE_STREAM_STDERR), "err", 3);
 	world->stage.levels = STAGE_LEVELS(0, 3);
-	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDERR, 9,
-				     &got, &truncated, NULL),
+	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDERR, 0,
+				     9, &got, &truncated, NULL),
 			 0);
 	assert_int_equal(got.size, 3);
 	assert_memory_equal(got.data, "err", 3);
@@ -171,7 +171,7 @@ test_hostile_numbers(void **state)
 			world->stage.levels = VALUES[i];
 			world->stage.flush_mark = VALUES[j];
 			assert_int_equal(output_read(world->fd, &world->stage, world->base,
-						     PAGE_STREAM_STDERR, 1000, &got, &truncated,
+						     PAGE_STREAM_STDERR, 0, 1000, &got, &truncated,
 						     NULL),
 					 0);
 			assert_true(got.size >= 4 && got.size <= 1000);
@@ -192,7 +192,7 @@ test_huge_sparse_file(void **state)
 	assert_int_equal(ftruncate(world->fd, 1ll << 40), 0);
 	world->stage.levels = UINT64_MAX;
 	world->stage.flush_mark = 1ull << 39;
-	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDOUT,
+	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDOUT, 0,
 				     5000, &got, &truncated, NULL),
 			 0);
 	assert_int_equal(got.size, 5000);
@@ -210,8 +210,8 @@ test_unreadable_file(void **state)
 	struct bytes got = {NULL, 77};
 	bool truncated = true;
 
-	assert_int_equal(output_read(-1, &world->stage, world->base, PAGE_STREAM_STDOUT, 10, &got,
-				     &truncated, &err),
+	assert_int_equal(output_read(-1, &world->stage, world->base, PAGE_STREAM_STDOUT, 0, 10,
+				     &got, &truncated, &err),
 			 ERROR_SYSTEM);
 	assert_int_equal(got.size, 77);
 	assert_int_equal(err.code, ERROR_SYSTEM);
@@ -222,7 +222,7 @@ expect_new(struct world *world, uint64_t *offset, uint64_t cap, size_t max, cons
 {
 	struct bytes got = {NULL, 99};
 
-	assert_int_equal(output_read_new(world->fd, offset, cap, max, &got, NULL), 0);
+	assert_int_equal(output_read_new(world->fd, 0, offset, cap, max, &got, NULL), 0);
 	assert_int_equal(got.size, strlen(wanted));
 	if (got.size > 0)
 		assert_memory_equal(got.data, wanted, got.size);

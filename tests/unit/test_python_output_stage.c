@@ -175,8 +175,8 @@ expect_capped(struct world *world, uint64_t cap)
 	assert_int_equal(page->reason, REASON_OUTPUT_LIMIT);
 	assert_int_equal(page->detail, 1);
 	assert_true(file_size(world) <= cap + 1);
-	assert_int_equal(output_read(world->fd, &shared, world->base, PAGE_STREAM_STDOUT, cap, &got,
-				     &truncated, NULL),
+	assert_int_equal(output_read(world->fd, &shared, world->base, PAGE_STREAM_STDOUT, 0, cap,
+				     &got, &truncated, NULL),
 			 0);
 	assert_int_equal(got.size, cap);
 	assert_true(truncated);
@@ -270,8 +270,8 @@ expect_prefix(struct world *world)
 	bool truncated;
 	size_t size;
 
-	assert_int_equal(output_read(world->fd, &shared, world->base, PAGE_STREAM_STDOUT, CAP_BYTES,
-				     &got, &truncated, NULL),
+	assert_int_equal(output_read(world->fd, &shared, world->base, PAGE_STREAM_STDOUT, 0,
+				     CAP_BYTES, &got, &truncated, NULL),
 			 0);
 	size = got.size;
 	assert_true(size >= done);

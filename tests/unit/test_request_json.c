@@ -151,8 +151,8 @@ wrong_parameters_are_named(void **state)
 static void
 parameters_of_later_versions_are_named(void **state)
 {
-	static const char *const NAMES[] = {"script", "files",    "collect",     "tenant",
-					    "token",  "priority", "deadline_ms", "idempotency_key"};
+	static const char *const NAMES[] = {"script",   "tenant",      "token",
+					    "priority", "deadline_ms", "idempotency_key"};
 	char text[128], reason[128];
 
 	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
@@ -161,8 +161,6 @@ parameters_of_later_versions_are_named(void **state)
 			       NAMES[i]);
 		assert_request_refused(text, ERROR_INVALID, reason);
 	}
-	assert_request_refused("{\"source\":\"\",\"limits\":{\"scratch_bytes\":0}}", ERROR_INVALID,
-			       "limits.scratch_bytes is not available");
 }
 
 static void

@@ -3,6 +3,7 @@
  * them is test_seccomp_golden.c; test_seccomp_live.c and test_seccomp_sweep.c have the kernel.
  */
 #define _GNU_SOURCE
+#include "worker/sandbox.h"
 #include "bpf_machine.h"
 #include "worker/seccomp_narrow.h"
 #include "worker/seccomp_wide.h"
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -45,7 +47,7 @@
 
 struct fixture {
 	struct seccomp_wide wide;
-	struct seccomp_narrow plain, granted;
+	struct seccomp_narrow plain, granted, scratch;
 };
 
 static uint32_t
@@ -85,6 +87,7 @@ set_up(void **state)
 	seccomp_narrow_build(OWN_PID, 0, &fixture->plain);
 	seccomp_narrow_build(OWN_PID, SECCOMP_NARROW_ASYNCIO | SECCOMP_NARROW_THREADS,
 			     &fixture->granted);
+	seccomp_narrow_build(OWN_PID, SECCOMP_NARROW_SCRATCH, &fixture->scratch);
 	*state = fixture;
 	return 0;
 }
@@ -264,6 +267,68 @@ static const struct judged JUDGED[] = {
     {"getsockopt level", SYS_getsockopt, {5, 6, SO_TYPE}, REFUSED(ENOPROTOOPT), REFUSED(ENOSYS)},
 };
 
+/* Under a narrow filter with and without a scratch directory. */
+static const struct judged SCRATCH[] = {
+    {"open to write", SYS_openat, {0, 0, O_WRONLY | O_CREAT | O_TRUNC}, ALLOWED, REFUSED(EROFS)},
+    {"open to update", SYS_openat, {0, 0, O_RDWR | O_APPEND}, ALLOWED, REFUSED(EROFS)},
+    {"open exclusively", SYS_openat, {0, 0, O_EXCL}, ALLOWED, REFUSED(EROFS)},
+    SAME("open without a name", SYS_openat, REFUSED(EROFS), 0, 0, O_TMPFILE | O_RDWR),
+    SAME("open directly", SYS_openat, REFUSED(EROFS), 0, 0, O_DIRECT | O_RDWR),
+    {"pwrite64", SYS_pwrite64, {1}, ALLOWED, REFUSED(ENOSYS)},
+    {"ftruncate", SYS_ftruncate, {1}, ALLOWED, REFUSED(EINVAL)},
+    {"fsync", SYS_fsync, {1}, ALLOWED, REFUSED(ENOSYS)},
+    {"fdatasync", SYS_fdatasync, {1}, ALLOWED, REFUSED(ENOSYS)},
+    {"mkdirat", SYS_mkdirat, {1}, ALLOWED, REFUSED(EROFS)},
+    {"unlinkat", SYS_unlinkat, {1}, ALLOWED, REFUSED(EROFS)},
+    {"renameat2", SYS_renameat2, {1, 0, 1, 0, 1}, ALLOWED, REFUSED(EROFS)},
+    {"renameat2 exchange", SYS_renameat2, {1, 0, 1, 0, 2}, REFUSED(EINVAL), REFUSED(EROFS)},
+    {"renameat2 whiteout", SYS_renameat2, {1, 0, 1, 0, 4}, REFUSED(EINVAL), REFUSED(EROFS)},
+    SAME("linkat", SYS_linkat, REFUSED(EROFS), 0),
+    SAME("symlinkat", SYS_symlinkat, REFUSED(EROFS), 0),
+    SAME("mknodat", SYS_mknodat, REFUSED(EROFS), 0),
+    SAME("fchmod", SYS_fchmod, REFUSED(EROFS), 0),
+    SAME("truncate", SYS_truncate, REFUSED(EROFS), 0),
+    SAME("fallocate", SYS_fallocate, REFUSED(ENOSYS), 0),
+    SAME("copy_file_range", SYS_copy_file_range, REFUSED(ENOSYS), 0),
+    SAME("chdir", SYS_chdir, REFUSED(EPERM), 0),
+    SAME("umount2", SYS_umount2, KILLED, 0),
+    SAME("mount", SYS_mount, KILLED, 1, 2, 3, SANDBOX_SCRATCH_MOUNT_FLAGS, 5),
+};
+
+static void
+test_scratch(void **state)
+{
+	const struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(SCRATCH) / sizeof(SCRATCH[0]); i++) {
+		struct seccomp_data data = {.nr = SCRATCH[i].number, .arch = MACHINE};
+		uint32_t granted, plain;
+
+		for (unsigned j = 0; j < 6; j++)
+			data.args[j] = SCRATCH[i].args[j];
+		granted = evaluate_both(&fixture->wide, &fixture->scratch, &data);
+		plain = evaluate_both(&fixture->wide, &fixture->plain, &data);
+		if (granted != SCRATCH[i].granted || plain != SCRATCH[i].plain)
+			fail_msg("%s: %#x %#x", SCRATCH[i].what, granted, plain);
+	}
+}
+
+/* What the zygote and a worker's set-up may mount: a new file system with all the flags. */
+static void
+test_mount_of_the_set_up(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct seccomp_data data = {.nr = SYS_mount, .arch = MACHINE};
+
+	data.args[3] = SANDBOX_SCRATCH_MOUNT_FLAGS;
+	assert_int_equal(evaluate(fixture->wide.instructions, fixture->wide.count, &data), ALLOWED);
+	for (unsigned bit = 0; bit < 64; bit++) {
+		data.args[3] = SANDBOX_SCRATCH_MOUNT_FLAGS ^ UINT64_C(1) << bit;
+		assert_int_equal(evaluate(fixture->wide.instructions, fixture->wide.count, &data),
+				 REFUSED(EPERM));
+	}
+}
+
 static void
 test_judgements(void **state)
 {
@@ -357,6 +422,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_judgements),
+	    cmocka_unit_test(test_scratch),
+	    cmocka_unit_test(test_mount_of_the_set_up),
 	    cmocka_unit_test(test_every_bit_that_is_not_allowed_is_refused),
 	    cmocka_unit_test(test_foreign_machine_dies),
 	    cmocka_unit_test(test_without_asyncio_nobody_gets_it),

@@ -37,6 +37,12 @@ test_check(void **state)
 	limits_maxima(&terms.limits);
 	assert_int_equal(worker_terms_check(&terms, SERIAL), -EINVAL); /* threads, no flag */
 	terms.flags = TERMS_THREADS;
+	assert_int_equal(worker_terms_check(&terms, SERIAL), -EINVAL); /* scratch, no flag */
+	terms.flags = TERMS_THREADS | TERMS_SCRATCH;
+	assert_int_equal(worker_terms_check(&terms, SERIAL), 0);
+	terms.limits.scratch_bytes = 0;
+	assert_int_equal(worker_terms_check(&terms, SERIAL), -EINVAL); /* a flag, no scratch */
+	terms.flags = TERMS_THREADS;
 	assert_int_equal(worker_terms_check(&terms, SERIAL), 0);
 	terms.flags = TERMS_THREADS | TERMS_BLOB_FD;
 	terms.blob_bytes = 0;
