@@ -19,6 +19,7 @@
 
 #define REFILL_DELAY_MS    3u
 #define REFILL_SETUP_BYTES 256
+#define REFILL_PULSES      4u /* signs of life to the spawner in the time that it waits for one */
 
 static const struct worker_kind PLAIN = {0, 0};
 
@@ -190,7 +191,9 @@ refill_check_ready(struct engine *engine, struct worker *worker)
 	if (engine->announced)
 		return;
 	engine->announced = true;
-	if (succession_announce(engine->succession, &err) < 0) {
+	if (succession_announce(engine->succession,
+				config_number(engine->config, silence_max) / REFILL_PULSES,
+				&err) < 0) {
 		engine->failed = true;
 		engine->callbacks.fatal(engine->callbacks.context, &err);
 		return;

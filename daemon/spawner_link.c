@@ -119,3 +119,9 @@ spawner_link_daemon_ready(struct spawner_link *link, struct error *err)
 {
 	return spawner_link_send(link, MESSAGE_DAEMON_READY, 0, err);
 }
+
+int
+spawner_link_daemon_alive(struct spawner_link *link, struct error *err)
+{
+	return spawner_link_send(link, MESSAGE_DAEMON_ALIVE, 0, err);
+}

@@ -19,7 +19,9 @@ struct succession {
 	struct generation *front, *back; /* owned */
 	struct spawner_link *spawner;    /* owned */
 	struct alarm *alarm;             /* owned: the next start */
-	const struct clock *clock;       /* borrowed */
+	struct alarm *pulse;             /* owned: the next sign of life */
+	uint64_t pulse_ms;
+	const struct clock *clock; /* borrowed */
 	struct recycle_limits limits;
 	enum isolation_level isolation;
 	bool served; /* some generation has */
@@ -92,6 +94,18 @@ succession_on_alarm(void *context)
 	generation_start(succession_serves(succession->front) ? succession->back
 							      : succession->front,
 			 ++succession->last_number);
+}
+
+/* It comes from the loop itself: while that hangs, there is none. */
+static void
+succession_on_pulse(void *context)
+{
+	struct succession *succession = context;
+	struct error err = ERROR_INIT;
+
+	alarm_set(succession->pulse, succession->pulse_ms);
+	if (spawner_link_daemon_alive(succession->spawner, &err) < 0)
+		succession->callbacks.fatal(succession->callbacks.context, &err);
 }
 
 static void
@@ -231,6 +245,8 @@ succession_make(struct succession *succession, uv_loop_t *loop, struct error *er
 				      &succession->served, &callbacks, &succession->back, err);
 	if (code == 0)
 		code = alarm_new(loop, succession_on_alarm, succession, &succession->alarm, err);
+	if (code == 0)
+		code = alarm_new(loop, succession_on_pulse, succession, &succession->pulse, err);
 	return code;
 }
 
@@ -272,6 +288,7 @@ succession_free(struct succession **succession)
 	generation_free(&gone->back);
 	spawner_link_close(&gone->spawner);
 	alarm_close(&gone->alarm);
+	alarm_close(&gone->pulse);
 	free(gone);
 }
 
@@ -330,7 +347,12 @@ succession_doubt(struct succession *succession, uint64_t number)
 }
 
 int
-succession_announce(struct succession *succession, struct error *err)
+succession_announce(struct succession *succession, uint64_t pulse_ms, struct error *err)
 {
-	return spawner_link_daemon_ready(succession->spawner, err);
+	int code = spawner_link_daemon_ready(succession->spawner, err);
+	if (code < 0)
+		return code;
+	succession->pulse_ms = pulse_ms;
+	alarm_set(succession->pulse, pulse_ms);
+	return 0;
 }

@@ -22,6 +22,8 @@ message_name(uint32_t type)
 	switch (type) {
 	case MESSAGE_DAEMON_READY:
 		return "daemon_ready";
+	case MESSAGE_DAEMON_ALIVE:
+		return "daemon_alive";
 	case MESSAGE_GENERATION_START:
 		return "generation_start";
 	case MESSAGE_GENERATION_END:

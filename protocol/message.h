@@ -21,6 +21,8 @@
 enum message_type {
 	/* spawner link, stintd -> spawner */
 	MESSAGE_DAEMON_READY = 2,     /* stintd serves; no body, no descriptors. Once. */
+	MESSAGE_DAEMON_ALIVE = 8,     /* its loop turns; no body. After READY, every quarter of
+					 the setting silence_max */
 	MESSAGE_GENERATION_START = 4, /* body.generation.number: never used before, rising */
 	MESSAGE_GENERATION_END = 6,   /* body.generation.number: kill what is left and remove it */
 	/* spawner link, spawner -> stintd */

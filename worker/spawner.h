@@ -33,6 +33,7 @@ struct spawner_daemon {
 	int link_fd;   /* owned, our end of the spawner link, or -1 */
 	uint32_t seen; /* permits used up, by bit */
 	uint64_t due_ns;     /* DOWN: of the next start; STARTING: when patience ends */
+	uint64_t silence_ns; /* SERVING: until then a sign of life is expected */
 	struct spawner_rate rate;
 	struct spawner_backoff backoff;
 };

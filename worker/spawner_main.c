@@ -26,6 +26,7 @@
 #include "worker/spawner_options.h"
 #include "worker/spawner_preflight.h"
 #include "worker/spawner_root.h"
+#include "worker/spawner_silence.h"
 #include "worker/spawner_zygote.h"
 #include "worker/zygote_args.h"
 
@@ -38,6 +39,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -240,6 +242,7 @@ spawner_main_start_due(struct spawner *spawner, uint64_t now_ns)
 		}
 		spawner_daemon_condemn(spawner, "it does not become ready");
 	}
+	spawner_silence_check(spawner, now_ns);
 	if (spawner->stopping || spawner->daemon.state != SPAWNER_DAEMON_DOWN ||
 	    now_ns < spawner->daemon.due_ns || spawner_zygote_live(spawner) > 0)
 		return true;
@@ -262,6 +265,8 @@ spawner_main_timeout(const struct spawner *spawner, uint64_t now_ns)
 		  spawner_zygote_live(spawner) == 0) ||
 		 (spawner->daemon.state == SPAWNER_DAEMON_STARTING && spawner->daemon.link_fd >= 0))
 		due_ns = spawner->daemon.due_ns;
+	else if (spawner_silence_is_counted(spawner))
+		due_ns = spawner->daemon.silence_ns;
 	else
 		return -1;
 	return due_ns <= now_ns ? 0 : (int)((due_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
@@ -328,6 +333,8 @@ spawner_main_standard(void)
 	if (fd < 0)
 		return false;
 	(void)close(fd);
+	/* Directories are made that other accounts must be able to pass, whatever the caller's. */
+	(void)umask(022);
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "worker/spawner_daemon.h"
+#include "worker/spawner_silence.h"
 #include "worker/spawner_zygote.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@
 	(SPAWNER_DAEMON_STARTING | SPAWNER_DAEMON_SERVING | SPAWNER_DAEMON_DRAINING)
 
 static void spawner_monitor_ready(struct spawner *spawner, uint64_t number);
+static void spawner_monitor_alive(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_start(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_end(struct spawner *spawner, uint64_t number);
 
@@ -45,6 +47,8 @@ static const struct spawner_permit {
     /* A drain can cross a "ready" on its way. */
     {MESSAGE_DAEMON_READY, SPAWNER_DAEMON_STARTING | SPAWNER_DAEMON_DRAINING, true, NUMBER_NONE,
      spawner_monitor_ready},
+    {MESSAGE_DAEMON_ALIVE, SPAWNER_DAEMON_SERVING | SPAWNER_DAEMON_DRAINING, false, NUMBER_NONE,
+     spawner_monitor_alive},
     {MESSAGE_GENERATION_START, SPAWNER_MONITOR_RUNNING, false, NUMBER_NEW, spawner_monitor_start},
     {MESSAGE_GENERATION_END, SPAWNER_MONITOR_RUNNING, false, NUMBER_USED, spawner_monitor_end},
 };
@@ -120,8 +124,18 @@ spawner_monitor_ready(struct spawner *spawner, uint64_t number)
 	if (spawner->daemon.state != SPAWNER_DAEMON_STARTING)
 		return;
 	spawner->daemon.state = SPAWNER_DAEMON_SERVING;
+	spawner_silence_begin(spawner, clock_now_ns(&CLOCK_SYSTEM));
 	spawner_socket_notify("READY=1");
 	(void)fprintf(stderr, "stint: serving on %s\n", spawner->socket.path);
+}
+
+/* The manager hears of it: what it watches is this process and stintd together. */
+static void
+spawner_monitor_alive(struct spawner *spawner, uint64_t number)
+{
+	(void)number;
+	spawner_silence_begin(spawner, clock_now_ns(&CLOCK_SYSTEM));
+	spawner_socket_notify("WATCHDOG=1");
 }
 
 static void

@@ -42,6 +42,7 @@ each_request_in_each_state(void **state)
 		uint32_t states;
 	} ROWS[] = {
 	    {MESSAGE_DAEMON_READY, 0, SPAWNER_DAEMON_STARTING | SPAWNER_DAEMON_DRAINING},
+	    {MESSAGE_DAEMON_ALIVE, 0, SPAWNER_DAEMON_SERVING | SPAWNER_DAEMON_DRAINING},
 	    {MESSAGE_GENERATION_START, 8,
 	     SPAWNER_DAEMON_STARTING | SPAWNER_DAEMON_SERVING | SPAWNER_DAEMON_DRAINING},
 	    {MESSAGE_GENERATION_END, 7,
@@ -68,8 +69,8 @@ other_types_are_refused(void **state)
 {
 	for (uint32_t type = 0; type < 64; type++) {
 		struct message message = request(MESSAGE_GENERATION_END, 7);
-		bool known = type == MESSAGE_DAEMON_READY || type == MESSAGE_GENERATION_START ||
-			     type == MESSAGE_GENERATION_END;
+		bool known = type == MESSAGE_DAEMON_READY || type == MESSAGE_DAEMON_ALIVE ||
+			     type == MESSAGE_GENERATION_START || type == MESSAGE_GENERATION_END;
 
 		message.type = type;
 		if (!known)

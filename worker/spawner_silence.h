@@ -1,0 +1,19 @@
+/*
+ * How long stintd may give no sign of life (MESSAGE_DAEMON_ALIVE) while it serves.
+ */
+#ifndef STINT_WORKER_SPAWNER_SILENCE_H
+#define STINT_WORKER_SPAWNER_SILENCE_H
+
+#include "worker/spawner.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* It gave one, or has just become ready. */
+void spawner_silence_begin(struct spawner *spawner, uint64_t now_ns);
+/* Whether daemon.silence_ns means something now. */
+bool spawner_silence_is_counted(const struct spawner *spawner);
+/* Condemn a stintd that was silent for too long. */
+void spawner_silence_check(struct spawner *spawner, uint64_t now_ns);
+
+#endif
