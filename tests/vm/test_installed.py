@@ -20,16 +20,24 @@ GROUP = "/sys/fs/cgroup/stint.slice/stint.service"
 ANSWER = "print(6 * 7)"
 
 
-def command(*words, check=True, stdin=None, user=None):
+def journal():
+    return subprocess.run(["journalctl", "--no-pager", "-n", "40", "-u", "stint.service", "-u", "stint.socket"],
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+
+
+def command(*words, check=True, user=None, seconds=180):
     if user:
         words = ("runuser", "-u", user, "--", *words)
-    done = subprocess.run(words, input=stdin, stdin=None if stdin else subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60 * harness.SLOW, check=False)
-    if check and done.returncode:
-        state = subprocess.run(["journalctl", "--no-pager", "-n", "40", "-u", "stint.service"], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
-        raise AssertionError(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{state}")
-    return done
+    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
+    try:
+        output, _ = child.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        raise AssertionError(f"{' '.join(words)} does not end:\n{journal()}") from None
+    if check and child.returncode:
+        raise AssertionError(f"{' '.join(words)} ended with {child.returncode}:\n{output}\n{journal()}")
+    return subprocess.CompletedProcess(words, child.returncode, output)
 
 
 def active(unit):
