@@ -99,7 +99,7 @@ class Callers:
 @unittest.skipUnless(PACKAGES, "there is no package: the units and scripts are not tried")
 class Service(unittest.TestCase):
     def assert_runs(self):
-        self.assertEqual(command("stint", "run", "-c", ANSWER, user="operator").stdout, "42\n")
+        self.assertEqual(command("stint", "run", "-c", ANSWER, user="judge").stdout, "42\n")
 
     def job_in_flight(self, source):
         client = harness.Client(SOCKET, 60 * harness.SLOW)
@@ -108,14 +108,14 @@ class Service(unittest.TestCase):
                                 "limits": {"wall_ms": 300_000}})
         while client.output() != "on\n":
             message = client.line()
-            self.assertEqual(message.get("method"), "job.output", message)
+            self.assertIn("method", message, "an answer, before the job is there")
             client.notifications.append(message)
         return client
 
     def test_01_install(self):
         command("useradd", "-m", "outsider")
         command("dpkg", "-i", PACKAGES[0])
-        command("useradd", "-m", "-G", "stint", "operator")
+        command("useradd", "-m", "-G", "stint", "judge")
         self.assertEqual(active("stint.socket"), "active")
         about = os.stat(SOCKET)
         self.assertEqual(about.st_mode & 0o777, 0o660)
@@ -145,15 +145,14 @@ class Service(unittest.TestCase):
         self.assertTrue([limit for limit in limits if limit != "max"], limits)
 
     def test_05_doctor(self):
-        done = command("stint", "doctor", user="operator", check=False)
-        self.assertIn(done.returncode, (0, 1), done.stdout)
-        self.assertNotIn("Traceback", done.stdout)
+        done = command("stint", "doctor", user="judge", check=False)
         print("# " + "\n# ".join(done.stdout.rstrip().split("\n")), flush=True)
-        faults = [line for line in done.stdout.split("\n") if line.startswith(("FAIL", "fail", "missing"))]
-        self.assertEqual(faults, [], done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^isolation = \w+: 0 missing; ")
+        self.assertIn("proved", done.stdout)  # it has asked the daemon
+        self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_06_selftest(self):
-        command("stint", "selftest", user="operator")
+        command("stint", "selftest", user="judge")
 
     def test_07_killed_processes_come_back(self):
         for name in ("stintd", "stint-zygote", "stint-guardian"):
@@ -230,7 +229,7 @@ class Service(unittest.TestCase):
         self.assertFalse(os.path.exists("/etc/stint"))
         left = [p for p in harness.pids() if (harness.process_status(p) or {}).get("Name", "").startswith("stint")]
         self.assertEqual(left, [], [harness.process_status(p) for p in left])
-        self.assertEqual(glob.glob("/sys/fs/cgroup/**/stint-*", recursive=True), [])
+        self.assertEqual(glob.glob("/sys/fs/cgroup/**/stint-[0-9]*", recursive=True), [])
 
 
 if __name__ == "__main__":
