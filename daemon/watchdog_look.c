@@ -49,7 +49,7 @@ look_grace_ns(const struct watchdog_facts *facts)
 {
 	uint64_t end_ns = facts->asked_cpu_ns + WATCHDOG_GRACE_CPU_NS, wait_ns;
 
-	if (facts->asked != WATCHDOG_CPU || !facts->cpu_known)
+	if (facts->asked == WATCHDOG_WALL || !facts->cpu_known)
 		return facts->asked_ns + WATCHDOG_GRACE_NS;
 	if (facts->cpu_used_ns >= end_ns)
 		return facts->now_ns;

@@ -19,8 +19,8 @@ enum watchdog_reason {
 #define WATCHDOG_METER_NS    50000000u /* looks at a worker with a budget, at most */
 /*
  * The grace between page.stop and the kill, in which a worker that runs Python code notes where it
- * was. At a CPU limit it is measured in CPU time, so that a worker that has to wait for a core
- * keeps it, with an end for one that sleeps.
+ * was. It is measured in CPU time, so that a worker that has to wait for a core keeps it, with an
+ * end for one that sleeps; at a wall limit, which holds to milliseconds, in time.
  */
 #define WATCHDOG_GRACE_NS         3000000u
 #define WATCHDOG_GRACE_CPU_NS     1000000u

@@ -3,8 +3,9 @@
  * do not mix.
  *
  * Never allocates and never fails: a record that is too long is cut, a standard error that is gone
- * is ignored. Control characters in a record become '?': a record is one line. Program name and
- * level are the only state, set once at start.
+ * is ignored. Control characters in a record become '?': a record is one line. Program name, level
+ * and whether the journal reads are the only state, set once at start. The journal keeps time and
+ * level by itself: it gets the level as a prefix in its own form, "<3>" for an error, and no time.
  */
 #define _GNU_SOURCE
 #include "protocol/base_log.h"
@@ -15,14 +16,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOG_LINE_BYTES 2048
+#define LOG_JOURNAL    "/run/systemd/journal/stdout"
 
 /* Globals by need: a log call has no object to find them in. Set by base_log_init only. */
 static const char *log_program = "stint";
 static enum log_level log_level_max = LOG_LEVEL_INFO;
+static bool log_to_journal;
 
 static const char *const LOG_LEVEL_NAMES[] = {
     [LOG_LEVEL_ERROR] = "error",
@@ -31,11 +36,34 @@ static const char *const LOG_LEVEL_NAMES[] = {
     [LOG_LEVEL_DEBUG] = "debug",
 };
 
+/* Levels of syslog. */
+static const int LOG_PRIORITIES[] = {
+    [LOG_LEVEL_ERROR] = 3,
+    [LOG_LEVEL_WARNING] = 4,
+    [LOG_LEVEL_INFO] = 6,
+    [LOG_LEVEL_DEBUG] = 7,
+};
+
+/* By the other end of standard error: stintd and zygotes have no environment that could tell. */
+static bool
+log_is_journal(void)
+{
+	struct sockaddr_un peer = {.sun_family = AF_UNSPEC};
+	socklen_t size = sizeof(peer) - 1;
+	int saved = errno;
+	bool is = getpeername(STDERR_FILENO, (struct sockaddr *)&peer, &size) == 0 &&
+		  peer.sun_family == AF_UNIX && strcmp(peer.sun_path, LOG_JOURNAL) == 0;
+
+	errno = saved;
+	return is;
+}
+
 void
 base_log_init(const char *program, enum log_level level)
 {
 	log_program = program;
 	log_level_max = level;
+	log_to_journal = log_is_journal();
 }
 
 int
@@ -59,25 +87,39 @@ log_kept(int wanted, size_t space)
 	return (size_t)wanted < space ? (size_t)wanted : space - 1;
 }
 
+/* Everything before the group. */
+static size_t
+log_head(char line[LOG_LINE_BYTES], enum log_level level)
+{
+	struct timespec now = {0, 0};
+	struct tm tm;
+	size_t used;
+
+	if (log_to_journal)
+		return log_kept(snprintf(line, LOG_LINE_BYTES, "<%d>%s %s ", LOG_PRIORITIES[level],
+					 log_program, LOG_LEVEL_NAMES[level]),
+				LOG_LINE_BYTES);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	memset(&tm, 0, sizeof(tm));
+	(void)gmtime_r(&now.tv_sec, &tm);
+	used = strftime(line, LOG_LINE_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+	return used + log_kept(snprintf(line + used, LOG_LINE_BYTES - used, ".%03ldZ %s %s ",
+					now.tv_nsec / 1000000, log_program, LOG_LEVEL_NAMES[level]),
+			       LOG_LINE_BYTES - used);
+}
+
 void
 base_log(enum log_level level, const char *group, const char *format, ...)
 {
 	char line[LOG_LINE_BYTES];
 	int saved = errno;
-	struct timespec now = {0, 0};
-	struct tm tm;
 	size_t used;
 	va_list args;
 
 	if (level > log_level_max)
 		return;
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	memset(&tm, 0, sizeof(tm));
-	(void)gmtime_r(&now.tv_sec, &tm);
-	used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
-	used += log_kept(snprintf(line + used, sizeof(line) - used,
-				  ".%03ldZ %s %s %s: ", now.tv_nsec / 1000000, log_program,
-				  LOG_LEVEL_NAMES[level], group),
+	used = log_head(line, level);
+	used += log_kept(snprintf(line + used, sizeof(line) - used, "%s: ", group),
 			 sizeof(line) - used);
 	errno = saved; /* for a %m */
 	va_start(args, format);

@@ -162,12 +162,15 @@ sandbox_run(struct sandbox *sandbox)
 void
 sandbox_fail(struct sandbox *sandbox, size_t step, const char *name, int error)
 {
-	struct worker_page *page = sandbox->page;
+	struct worker_page unmapped = {.phase = PHASE_NEW};
+	struct worker_page *page = sandbox->page ? sandbox->page : &unmapped;
 
-	if (page) {
-		strncpy(page->setup_name, name, sizeof(page->setup_name) - 1);
-		page->setup_errno = (uint32_t)error;
-		__atomic_store_n(&page->setup_step, (uint32_t)step, __ATOMIC_RELEASE);
-	}
+	strncpy(page->setup_name, name, sizeof(page->setup_name) - 1);
+	page->setup_errno = (uint32_t)error;
+	__atomic_store_n(&page->setup_step, (uint32_t)step, __ATOMIC_RELEASE);
+	/* Nothing of it is in use yet. If that fails too, all that is left to say is the exit code.
+	 */
+	if (!sandbox->page)
+		(void)!write(sandbox->fds[FORK_FD_PAGE], &unmapped, sizeof(unmapped));
 	_exit(WORKER_EXIT_SETUP);
 }

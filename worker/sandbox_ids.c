@@ -88,13 +88,20 @@ sandbox_ids_drop_capabilities(struct sandbox *sandbox)
 int
 sandbox_ids_lock(struct sandbox *sandbox)
 {
+	int set = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+	int bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+
 	(void)sandbox;
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
-	    prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) != SECUREBITS)
+	if (set < 0 || bits < 0)
+		return -errno;
+	if (set != 1 || bits != SECUREBITS)
 		return -EPERM;
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -errno;
-	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -EPERM;
+	set = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+	if (set < 0)
+		return -errno;
+	return set == 0 ? 0 : -EPERM;
 }
 
 static int
@@ -103,8 +110,9 @@ empty_bounding_set(void)
 	for (unsigned long i = 0; i < 64; i++) {
 		int held = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
 
+		/* Above the last one; never below those that every kernel has. */
 		if (held < 0)
-			return errno == EINVAL ? 0 : -errno; /* above the last one */
+			return errno == EINVAL && i > CAP_LAST_CAP ? 0 : -errno;
 		if (held && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
 			return -errno;
 	}

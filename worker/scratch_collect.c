@@ -129,8 +129,10 @@ scratch_directory(struct scratch_search *search, int root, const char *name, str
 		base_close(&fd);
 		return error_errno(err, "%s", name);
 	}
-	while (r == 0 && (entry = readdir(dir)) != NULL)
+	while (r == 0 && (errno = 0, entry = readdir(dir)) != NULL)
 		r = scratch_entry(search, name, entry, err);
+	if (r == 0 && errno != 0)
+		r = error_errno(err, "%s", name);
 	(void)closedir(dir);
 	return r;
 }

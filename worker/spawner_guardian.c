@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -79,6 +80,10 @@ spawner_guardian_run(struct spawner *spawner, int pipe_fd)
 	while (n < 0 && errno == EINTR);
 	if (n == 1)
 		_exit(0);
+	if (n < 0) { /* says nothing of the spawner, which will start another guardian */
+		log_error("guardian", "read: %s", strerror(errno));
+		_exit(1);
+	}
 	log_error("guardian", "the spawner died: removing what it left");
 	cgroup_tree_reopen(trees);
 	cgroup_remove_children(trees, true);

@@ -393,8 +393,11 @@ main(int argc, char **argv)
 	struct error err = ERROR_INIT;
 	int status = 0;
 
-	if (!spawner_main_standard())
+	if (!spawner_main_standard()) {
+		(void)fprintf(stderr, "stint-spawner: cannot open /dev/null: %s\n",
+			      strerror(errno));
 		return SPAWNER_MAIN_EXIT_FAILED;
+	}
 	base_log_init("stint-spawner", LOG_LEVEL_INFO);
 	config_init(&spawner.config);
 	spawner_backoff_init(&spawner.daemon.backoff);

@@ -157,7 +157,13 @@ spawner_options_program(const char *name, char path[SPAWNER_OPTIONS_PATH_BYTES],
 		fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, "cannot open the program %.160s", path);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0) {
+	if (fstat(fd, &st) < 0) {
+		int rc = error_errno(err, "cannot look at the program %.160s", path);
+
+		base_close(&fd);
+		return rc;
+	}
+	if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0) {
 		base_close(&fd);
 		return error_set(err, ERROR_INVALID, "%.160s is not a program", path);
 	}

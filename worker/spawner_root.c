@@ -86,6 +86,18 @@ spawner_root_bind(const char *root, const char *from, const char *to, struct err
 	return 0;
 }
 
+/* Not every file system says so in its directory. When it cannot be found out: then binding fails.
+ */
+static bool
+spawner_root_is_directory(const struct dirent *entry, const char *path)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type == DT_DIR;
+	return lstat(path, &st) < 0 || S_ISDIR(st.st_mode);
+}
+
 /* Cover what is not for workers with the tree's own empty directory. */
 static int
 spawner_root_hide(const char *root, struct error *err)
@@ -99,18 +111,19 @@ spawner_root_hide(const char *root, struct error *err)
 	dir = opendir(SPAWNER_ROOT_STDLIB);
 	if (!dir)
 		return error_errno(err, "cannot list %s", SPAWNER_ROOT_STDLIB);
-	while (rc == 0 && (entry = readdir(dir)) != NULL) {
+	while (rc == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
 		bool hidden = false;
 
 		for (size_t i = 0; i < sizeof(SPAWNER_ROOT_HIDDEN) / sizeof(SPAWNER_ROOT_HIDDEN[0]);
 		     i++)
 			hidden = hidden || strncmp(entry->d_name, SPAWNER_ROOT_HIDDEN[i],
 						   strlen(SPAWNER_ROOT_HIDDEN[i])) == 0;
-		if (!hidden || entry->d_type != DT_DIR)
-			continue;
 		(void)snprintf(path, sizeof(path), "%s/%s", SPAWNER_ROOT_STDLIB, entry->d_name);
-		rc = spawner_root_bind(root, empty, path, err);
+		if (hidden && spawner_root_is_directory(entry, path))
+			rc = spawner_root_bind(root, empty, path, err);
 	}
+	if (rc == 0 && errno != 0)
+		rc = error_errno(err, "cannot list %s", SPAWNER_ROOT_STDLIB);
 	(void)closedir(dir);
 	return rc;
 }

@@ -56,7 +56,7 @@ say_hello(struct worker *worker)
 
 	set_phase(worker->sandbox, PHASE_READY);
 	if (base_send_fds(SANDBOX_FD_CHANNEL, &hello, sizeof(hello), NULL, 0, 0, &err) < 0)
-		return err.sys > 0 ? -err.sys : -EPIPE;
+		return err.code == ERROR_BUSY ? -EAGAIN : err.sys > 0 ? -err.sys : -EPIPE;
 	return 0;
 }
 

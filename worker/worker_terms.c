@@ -24,6 +24,8 @@
 static int
 errno_of(const struct error *err)
 {
+	if (err->code == ERROR_BUSY)
+		return EAGAIN;
 	return err->sys > 0 ? err->sys : EPROTO;
 }
 

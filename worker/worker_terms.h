@@ -23,7 +23,8 @@ int worker_terms_receive(int channel, struct worker_terms *ret_terms,
 			 struct worker_terms_fds *ret_fds);
 /* Whether a record obeys worker_abi.h and limits.def for the worker `serial`. 0 or -EINVAL. */
 int worker_terms_check(const struct worker_terms *terms, uint64_t serial);
-/* The blob, mapped until the process ends: read-only for a descriptor, private memory else. */
+/* The blob, mapped until the process ends: read-only for a descriptor, private memory else. Takes
+ * the last datagram off the channel, and only when nothing else can fail. */
 int worker_terms_read_blob(int channel, const struct worker_terms *terms,
 			   struct worker_terms_fds *fds, const void **ret_blob);
 

@@ -220,8 +220,11 @@ zygote_loop_run(const struct zygote_loop *settings, struct error *err)
 	int result = 0;
 
 	while (result == 0) {
-		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+		if (poll(polled, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue; /* what `revents` holds is of the last time */
 			return error_errno(err, "poll");
+		}
 		if (polled[0].revents != 0)
 			result = reap_children(&loop, err);
 		if (result == 0 && polled[1].revents != 0)

@@ -13,6 +13,7 @@
 #include "worker/zygote_extension.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -77,12 +78,18 @@ warm_threads(struct error *err)
 	DIR *tasks = opendir("/proc/self/task");
 	struct dirent *entry;
 	unsigned count = 0;
+	int error;
 
 	if (tasks == NULL)
 		return error_errno(err, "/proc/self/task");
+	errno = 0;
 	while ((entry = readdir(tasks)) != NULL)
 		count += entry->d_name[0] != '.';
+	error = errno;
 	(void)closedir(tasks);
+	errno = error;
+	if (error != 0)
+		return error_errno(err, "/proc/self/task");
 	if (count != 1)
 		return error_set(err, ERROR_SYSTEM, "the warm-up left %u threads, not 1", count);
 	return 0;

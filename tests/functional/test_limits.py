@@ -78,16 +78,19 @@ outer()
 """
 
 
+TRIES = 40
+
+
 class Line(harness.DaemonCase):
     """`error` of a job that was stopped in Python code names the line; the machine may be too busy for it."""
 
     def stopped(self, status, source, **limits):
-        for _ in range(10):
+        for _ in range(TRIES):
             result = self.run_status(status, source, limits=limits)
             self.assertEqual((result["stdout"], result["exit_code"], result["signal"]), ("partial", None, 9))
             if result["error"]["traceback"]:
                 return result["error"]
-        self.fail("ten jobs in Python code, and not one line")
+        self.fail(f"{TRIES} jobs in Python code, and not one line")
 
     def test_nested_functions(self):
         for status, limits in (("cpu_limit", {"cpu_ms": 200}), ("wall_limit", {"wall_ms": 200})):
@@ -101,7 +104,7 @@ class Line(harness.DaemonCase):
                 self.assertTrue(error["message"].endswith("stopped at line %d" % frames[3][1]), error)
 
     def test_cancelled(self):
-        for _ in range(10):
+        for _ in range(TRIES):
             ident = self.client.send("job.run", {
                 "source": NESTED.replace("end=''", "end='', flush=True"), "stream": True, "limits": {"cpu_ms": 20000}})
             message = {}
@@ -113,7 +116,7 @@ class Line(harness.DaemonCase):
             if result["error"]["traceback"]:
                 self.assertEqual(result["error"]["traceback"][-1]["function"], "inner")
                 return
-        self.fail("ten jobs in Python code, and not one line")
+        self.fail(f"{TRIES} jobs in Python code, and not one line")
 
     def test_no_line_in_c_code(self):
         for status, source, limits in (("cpu_limit", "sum(range(10**12))", {"cpu_ms": 200}),

@@ -14,10 +14,10 @@ import harness
 import test_spawner
 from test_spawner import FAKES, PATIENCE_S, Service, alive, groups, wait_for
 
-READY, START, END = 2, 4, 6
+READY, START, END, ALIVE = 2, 4, 6, 8
 SIZE, VERSION = 192, 2
 # What the others on the three links send, and numbers that nobody uses.
-FOREIGN = (0, 1, 3, 5, 7, 8, 9, 20, 21, 22, 23, 31, 40, 0x7FFFFFFF)
+FOREIGN = (0, 1, 3, 5, 7, 9, 20, 21, 22, 23, 31, 40, 0x7FFFFFFF)
 STATES = ("starting", "serving", "draining")
 
 setUpModule = test_spawner.setUpModule
@@ -28,7 +28,7 @@ def raw(kind, version=VERSION, size=SIZE, fds=0, number=0):
 
 
 def wrong_shapes():
-    for kind, number in ((READY, 0), (START, 2), (END, 1)):
+    for kind, number in ((READY, 0), (START, 2), (END, 1), (ALIVE, 0)):
         yield raw(kind, version=VERSION + 1, number=number)
         yield raw(kind, size=SIZE - 1, number=number)
         yield raw(kind, size=SIZE + 1, number=number)
@@ -36,6 +36,7 @@ def wrong_shapes():
         yield raw(kind, fds=1, number=number)
         yield raw(kind, fds=8, number=number)
     yield raw(READY, number=7)
+    yield raw(ALIVE, number=7)
     yield raw(START, number=1)
     yield raw(START, number=0)
     yield raw(END, number=2)
@@ -111,6 +112,19 @@ class Hostile(unittest.TestCase):
             pid = int(service.asked("id")["pid"])
             self.send(service, "ready")
             self.check_end(service, state, pid, "READY")
+
+    def test_alive_before_ready(self):
+        service = self.bring("starting")
+        pid = int(service.asked("id")["pid"])
+        self.send(service, "raw 1 " + raw(ALIVE))
+        self.check_end(service, "starting", pid, "ALIVE")
+
+    def test_flood_of_signs_of_life(self):
+        """The manager is not told more often than the rate of all requests allows."""
+        service = self.bring("serving")
+        pid = int(service.asked("id")["pid"])
+        self.send(service, "raw 100000 " + raw(ALIVE))
+        self.check_end(service, "serving", pid, "signs of life")
 
     def test_third_generation(self):
         for state in STATES:

@@ -8,9 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int pipe_fds[2], saved_stderr;
@@ -44,6 +50,57 @@ logged(char *ret, size_t size)
 		n = 0;
 	ret[n] = '\0';
 	return (size_t)n;
+}
+
+/* A mount namespace of its own, so that the path can be the journal's. */
+static int
+journal_child(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX,
+				      .sun_path = "/run/systemd/journal/stdout"};
+	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), writer, reader;
+	char text[256];
+	ssize_t n;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("run", "/run", "tmpfs", 0, NULL) < 0 || mkdir("/run/systemd", 0755) < 0 ||
+	    mkdir("/run/systemd/journal", 0755) < 0)
+		return 77;
+	writer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(listening, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(listening, 1) < 0 ||
+	    connect(writer, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return 1;
+	reader = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+	if (reader < 0 || dup2(writer, 2) < 0)
+		return 2;
+	base_log_init("prog", LOG_LEVEL_DEBUG);
+	log_error("queue", "a\nb");
+	log_warning("queue", "c");
+	log_info("queue", "d");
+	log_debug("queue", "e");
+	n = read(reader, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	return strcmp(text, "<3>prog error queue: a?b\n<4>prog warning queue: c\n"
+			    "<6>prog info queue: d\n<7>prog debug queue: e\n") == 0
+		   ? 0
+		   : 3;
+}
+
+static void
+the_journal_gets_levels_in_its_form(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(journal_child());
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* needs root */
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void
@@ -142,6 +199,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(line_has_time_program_level_group, capture, release),
+	    cmocka_unit_test_setup_teardown(the_journal_gets_levels_in_its_form, capture, release),
 	    cmocka_unit_test_setup_teardown(levels_above_the_limit_are_silent, capture, release),
 	    cmocka_unit_test_setup_teardown(a_record_is_one_line_and_capped, capture, release),
 	    cmocka_unit_test(level_names),

@@ -147,6 +147,8 @@ static const struct row ROWS[] = {
     {"never took the job: oom", FACTS(.unread = true, .oom_kills = 1), STATUS_MEMORY_LIMIT},
     {"forged set-up failure", FACTS(.phase = PHASE_NEW, .exit_code = WORKER_EXIT_SETUP),
      STATUS_RUNTIME_ERROR},
+    {"exit 126 of the tenant", FACTS(.phase = PHASE_RUNNING, .exit_code = WORKER_EXIT_SETUP),
+     STATUS_RUNTIME_ERROR},
 };
 
 static void

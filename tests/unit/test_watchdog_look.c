@@ -178,7 +178,7 @@ test_grace_by_reason(void **state)
 	struct watchdog_facts facts = BASE;
 	facts.cancel = true;
 	assert_false(look(facts).kill);
-	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_GRACE_NS);
+	assert_int_equal(look(facts).next_ns, facts.now_ns + WATCHDOG_GRACE_CPU_NS);
 	/* A worker that has passed its budget did not heed its own counter. */
 	facts = BASE;
 	facts.metered = facts.over = true;
