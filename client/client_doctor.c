@@ -25,6 +25,7 @@ struct doctor {
 	bool answered; /* by a daemon */
 	char version[64];
 	char daemon_level[32];
+	bool rootless;
 	uint64_t layers; /* of the daemon's workers; 0 before its first generation */
 	unsigned counts[CLIENT_DOCTOR_STATE_COUNT];
 	json_t *rows; /* owned, or NULL for a table */
@@ -50,6 +51,7 @@ doctor_take(struct doctor *doctor, json_t *info)
 	json_t *layers = json_object_get(info, "isolation"), *item;
 	size_t index;
 
+	doctor->rootless = json_is_true(json_object_get(info, "rootless"));
 	doctor->answered = true;
 	(void)snprintf(doctor->version, sizeof(doctor->version), "%s", version ? version : "?");
 	(void)snprintf(doctor->daemon_level, sizeof(doctor->daemon_level), "%s",
@@ -168,9 +170,10 @@ doctor_end(struct doctor *doctor, struct error *err)
 				(int)missing, "risks", (int)risks, "unknown", (int)unknown);
 		if (all != NULL && doctor->answered)
 			(void)json_object_set_new(all, "daemon",
-						  json_pack("{s:s, s:s}", "version",
+						  json_pack("{s:s, s:s, s:b}", "version",
 							    doctor->version, "isolation_level",
-							    doctor->daemon_level));
+							    doctor->daemon_level, "rootless",
+							    doctor->rootless));
 		if (all == NULL || json_dumpf(all, stdout, JSON_COMPACT) < 0)
 			return error_set(err, ERROR_LIMIT, "out of memory, or cannot write");
 		(void)fputc('\n', stdout);
@@ -189,10 +192,12 @@ doctor_daemon(const struct doctor *doctor, const char *socket)
 	if (!doctor->answered)
 		(void)printf("daemon\n  none answers at %s: its layers are not checked\n", socket);
 	else
-		(void)printf("daemon\n  version %s at %s, isolation = %s%s\n", doctor->version,
+		(void)printf("daemon\n  version %s at %s, isolation = %s%s%s\n", doctor->version,
 			     socket, doctor->daemon_level,
-			     strcmp(doctor->daemon_level, "full") == 0 ? ""
-								       : " (weaker than full)");
+			     strcmp(doctor->daemon_level, "full") == 0 ? "" : " (weaker than full)",
+			     doctor->rootless ? ", ROOTLESS: workers share the account that runs "
+						"the service; for development only"
+					      : "");
 }
 
 int

@@ -86,7 +86,8 @@ struct engine_info {
 	uint64_t generation;
 	bool serving;	   /* a zygote is up */
 	bool draining;
-	bool cgroup_v2;
+	bool cgroups, cgroup_v2; /* has any; the newer kind */
+	bool rootless;		 /* its workers share the account that runs the service */
 	enum isolation_level isolation; /* that is insisted on */
 	uint64_t layers;		/* that hold: bits of enum isolation_layer */
 	char python[64];

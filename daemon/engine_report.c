@@ -79,8 +79,12 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 	ret_info->generation = generation_number(engine->generation);
 	ret_info->serving = generation_state(engine->generation) == GENERATION_SERVING;
 	ret_info->draining = engine->draining;
+	ret_info->rootless = generation_uid_count(engine->generation) == MESSAGE_UID_SHARED;
+	ret_info->cgroups = root->dir_count > 0;
 	for (uint32_t i = 0; i < root->dir_count; i++) {
-		if ((root->roles[i] & CGROUP_ROLE_MEMORY) && (root->roles[i] & CGROUP_ROLE_V2))
+		/* Rootless it is the only kind there can be, with or without memory. */
+		if ((root->roles[i] & CGROUP_ROLE_V2) &&
+		    (ret_info->rootless || (root->roles[i] & CGROUP_ROLE_MEMORY)))
 			ret_info->cgroup_v2 = true;
 	}
 	ret_info->isolation = (enum isolation_level)config_number(engine->config, isolation);

@@ -227,6 +227,9 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	finish->usage.throttled_us = meter_read_throttled_us(worker->page, finish->usage.wall_us);
 	finish->usage.queue_us = (job->started_ns - job->queued_ns) / NS_PER_US;
 	finish->usage.memory_peak_bytes = leaf_memory_peak_bytes(&worker->leaf);
+	/* Without a control group: resident memory of the process, the interpreter's with it. */
+	if (finish->usage.memory_peak_bytes == 0 && about)
+		finish->usage.memory_peak_bytes = about->max_rss_bytes;
 	finish->usage.memory_baseline_bytes =
 	    generation_about(engine->generation)->baseline_rss_bytes;
 }

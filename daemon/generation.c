@@ -248,7 +248,8 @@ generation_take(struct generation *generation, const struct message_generation *
 		fds[1 + i] = -1;
 	}
 	root->dir_count = about->dir_count;
-	root->gid = about->uid_base;
+	/* -1 changes no group: with one account for all there is nobody else to let in. */
+	root->gid = about->uid_count == MESSAGE_UID_SHARED ? (gid_t)-1 : about->uid_base;
 	generation->uid_count = about->uid_count;
 	generation->layers_outside = about->layers;
 	uint32_t missing = CGROUP_ROLES_ALL & ~leaf_root_roles(root);

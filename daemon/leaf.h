@@ -21,7 +21,7 @@ struct leaf_root {
 	int dirs[CGROUP_DIRS_MAX]; /* owned */
 	uint32_t roles[CGROUP_DIRS_MAX];
 	uint32_t dir_count;
-	gid_t gid; /* of the zygote outside its namespace: may attach to a leaf */
+	gid_t gid; /* of the zygote outside its namespace: may attach to a leaf; -1: is the owner */
 };
 
 struct leaf {

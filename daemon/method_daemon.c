@@ -99,10 +99,11 @@ put_layers(struct json_members *info, const char *name, const char *first, uint6
 static void
 put_isolation(struct json_members *info, const struct engine_info *engine)
 {
-	put_layers(info, "isolation", engine->cgroup_v2 ? "\"cgroup_v2\"" : "\"cgroup_v1\"",
-		   engine->layers);
+	const char *groups = engine->cgroup_v2 ? "\"cgroup_v2\"" : "\"cgroup_v1\"";
+	put_layers(info, "isolation", engine->cgroups ? groups : "", engine->layers);
 	json_members_text(info, "isolation_level", isolation_level_name(engine->isolation));
 	put_layers(info, "isolation_missing", "", ISOLATION_ALL & ~engine->layers);
+	json_members_flag(info, "rootless", engine->rootless);
 }
 
 enum rpc_outcome

@@ -159,10 +159,12 @@ pool_uid_in_use(const struct pool *pool, uint32_t uid)
 	return false;
 }
 
-/* The next uid in the round 1 .. uid_count - 1 that no worker has. */
+/* The next uid in the round 1 .. uid_count - 1 that no worker has; or the only one there is. */
 static uint32_t
 pool_next_uid(struct pool *pool)
 {
+	if (pool->uid_count == MESSAGE_UID_SHARED)
+		return 1;
 	require(pool->uid_count > WORKERS_MAX + 1);
 	do {
 		pool->last_uid++;

@@ -29,7 +29,8 @@ spawner_link_on_started(struct spawner_link *link, const struct message *message
 	if (fd_count != expected)
 		return error_set(err, ERROR_INVALID, "a generation with %zu descriptors, not %zu",
 				 fd_count, expected);
-	if (about->error == 0 && about->uid_count <= WORKERS_MAX + 1)
+	if (about->error == 0 && about->uid_count != MESSAGE_UID_SHARED &&
+	    about->uid_count <= WORKERS_MAX + 1)
 		return error_set(err, ERROR_INVALID, "a generation with %u uids for workers",
 				 about->uid_count);
 	link->callbacks.started(link->callbacks.context, about, fds);

@@ -29,50 +29,60 @@ enum message_type {
 	MESSAGE_GENERATION_STARTED = 5, /* body.generation; descriptors: [0] zygote link, then one
 					   directory per cgroup hierarchy as body.generation.roles
 					   says; none when error != 0 */
-	MESSAGE_GENERATION_ENDED = 7,	/* body.generation: asked for, or by itself (wait_status) */
-	MESSAGE_DRAIN = 9,		/* service is stopping: take no new job, exit when done */
+	MESSAGE_GENERATION_ENDED = 7,   /* body.generation: asked for, or by itself (wait_status) */
+	MESSAGE_DRAIN = 9,              /* service is stopping: take no new job, exit when done */
 	/* zygote link, stintd -> zygote */
-	MESSAGE_FORK = 20,	  /* body.fork; FORK_FD_COUNT descriptors in enum fork_fd order */
-	MESSAGE_KILL = 22,	  /* body.worker.serial: fallback where cgroup.kill is missing */
+	MESSAGE_FORK = 20, /* body.fork; FORK_FD_COUNT descriptors in enum fork_fd order */
+	MESSAGE_KILL = 22, /* body.worker.serial: fallback where cgroup.kill is missing */
 	/* zygote link, zygote -> stintd */
 	MESSAGE_ZYGOTE_READY = 31, /* body.zygote; once, first */
-	MESSAGE_FORKED = 21,	   /* body.forked; descriptor: [0] pidfd when error == 0 */
-	MESSAGE_EXITED = 23,	   /* body.exited; the worker is reaped */
+	MESSAGE_FORKED = 21,       /* body.forked; descriptor: [0] pidfd when error == 0 */
+	MESSAGE_EXITED = 23,       /* body.exited; the worker is reaped */
 };
 
 /* What a cgroup directory is good for: bits, since hierarchies can be mounted together. */
 enum cgroup_role {
 	CGROUP_ROLE_MEMORY = 1u << 0,
-	CGROUP_ROLE_CPU = 1u << 1,  /* usage accounting (v1: cpuacct) */
+	CGROUP_ROLE_CPU = 1u << 1, /* usage accounting (v1: cpuacct) */
 	CGROUP_ROLE_PIDS = 1u << 2,
 	CGROUP_ROLE_KILL = 1u << 3, /* unified tree with cgroup.kill */
 	CGROUP_ROLE_V2 = 1u << 4,   /* v2 file names and CLONE_INTO_CGROUP; else v1 and `tasks` */
 };
-#define CGROUP_ROLES_ALL \
+#define CGROUP_ROLES_ALL                                                                           \
 	(CGROUP_ROLE_MEMORY | CGROUP_ROLE_CPU | CGROUP_ROLE_PIDS | CGROUP_ROLE_KILL)
-#define CGROUP_DIRS_MAX 5
+#define CGROUP_DIRS_MAX    5
 #define CGROUP_LEAF_FORMAT "w%llu" /* of a worker's serial: the leaf's name in each directory */
 
-enum fork_fd { FORK_FD_CHANNEL, FORK_FD_STDIN, FORK_FD_STDOUT, FORK_FD_STDERR, FORK_FD_PAGE,
-	       FORK_FD_COUNT };
+enum fork_fd {
+	FORK_FD_CHANNEL,
+	FORK_FD_STDIN,
+	FORK_FD_STDOUT,
+	FORK_FD_STDERR,
+	FORK_FD_PAGE,
+	FORK_FD_COUNT
+};
 
 /* Classes of workers: plain ones are kept ready; one with a scratch directory is made for a job. */
 enum worker_class { WORKER_CLASS_PLAIN, WORKER_CLASS_SCRATCH, WORKER_CLASS_COUNT };
 
+#define MESSAGE_UID_SHARED 1u
+
 struct message_generation {
 	uint64_t number;
-	int32_t error;			 /* errno of a failed start, else 0 */
-	int32_t wait_status;		 /* GENERATION_ENDED: of the zygote */
-	uint32_t dir_count;		 /* GENERATION_STARTED */
+	int32_t error;                   /* errno of a failed start, else 0 */
+	int32_t wait_status;             /* GENERATION_ENDED: of the zygote */
+	uint32_t dir_count;              /* GENERATION_STARTED */
 	uint32_t roles[CGROUP_DIRS_MAX]; /* enum cgroup_role bits of each directory */
-	uint32_t uid_base, uid_count;	 /* host uids that this generation's workers use */
+	/* Host uids that this generation's workers use; count MESSAGE_UID_SHARED: all are the one
+	 * uid_base, and uid 1 inside. */
+	uint32_t uid_base, uid_count;
 	uint64_t layers; /* GENERATION_STARTED: those of ISOLATION_BY_SPAWNER that hold */
 };
 
 struct message_fork {
 	uint64_t serial; /* of the worker: unique for this stintd, rising; names its leaf */
-	uint32_t class;	 /* enum worker_class */
-	uint32_t uid;	 /* inside the zygote's user namespace, 1 .. uid_count - 1 */
+	uint32_t class;  /* enum worker_class */
+	uint32_t uid;    /* inside the zygote's user namespace, 1 .. uid_count - 1 */
 	/* SCRATCH: size of its tmpfs, within limits.def, scratch_bytes not 0. PLAIN: both 0. */
 	uint64_t scratch_bytes, scratch_files;
 };
@@ -89,26 +99,26 @@ struct message_forked {
 
 struct message_exited {
 	uint64_t serial;
-	int32_t exit_code; /* -1 when it died by a signal */
-	int32_t signal;	   /* 0 when it exited */
+	int32_t exit_code;           /* -1 when it died by a signal */
+	int32_t signal;              /* 0 when it exited */
 	uint64_t user_us, system_us; /* of the whole process, from the kernel */
 	uint64_t max_rss_bytes;
 	uint64_t minor_faults, major_faults;
 };
 
 struct message_zygote {
-	uint32_t version;	      /* MESSAGE_VERSION */
-	uint32_t abi;		      /* WORKER_ABI_VERSION */
+	uint32_t version;             /* MESSAGE_VERSION */
+	uint32_t abi;                 /* WORKER_ABI_VERSION */
 	uint64_t baseline_data_bytes; /* what RLIMIT_DATA counts of a fresh worker */
 	uint64_t baseline_rss_bytes;  /* resident memory of the warm interpreter */
 	uint64_t hash_seed;
-	char python[64];	      /* version text, NUL terminated */
-	char meter_id[32];	      /* of opcode counts: 16 hex digits, NUL terminated */
-	uint64_t layers; /* bits of enum isolation_layer that held in a worker made for proof */
+	char python[64];   /* version text, NUL terminated */
+	char meter_id[32]; /* of opcode counts: 16 hex digits, NUL terminated */
+	uint64_t layers;   /* bits of enum isolation_layer that held in a worker made for proof */
 };
 
 struct message {
-	uint32_t type;	  /* enum message_type */
+	uint32_t type;    /* enum message_type */
 	uint32_t version; /* MESSAGE_VERSION */
 	union {
 		struct message_generation generation;

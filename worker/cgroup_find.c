@@ -13,6 +13,7 @@
 #include "worker/cgroup_find.h"
 
 #include "protocol/base_sys.h"
+#include "worker/cgroup_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #define CGROUP_FIND_OWN_BYTES_MAX 16384
+#define CGROUP_FIND_LIST_BYTES    512
 
 /* Controllers and what each is for. v2 accounts CPU time without a controller. */
 static const struct cgroup_find_need {
@@ -222,6 +224,47 @@ cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *er
 	}
 	cgroup_path_service(getpid(), trees.name);
 	*ret_trees = trees;
+	return 0;
+}
+
+/* Whether the user may make groups in that tree and move himself there. */
+static bool
+cgroup_find_is_given(const struct cgroup_tree *tree)
+{
+	return (tree->roles & CGROUP_ROLE_V2) != 0 &&
+	       faccessat(tree->parent_fd, ".", W_OK, 0) == 0 &&
+	       faccessat(tree->parent_fd, "cgroup.procs", W_OK, 0) == 0 &&
+	       faccessat(tree->home_fd, "cgroup.procs", W_OK, 0) == 0;
+}
+
+int
+cgroup_find_delegated(const char *parent, struct cgroup_trees *ret_trees, struct error *err)
+{
+	char own[CGROUP_FIND_OWN_BYTES_MAX], list[CGROUP_FIND_LIST_BYTES];
+	struct cgroup_trees all = {.count = 0}, given = {.count = 0};
+	int rc = cgroup_find_own(own, sizeof(own), err);
+
+	if (rc == 0)
+		rc = cgroup_find_unified(&all, parent, own, err);
+	if (rc == 0 && all.count == 1 && cgroup_find_is_given(&all.trees[0])) {
+		struct cgroup_tree *tree = &all.trees[0];
+
+		cgroup_file_read(tree->parent_fd, "cgroup.controllers", list, sizeof(list));
+		for (size_t i = 0; i < sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]);
+		     i++)
+			if (cgroup_path_has_word(list, CGROUP_FIND_NEEDS[i].controller))
+				tree->roles |= CGROUP_FIND_NEEDS[i].role;
+		tree->controllers = (tree->roles & (CGROUP_ROLE_MEMORY | CGROUP_ROLE_PIDS)) != 0;
+		tree->fallback = false;
+		cgroup_path_service(getpid(), all.name);
+		given = all;
+	} else {
+		cgroup_find_close(&all);
+	}
+	/* What is not there was not given; a group that was named is asked for. */
+	if (rc < 0 && strcmp(parent, "auto") != 0)
+		return rc;
+	*ret_trees = given;
 	return 0;
 }
 

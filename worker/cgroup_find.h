@@ -39,6 +39,11 @@ struct cgroup_trees {
  * controller that the machine lacks.
  */
 int cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *err);
+/*
+ * What an ordinary user was given: the unified tree, when his own group in it (or `parent`) is his
+ * to write, with the roles whose controllers it has. None is no error.
+ */
+int cgroup_find_delegated(const char *parent, struct cgroup_trees *ret_trees, struct error *err);
 /* Close every descriptor. Groups stay. */
 void cgroup_find_close(struct cgroup_trees *trees);
 

@@ -254,7 +254,7 @@ cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t 
 					   tree->parent);
 		/* The kernel asks for the right to write here, the common ancestor of the zygote's
 		 * own group and a leaf, when the zygote gives birth into the leaf. */
-		if ((tree->roles & CGROUP_ROLE_V2) &&
+		if ((tree->roles & CGROUP_ROLE_V2) && group != CGROUP_TREE_OWN &&
 		    (fchownat(fd, "cgroup.procs", 0, group, AT_SYMLINK_NOFOLLOW) < 0 ||
 		     fchmodat(fd, "cgroup.procs", 0660, 0) < 0))
 			return error_errno(err, "cannot give away cgroup.procs of %s", name);

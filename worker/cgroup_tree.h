@@ -44,6 +44,7 @@ void cgroup_tree_leave(const struct cgroup_trees *trees, bool last);
  */
 int cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t owner,
 			   gid_t group, struct error *err);
+#define CGROUP_TREE_OWN ((gid_t)-1) /* as the group: all stays the caller's own (rootless) */
 void cgroup_tree_generation_name(uint64_t number, char ret[CGROUP_TREE_GENERATION_BYTES]);
 
 /*

@@ -23,14 +23,17 @@ enum sandbox_fd { SANDBOX_FD_CHANNEL = 3, SANDBOX_FD_RULES = 4, SANDBOX_FD_FIRST
 struct sandbox {
 	uint64_t serial;
 	uid_t uid;                  /* and gid; inside the user namespace, never 0 */
+	bool shared_account;        /* rootless: uid is the only one there is, of all workers */
 	int fds[FORK_FD_COUNT];     /* as they came with the message; numbers above 3 */
 	int tasks[CGROUP_DIRS_MAX]; /* v1: open for writing; number of them: */
 	size_t tasks_count;
 	const struct sandbox_landlock *landlock; /* borrowed from the zygote; NULL: switched off */
 	const char *writable; /* static: a directory that the job may write to; NULL: none */
-	bool mdwe;                             /* the kernel can refuse new executable memory */
+	bool mdwe;            /* the kernel can refuse new executable memory */
 	uint64_t scratch_bytes, scratch_files; /* 0: a plain worker */
 	uint64_t baseline_data_bytes;          /* what RLIMIT_DATA counts before the job */
+	/* The same of RLIMIT_AS; 0: a control group counts, and the limit is not used. */
+	uint64_t baseline_size_bytes;
 	void *page_base;          /* mapping of PAGE_FILE_BYTES; NULL before the first step */
 	struct worker_page *page; /* its header */
 };
@@ -48,7 +51,7 @@ int sandbox_ids_take(struct sandbox *sandbox);
 int sandbox_ids_drop_capabilities(struct sandbox *sandbox);
 int sandbox_ids_lock(struct sandbox *sandbox);
 /* The zygote's: keeps only what it needs to make workers and to kill them. 0 or -errno. */
-int sandbox_ids_confine_zygote(void);
+int sandbox_ids_confine_zygote(bool shared_account);
 
 /* sandbox_scratch.c: the scratch directory's tmpfs; then it is the working directory. 0 or -errno.
  * Both do nothing in a plain worker. */
@@ -62,5 +65,8 @@ int sandbox_scratch_enter(struct sandbox *sandbox);
 /* sandbox_limits.c: rlimits that no job changes; then those of the terms. 0 or -errno. */
 int sandbox_limits_fix(struct sandbox *sandbox);
 int sandbox_limits_lower(const struct sandbox *sandbox, const struct worker_terms *terms);
+/* The values of two of them: RLIMIT_NPROC, and RLIMIT_AS or RLIM_INFINITY. */
+uint64_t sandbox_limits_processes(const struct sandbox *sandbox, uint64_t threads);
+uint64_t sandbox_limits_size(const struct sandbox *sandbox, const struct worker_terms *terms);
 
 #endif

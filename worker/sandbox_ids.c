@@ -56,18 +56,32 @@ check_no_capabilities(void)
 static bool
 has_ids(uid_t uid)
 {
-	return getuid() == uid && geteuid() == uid && getgid() == uid && getegid() == uid &&
-	       getgroups(0, NULL) == 0;
+	return getuid() == uid && geteuid() == uid && getgid() == uid && getegid() == uid;
+}
+
+/* In the namespace of an ordinary user the kernel lets nobody give groups up: they stay. */
+static int
+leave_groups(bool shared_account)
+{
+	if (shared_account)
+		return 0;
+	if (setgroups(0, NULL) < 0)
+		return -errno;
+	return getgroups(0, NULL) == 0 ? 0 : -EPERM;
 }
 
 int
 sandbox_ids_take(struct sandbox *sandbox)
 {
 	uid_t uid = sandbox->uid;
+	int result;
 
 	if (uid == 0)
 		return -EINVAL;
-	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
+	result = leave_groups(sandbox->shared_account);
+	if (result < 0)
+		return result;
+	if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
 	return has_ids(uid) ? 0 : -EPERM;
 }
@@ -120,12 +134,12 @@ empty_bounding_set(void)
 }
 
 int
-sandbox_ids_confine_zygote(void)
+sandbox_ids_confine_zygote(bool shared_account)
 {
-	int result;
+	int result = leave_groups(shared_account);
 
-	if (setgroups(0, NULL) < 0)
-		return -errno;
+	if (result < 0)
+		return result;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return -errno;
 	result = empty_bounding_set();

@@ -187,7 +187,7 @@ landlock_holds(int outside_fd)
 
 /* As set, the hard limits too; and two of them by what they prevent. */
 static bool
-rlimits_hold(const struct worker_terms *terms)
+rlimits_hold(const struct sandbox *sandbox, const struct worker_terms *terms)
 {
 	const struct limits *limits = &terms->limits;
 	const uint64_t output = limits->stdout_bytes > limits->stderr_bytes ? limits->stdout_bytes
@@ -198,7 +198,7 @@ rlimits_hold(const struct worker_terms *terms)
 	} expected[] = {
 	    {RLIMIT_CORE, 0},
 	    {RLIMIT_NOFILE, limits->open_files},
-	    {RLIMIT_NPROC, limits->threads},
+	    {RLIMIT_NPROC, sandbox_limits_processes(sandbox, limits->threads)},
 	    {RLIMIT_MEMLOCK, 0},
 	    {RLIMIT_MSGQUEUE, 0},
 	    {RLIMIT_NICE, 0},
@@ -208,8 +208,12 @@ rlimits_hold(const struct worker_terms *terms)
 	    {RLIMIT_CPU, terms->cpu_backstop_s},
 	    {RLIMIT_DATA, LIMIT_EITHER},
 	};
+	const uint64_t size = sandbox_limits_size(sandbox, terms);
 	struct rlimit limit;
 
+	if (size != RLIM_INFINITY &&
+	    (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur != size || limit.rlim_max != size))
+		return false;
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		if (getrlimit(expected[i].resource, &limit) < 0 ||
 		    limit.rlim_cur != limit.rlim_max || limit.rlim_cur == RLIM_INFINITY)
@@ -225,7 +229,8 @@ rlimits_hold(const struct worker_terms *terms)
 }
 
 uint64_t
-sandbox_proof_worker(int status_fd, int outside_fd, const struct worker_terms *terms)
+sandbox_proof_worker(int status_fd, int outside_fd, const struct sandbox *sandbox,
+		     const struct worker_terms *terms)
 {
 	char text[SANDBOX_PROOF_STATUS_BYTES];
 	ssize_t size = pread(status_fd, text, sizeof(text) - 1, 0);
@@ -241,7 +246,7 @@ sandbox_proof_worker(int status_fd, int outside_fd, const struct worker_terms *t
 		layers &= ~ISOLATION_BIT(seccomp_job);
 	if (landlock_holds(outside_fd))
 		layers |= ISOLATION_BIT(landlock);
-	if (rlimits_hold(terms))
+	if (rlimits_hold(sandbox, terms))
 		layers |= ISOLATION_BIT(rlimits);
 	return layers;
 }

@@ -5,7 +5,7 @@
 #ifndef STINT_WORKER_SANDBOX_PROOF_H
 #define STINT_WORKER_SANDBOX_PROOF_H
 
-#include "protocol/worker_abi.h"
+#include "worker/sandbox.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +23,8 @@ bool sandbox_proof_root(const char *stdlib);
  * status_fd: its own /proc/<pid>/status, opened before the first step; outside_fd: the host's
  * /proc. No allocation.
  */
-uint64_t sandbox_proof_worker(int status_fd, int outside_fd, const struct worker_terms *terms);
+uint64_t sandbox_proof_worker(int status_fd, int outside_fd, const struct sandbox *sandbox,
+			      const struct worker_terms *terms);
 
 /* The part of it that the kernel says in that file: text is NUL terminated. Pure. */
 uint64_t sandbox_proof_status(const char *text);

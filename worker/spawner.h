@@ -29,9 +29,9 @@ enum spawner_daemon_state {
 
 struct spawner_daemon {
 	enum spawner_daemon_state state;
-	int pidfd;     /* owned, or -1 when DOWN */
-	int link_fd;   /* owned, our end of the spawner link, or -1 */
-	uint32_t seen; /* permits used up, by bit */
+	int pidfd;           /* owned, or -1 when DOWN */
+	int link_fd;         /* owned, our end of the spawner link, or -1 */
+	uint32_t seen;       /* permits used up, by bit */
 	uint64_t due_ns;     /* DOWN: of the next start; STARTING: when patience ends */
 	uint64_t silence_ns; /* SERVING: until then a sign of life is expected */
 	struct spawner_rate rate;
@@ -51,6 +51,7 @@ struct spawner {
 	int config_fd;            /* owned, or -1 without a file */
 	int stintd_fd, zygote_fd; /* owned: the programs, O_PATH */
 	const char *root;         /* borrowed: the prepared tree */
+	bool rootless;            /* started by an ordinary user, who asked for it */
 	uid_t uid;                /* of stintd */
 	gid_t gid;
 	struct spawner_socket socket;

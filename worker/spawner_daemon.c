@@ -90,6 +90,7 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 	    .gid = spawner->gid,
 	    .groups = groups,
 	    .group_count = SPAWNER_GENERATIONS_MAX,
+	    .keep_groups = spawner->rootless,
 	    .no_new_privs = true,
 	    .files_max = true,
 	};

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -33,9 +34,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SPAWNER_EXEC_HIGH_FD        64 /* above every final number */
-#define SPAWNER_EXEC_STEP_BYTES     28
-#define SPAWNER_EXEC_IOPRIO_PROCESS 1 /* the kernel's IOPRIO_WHO_PROCESS: no header has it */
+#define SPAWNER_EXEC_HIGH_FD          64 /* above every final number */
+#define SPAWNER_EXEC_STEP_BYTES       28
+#define SPAWNER_EXEC_CAPABILITIES_MAX 64
+#define SPAWNER_EXEC_IOPRIO_PROCESS   1 /* the kernel's IOPRIO_WHO_PROCESS: no header has it */
 
 struct spawner_exec_report {
 	int32_t sys;
@@ -131,6 +133,23 @@ spawner_exec_scheduling(int report_fd)
 	STEP("personality", personality(PER_LINUX));
 }
 
+/* All that it has in its namespace lasts over the exec, which by itself leaves only uid 0 any. */
+static void
+spawner_exec_ambient(int report_fd)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	STEP("capabilities", syscall(SYS_capget, &header, data));
+	for (size_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i].inheritable = data[i].permitted;
+	STEP("capabilities", syscall(SYS_capset, &header, data));
+	for (unsigned i = 0; i < SPAWNER_EXEC_CAPABILITIES_MAX; i++)
+		if (data[i / 32].permitted & (1u << i % 32))
+			STEP("ambient capability",
+			     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0));
+}
+
 static __attribute__((noreturn)) void
 spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 {
@@ -149,7 +168,8 @@ spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 	STEP("move program",
 	     program_fd = fcntl(plan->program_fd, F_DUPFD_CLOEXEC, SPAWNER_EXEC_HIGH_FD));
 	STEP("session", setsid());
-	STEP("supplementary groups", setgroups(plan->group_count, plan->groups));
+	if (!plan->keep_groups)
+		STEP("supplementary groups", setgroups(plan->group_count, plan->groups));
 	STEP("group id", setresgid(plan->gid, plan->gid, plan->gid));
 	STEP("user id", setresuid(plan->uid, plan->uid, plan->uid));
 	spawner_exec_signals(report_fd);
@@ -160,6 +180,8 @@ spawner_exec_child(const struct spawner_exec *plan, int report_fd)
 	(void)umask(022);
 	if (plan->namespaces & CLONE_NEWPID)
 		spawner_exec_scheduling(report_fd);
+	if (plan->keep_capabilities)
+		spawner_exec_ambient(report_fd);
 	spawner_exec_descriptors(plan, report_fd);
 	if (plan->no_new_privs)
 		STEP("no_new_privs", prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
@@ -188,7 +210,8 @@ spawner_exec_map(pid_t pid, const struct spawner_exec *plan, struct error *err)
 		/* The number cannot mean another process: the child is not reaped before we return.
 		 */
 		(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, FILES[i]);
-		(void)snprintf(map, sizeof(map), "0 %u %u\n", plan->map_base, plan->map_count);
+		(void)snprintf(map, sizeof(map), "%u %u %u\n", plan->map_inside,
+			       i == 0 ? plan->map_base : plan->map_gid_base, plan->map_count);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0)
 			return error_errno(err, "cannot open %s", FILES[i]);

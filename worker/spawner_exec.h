@@ -25,16 +25,20 @@ struct spawner_exec {
 	size_t fd_count;
 	const int *tasks; /* v1: the child writes "0" to each */
 	size_t task_count;
-	int cgroup_fd;                /* v2 directory to be born into, or -1 */
-	uint64_t namespaces;          /* CLONE_NEW* bits */
-	uint32_t map_base, map_count; /* host ids of a new user namespace's 0 .. map_count - 1 */
+	int cgroup_fd;       /* v2 directory to be born into, or -1 */
+	uint64_t namespaces; /* CLONE_NEW* bits */
+	/* Ids of a new user namespace: map_inside .. + map_count - 1 are map_base (for groups
+	 * map_gid_base) and on outside. */
+	uint32_t map_inside, map_base, map_gid_base, map_count;
 	uid_t uid;
 	gid_t gid;
 	const gid_t *groups;
 	size_t group_count;
 	bool no_new_privs;
-	bool files_max;       /* raise RLIMIT_NOFILE as far as allowed */
-	uint64_t stack_bytes; /* RLIMIT_STACK, or 0: as it is */
+	bool keep_groups;       /* rootless: the kernel refuses to change them */
+	bool keep_capabilities; /* of its user namespace, although uid is not 0 there */
+	bool files_max;         /* raise RLIMIT_NOFILE as far as allowed */
+	uint64_t stack_bytes;   /* RLIMIT_STACK, or 0: as it is */
 };
 
 /* On success both are the caller's: the child is to be reaped through ret_pidfd. */

@@ -26,6 +26,7 @@
 #include "worker/spawner_options.h"
 #include "worker/spawner_preflight.h"
 #include "worker/spawner_root.h"
+#include "worker/spawner_rootless.h"
 #include "worker/spawner_silence.h"
 #include "worker/spawner_zygote.h"
 #include "worker/zygote_args.h"
@@ -82,6 +83,37 @@ spawner_main_signals(int *ret_fd, struct error *err)
 	return 0;
 }
 
+/* Control groups, and the guardian that sees to their end. */
+static int
+spawner_main_groups(struct spawner *spawner, struct error *err)
+{
+	const char *parent = config_text(&spawner->config, cgroup_parent);
+	struct error why = ERROR_INIT;
+	int rc = spawner->rootless ? cgroup_find_delegated(parent, &spawner->trees, err)
+				   : cgroup_find(parent, &spawner->trees, err);
+
+	if (rc == 0)
+		rc = spawner_guardian_start(spawner, err);
+	if (rc < 0)
+		return rc;
+	rc = cgroup_tree_open(&spawner->trees, spawner->guardian_pid,
+			      config_number(&spawner->config, service_memory_max),
+			      spawner->rootless ? &why : err);
+	if (rc < 0)
+		cgroup_find_close(&spawner->trees);
+	for (size_t i = 0; i < spawner->trees.count; i++)
+		if (spawner->trees.trees[i].fell_back)
+			log_warning("spawner",
+				    "the control group of this process holds others or has no "
+				    "controllers to hand down: using the root's (remedy: run as a "
+				    "systemd service with Delegate=yes, or set cgroup_parent)");
+	if (rc < 0 && spawner->rootless) {
+		log_warning("spawner", "no control groups: %s", why.text);
+		return 0;
+	}
+	return rc;
+}
+
 /* Everything that is made once. On error the caller undoes what is there. */
 static int
 spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, struct error *err)
@@ -89,11 +121,13 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	const char *keep[] = {options->stintd, options->zygote, SPAWNER_ROOT_STDLIB,
 			      SPAWNER_ROOT_ZONEINFO};
 	bool fallback;
-	int rc = spawner_preflight(&spawner->config, err);
+	int rc = spawner_preflight(&spawner->config, spawner->rootless, err);
 
 	if (rc == 0)
-		rc = spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid,
-					    &fallback, err);
+		rc = spawner->rootless
+			 ? spawner_rootless_account(&spawner->uid, &spawner->gid, &fallback)
+			 : spawner_daemon_account(&spawner->config, &spawner->uid, &spawner->gid,
+						  &fallback, err);
 	if (rc == 0)
 		rc = spawner_options_open(spawner, options, err);
 	if (rc == 0 && fallback)
@@ -102,24 +136,12 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	if (rc == 0)
 		rc = spawner_socket_open(&spawner->config, spawner->gid, &spawner->socket, err);
 	if (rc == 0)
-		rc =
-		    cgroup_find(config_text(&spawner->config, cgroup_parent), &spawner->trees, err);
+		rc = spawner_main_groups(spawner, err);
+	if (rc == 0 && spawner->rootless)
+		rc = spawner_rootless_enter(spawner, err);
 	if (rc == 0)
-		rc = spawner_guardian_start(spawner, err);
-	if (rc == 0) {
-		rc = cgroup_tree_open(&spawner->trees, spawner->guardian_pid,
-				      config_number(&spawner->config, service_memory_max), err);
-		if (rc < 0)
-			cgroup_find_close(&spawner->trees);
-	}
-	for (size_t i = 0; i < spawner->trees.count; i++)
-		if (spawner->trees.trees[i].fell_back)
-			log_warning("spawner",
-				    "the control group of this process holds others or has no "
-				    "controllers to hand down: using the root's (remedy: run as a "
-				    "systemd service with Delegate=yes, or set cgroup_parent)");
-	if (rc == 0)
-		rc = spawner_root_make(keep, sizeof(keep) / sizeof(keep[0]), &spawner->root, err);
+		rc = spawner_root_make(keep, sizeof(keep) / sizeof(keep[0]), spawner->rootless,
+				       &spawner->root, err);
 	return rc;
 }
 
@@ -355,11 +377,8 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	int signal_fd = -1;
 	bool orderly = false;
 
-	if (geteuid() != 0) {
-		(void)fprintf(stderr,
-			      "stint-spawner: root is needed, to make namespaces, accounts of "
-			      "workers and control groups (remedy: sudo, or the systemd unit); no "
-			      "level of isolation does without it\n");
+	if (spawner_rootless_choose(spawner, &err) < 0) {
+		(void)fprintf(stderr, "stint-spawner: %s\n", err.text);
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
 	if (spawner_main_signals(&signal_fd, &err) < 0 ||

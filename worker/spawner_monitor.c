@@ -33,7 +33,7 @@ static void spawner_monitor_alive(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_start(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_end(struct spawner *spawner, uint64_t number);
 
-#define SPAWNER_MONITOR_ENDING_MS 500 /* nothing else is served meanwhile */
+#define SPAWNER_MONITOR_ENDING_MS 2000 /* nothing else is served meanwhile */
 
 enum spawner_monitor_number { NUMBER_NONE, NUMBER_NEW, NUMBER_USED };
 

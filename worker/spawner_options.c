@@ -51,7 +51,9 @@ static const struct option SPAWNER_OPTIONS[] = {
 static const char SPAWNER_OPTIONS_HELP[] =
     "usage: stint-spawner [--config FILE] [--set NAME=VALUE]... [--stintd PATH] [--zygote PATH]\n"
     "                     [--check-config | --print-config | --help | --version]\n"
-    "Starts the stint service and stays until SIGTERM. Needs root.\n";
+    "Starts the stint service and stays until SIGTERM. Needs root; an ordinary user can start it "
+    "with\n"
+    "--set isolation=development, for development only.\n";
 
 static int
 spawner_options_path(char ret[SPAWNER_OPTIONS_PATH_BYTES], const char *path, struct error *err)

@@ -12,6 +12,7 @@
 #include "protocol/base_sys.h"
 #include "protocol/isolation.h"
 #include "worker/spawner_layers.h"
+#include "worker/spawner_rootless.h"
 #include "worker/spawner_zygote.h"
 
 #include <errno.h>
@@ -141,18 +142,20 @@ spawner_preflight_ids(const struct config *config, struct error *err)
 }
 
 int
-spawner_preflight(const struct config *config, struct error *err)
+spawner_preflight(const struct config *config, bool rootless, struct error *err)
 {
 	enum isolation_level level = (enum isolation_level)config_number(config, isolation);
 	const struct isolation_row *landlock = &ISOLATION_LAYERS[ISOLATION_LAYER_landlock];
 	int sys = spawner_preflight_clone(SPAWNER_ZYGOTE_NAMESPACES), rc;
 
 	/* The spawner's own: not a right of everybody, as one below a user namespace is. */
-	if (sys == 0)
+	if (sys == 0 && !rootless)
 		sys = spawner_preflight_clone(CLONE_NEWNS);
+	if (rootless && (sys == EPERM || sys == EACCES))
+		return spawner_rootless_forbidden(sys, err);
 	if (sys != 0)
 		return spawner_preflight_explain(sys, "/proc/sys/user", err);
-	rc = spawner_preflight_ids(config, err);
+	rc = rootless ? 0 : spawner_preflight_ids(config, err);
 	if (rc < 0)
 		return rc;
 	if ((isolation_needed(level) & ISOLATION_BIT(landlock)) && !spawner_layers_has_landlock())

@@ -13,9 +13,9 @@
 /*
  * Refuse at once, and by name, what would fail later in each generation: namespaces that cannot be
  * made, ids that do not exist here, and Landlock where the level insists on it. ERROR_UNSUPPORTED
- * or ERROR_PERMISSION, with the remedy.
+ * or ERROR_PERMISSION, with the remedy. `rootless`: what an ordinary user can make.
  */
-int spawner_preflight(const struct config *config, struct error *err);
+int spawner_preflight(const struct config *config, bool rootless, struct error *err);
 
 /* What a failed clone of these namespaces means: sys is its errno. `limits`: a directory with the
  * files max_user_namespaces and so on, normally /proc/sys/user. Fills err. */

@@ -129,7 +129,7 @@ spawner_root_hide(const char *root, struct error *err)
 }
 
 static int
-spawner_root_seal(const char *root, struct error *err)
+spawner_root_seal(const char *root, bool rootless, struct error *err)
 {
 	struct mount_attr all = {
 	    .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
@@ -138,6 +138,10 @@ spawner_root_seal(const char *root, struct error *err)
 	};
 	struct mount_attr own = {.attr_set = MOUNT_ATTR_NOSYMFOLLOW};
 
+	if (rootless) {
+		all.attr_set &= ~(uint64_t)MOUNT_ATTR_NOATIME;
+		all.attr_clr = 0;
+	}
 	if (mount_setattr(AT_FDCWD, root, AT_RECURSIVE, &all, sizeof(all)) < 0)
 		return error_errno(err, "cannot make %s read-only (Linux 5.12 or newer is needed)",
 				   root);
@@ -149,7 +153,7 @@ spawner_root_seal(const char *root, struct error *err)
 }
 
 int
-spawner_root_make(const char *const *keep, size_t keep_count, const char **ret_path,
+spawner_root_make(const char *const *keep, size_t keep_count, bool rootless, const char **ret_path,
 		  struct error *err)
 {
 	const char *root = spawner_root_place(keep, keep_count);
@@ -183,7 +187,7 @@ spawner_root_make(const char *const *keep, size_t keep_count, const char **ret_p
 					       err);
 	}
 	if (rc == 0)
-		rc = spawner_root_seal(root, err);
+		rc = spawner_root_seal(root, rootless, err);
 	if (rc == 0)
 		*ret_path = root;
 	return rc;

@@ -7,6 +7,7 @@
 
 #include "protocol/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #ifndef SPAWNER_ROOT_STDLIB
@@ -16,10 +17,11 @@
 
 /*
  * Leave the host's mount namespace and build the tree; ret_path (static) is where. `keep` are
- * absolute paths that must not be covered by it. On error the process is left in the new namespace:
- * end it.
+ * absolute paths that must not be covered by it. `rootless`: the caller is in a user namespace of
+ * its own, where the times of access of the host's mounts are locked. On error the process is left
+ * in the new namespace: end it.
  */
-int spawner_root_make(const char *const *keep, size_t keep_count, const char **ret_path,
-		      struct error *err);
+int spawner_root_make(const char *const *keep, size_t keep_count, bool rootless,
+		      const char **ret_path, struct error *err);
 
 #endif

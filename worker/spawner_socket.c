@@ -164,13 +164,14 @@ spawner_socket_own(struct spawner_socket *made, const char *name, gid_t group, m
 
 	if (file < 0 || fstat(file, &st) < 0)
 		return error_errno(err, "cannot look at the new socket for %s", made->path);
-	if (!S_ISSOCK(st.st_mode) || st.st_uid != 0 || st.st_nlink != 1 || (st.st_mode & 0777) != 0)
+	if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1 ||
+	    (st.st_mode & 0777) != 0)
 		return error_set(err, ERROR_INVALID, "%s was replaced while it was made",
 				 made->path);
 	made->device = st.st_dev;
 	made->inode = st.st_ino;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	if (fchownat(file, "", 0, group, AT_EMPTY_PATH) < 0 || chmod(path, mode) < 0)
+	if (fchownat(file, "", geteuid(), group, AT_EMPTY_PATH) < 0 || chmod(path, mode) < 0)
 		return error_errno(err, "cannot give %s its owner and mode", made->path);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_layers.h"
+#include "worker/spawner_rootless.h"
 #include "worker/spawner_root.h"
 #include "worker/zygote_args.h"
 
@@ -60,6 +61,8 @@ spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, pid
 	    config_number(config, asyncio) ? "yes" : "no",
 	    ZYGOTE_ARGS_LANDLOCK,
 	    spawner_layers_wants_landlock(config) ? "on" : "off",
+	    ZYGOTE_ARGS_IDS,
+	    spawner->rootless ? "shared" : "own",
 	    ZYGOTE_ARGS_LOG_LEVEL,
 	    SPAWNER_ZYGOTE_LEVELS[config_number(config, log_level)],
 	    NULL,
@@ -87,10 +90,13 @@ spawner_zygote_launch(struct spawner *spawner, const char *name, uint32_t uid_ba
 	    .tasks = tasks,
 	    .namespaces = SPAWNER_ZYGOTE_NAMESPACES,
 	    .map_base = uid_base,
+	    .map_gid_base = uid_base,
 	    .map_count = (uint32_t)config_number(&spawner->config, uid_count),
 	    .stack_bytes = MAIN_STACK_BYTES,
 	};
 
+	if (spawner->rootless)
+		spawner_rootless_plan(spawner, &plan);
 	(void)snprintf(group, sizeof(group), "%s/zygote", name);
 	fds[0] = link_fd;
 	rc = cgroup_tree_directories(&spawner->trees, name, fds + 1, err);
@@ -131,12 +137,15 @@ spawner_zygote_start(struct spawner *spawner, uint64_t number, struct message_ge
 	uint32_t count = (uint32_t)config_number(&spawner->config, uid_count), range;
 	struct spawner_generation *slot = spawner_zygote_slot(spawner, number, &range);
 	uint32_t base = (uint32_t)config_number(&spawner->config, uid_base) + range * count;
-	struct message_generation body = {.number = number, .uid_base = base, .uid_count = count};
+	struct message_generation body = {.number = number,
+					  .uid_base = spawner->rootless ? spawner->uid : base,
+					  .uid_count = spawner->rootless ? 1 : count};
 	char name[CGROUP_TREE_GENERATION_BYTES];
 	int link[2] = {-1, -1}, rc;
 
 	cgroup_tree_generation_name(number, name);
-	rc = cgroup_tree_generation(&spawner->trees, number, spawner->uid, base, err);
+	rc = cgroup_tree_generation(&spawner->trees, number, spawner->uid,
+				    spawner->rootless ? CGROUP_TREE_OWN : base, err);
 	if (rc == 0)
 		rc = base_socketpair(link, err);
 	if (rc == 0)

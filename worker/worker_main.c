@@ -176,7 +176,7 @@ worker_prove(struct sandbox *sandbox)
 		_exit(WORKER_EXIT_SETUP);
 	sandbox->fds[FORK_FD_STDIN] = status_fd;
 	take_steps(&worker, STEP_COUNT_PROOF);
-	layers = sandbox_proof_worker(STDIN_FILENO, STDOUT_FILENO, &worker.terms);
+	layers = sandbox_proof_worker(STDIN_FILENO, STDOUT_FILENO, sandbox, &worker.terms);
 	if (write(SANDBOX_FD_CHANNEL, &layers, sizeof(layers)) != (ssize_t)sizeof(layers))
 		_exit(WORKER_EXIT_SETUP);
 	_exit(0);

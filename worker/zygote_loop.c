@@ -13,6 +13,7 @@
 #include "protocol/base_sys.h"
 #include "worker/scratch.h"
 #include "worker/worker_main.h"
+#include "worker/zygote_args.h"
 #include "worker/zygote_table.h"
 
 #include <errno.h>
@@ -69,7 +70,10 @@ check_fork(struct loop *loop, const struct message_fork *request, size_t fd_coun
 	if (!check_scratch(request))
 		return breach(err, "FORK with a scratch directory that its class has not",
 			      request->scratch_bytes);
-	if (!zygote_table_allows(&loop->table, request->serial, request->uid))
+	if (loop->settings->shared_account && request->uid != ZYGOTE_ARGS_SHARED_UID)
+		return breach(err, "FORK with an id that is not the shared one", request->uid);
+	if (!zygote_table_allows(&loop->table, request->serial,
+				 loop->settings->shared_account ? ZYGOTE_TABLE_ANY : request->uid))
 		return breach(err, "FORK of a serial or an id that is in use", request->serial);
 	return 0;
 }
@@ -85,8 +89,10 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 				  .scratch_files = request->scratch_files,
 				  .writable = request->scratch_bytes > 0 ? SCRATCH_PATH : NULL,
 				  .landlock = loop->settings->landlock,
+				  .shared_account = loop->settings->shared_account,
 				  .mdwe = loop->settings->mdwe,
-				  .baseline_data_bytes = loop->settings->baseline_data_bytes};
+				  .baseline_data_bytes = loop->settings->baseline_data_bytes,
+				  .baseline_size_bytes = loop->settings->baseline_size_bytes};
 	autoclose int pidfd = -1;
 	struct message answer;
 	pid_t pid = -EAGAIN;

@@ -16,8 +16,9 @@ struct zygote_loop {
 	int link_fd;                             /* borrowed: the zygote link */
 	int signal_fd;                           /* borrowed: signalfd of SIGCHLD */
 	const struct sandbox_landlock *landlock; /* borrowed; NULL: switched off */
-	bool mdwe;                               /* see struct sandbox */
-	uint64_t baseline_data_bytes;
+	/* These: see struct sandbox. */
+	bool mdwe, shared_account;
+	uint64_t baseline_data_bytes, baseline_size_bytes;
 };
 
 /* Serve until the link closes (returns 0: stintd or the spawner ended this generation) or something

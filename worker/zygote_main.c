@@ -41,9 +41,10 @@
 #define PR_GET_MDWE 66
 #endif
 
-/* Numbers follow those of zygote_args.h without a gap, so that what is above can be closed. */
+/* Numbers follow those of zygote_args.h without a gap, so that what is above can be closed. The
+ * first one stays: what becomes free is above those that a worker's set-up makes. */
 struct descriptors {
-	int statm, signals, proc;
+	int signals, statm, proc;
 };
 
 /* All signals blocked but those that an error of our own raises: pid 1 gets none by mistake, no
@@ -89,12 +90,12 @@ open_descriptors(int first, struct descriptors *ret_descriptors, struct error *e
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	ret_descriptors->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	ret_descriptors->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	ret_descriptors->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	ret_descriptors->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (ret_descriptors->statm < 0 || ret_descriptors->signals < 0 || ret_descriptors->proc < 0)
 		return error_errno(err, "descriptors: statm, signalfd, /proc");
-	if (ret_descriptors->statm != first || ret_descriptors->proc != first + 2)
+	if (ret_descriptors->signals != first || ret_descriptors->proc != first + 2)
 		return error_set(err, ERROR_INVALID, "descriptors: %d is open, or one below is not",
 				 first);
 	for (int fd = ZYGOTE_ARGS_FD_LINK; fd < first; fd++)
@@ -106,20 +107,22 @@ open_descriptors(int first, struct descriptors *ret_descriptors, struct error *e
 /* Pages of "size resident shared text lib data dt": data is what RLIMIT_DATA counts, and the stack.
  */
 static int
-measure(int statm, uint64_t *ret_data_bytes, uint64_t *ret_rss_bytes, struct error *err)
+measure(int statm, uint64_t *ret_data_bytes, uint64_t *ret_rss_bytes, uint64_t *ret_size_bytes,
+	struct error *err)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	unsigned long long resident, data;
+	unsigned long long total, resident, data;
 	char text[256];
 	ssize_t size = pread(statm, text, sizeof(text) - 1, 0);
 
 	if (size <= 0)
 		return error_errno(err, "read of /proc/self/statm");
 	text[size] = '\0';
-	if (sscanf(text, "%*u %llu %*u %*u %*u %llu", &resident, &data) != 2)
+	if (sscanf(text, "%llu %llu %*u %*u %*u %llu", &total, &resident, &data) != 3)
 		return error_set(err, ERROR_INVALID, "statm: %.64s", text);
 	*ret_data_bytes = data * page;
 	*ret_rss_bytes = resident * page;
+	*ret_size_bytes = total * page;
 	return 0;
 }
 
@@ -162,7 +165,7 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 	if (result == 0)
 		result = prepare_workers(options, landlock, loop, err);
 	if (result == 0) {
-		int error = sandbox_ids_confine_zygote();
+		int error = sandbox_ids_confine_zygote(options->shared_account);
 
 		errno = -error;
 		if (error < 0)
@@ -174,12 +177,23 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 	return result;
 }
 
+static bool
+has_role(const struct zygote_fork *fork, uint32_t role)
+{
+	uint32_t roles = 0;
+
+	for (unsigned i = 0; i < fork->dir_count; i++)
+		roles |= fork->roles[i];
+	return (roles & role) != 0;
+}
+
 static int
 say_ready(const struct zygote_options *options, int statm, struct zygote_proof *proof,
 	  struct zygote_loop *loop, struct error *err)
 {
 	struct message ready;
 	struct message_zygote *body = &ready.body.zygote;
+	uint64_t size_bytes = 0;
 	int result;
 
 	message_init(&ready, MESSAGE_ZYGOTE_READY);
@@ -188,10 +202,13 @@ say_ready(const struct zygote_options *options, int statm, struct zygote_proof *
 	body->hash_seed = options->hash_seed;
 	(void)snprintf(body->python, sizeof(body->python), "%s", python_host_version());
 	(void)snprintf(body->meter_id, sizeof(body->meter_id), "%s", python_host_meter_id());
-	result = measure(statm, &body->baseline_data_bytes, &body->baseline_rss_bytes, err);
+	result =
+	    measure(statm, &body->baseline_data_bytes, &body->baseline_rss_bytes, &size_bytes, err);
 	if (result < 0)
 		return result;
 	loop->baseline_data_bytes = body->baseline_data_bytes;
+	if (!has_role(&loop->fork, CGROUP_ROLE_MEMORY))
+		loop->baseline_size_bytes = size_bytes;
 	result = zygote_proof_run(proof, loop, &body->layers, err);
 	if (result < 0)
 		return result;
@@ -215,6 +232,7 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	base_log_init("stint-zygote", options.log_level);
 	(void)umask(077);
 	loop->link_fd = ZYGOTE_ARGS_FD_LINK;
+	loop->shared_account = options.shared_account;
 	loop->fork.dir_count = options.dir_count;
 	for (unsigned i = 0; i < options.dir_count; i++) {
 		loop->fork.dirs[i] = ZYGOTE_ARGS_FD_DIRS + (int)i;

@@ -35,6 +35,8 @@ parse_roles(const char *value, struct zygote_options *options)
 {
 	const char *at = value;
 
+	if (*at == '\0')
+		return 0;
 	for (;;) {
 		uint64_t roles;
 
@@ -66,6 +68,7 @@ enum option {
 	OPTION_HASH_SEED,
 	OPTION_ASYNCIO,
 	OPTION_LANDLOCK,
+	OPTION_IDS,
 	OPTION_LOG_LEVEL,
 	OPTION_COUNT
 };
@@ -74,7 +77,8 @@ static const char *const NAMES[OPTION_COUNT] = {
     [OPTION_ROOT] = ZYGOTE_ARGS_ROOT,           [OPTION_STDLIB] = ZYGOTE_ARGS_STDLIB,
     [OPTION_ROLES] = ZYGOTE_ARGS_ROLES,         [OPTION_PRELOAD] = ZYGOTE_ARGS_PRELOAD,
     [OPTION_HASH_SEED] = ZYGOTE_ARGS_HASH_SEED, [OPTION_ASYNCIO] = ZYGOTE_ARGS_ASYNCIO,
-    [OPTION_LANDLOCK] = ZYGOTE_ARGS_LANDLOCK,   [OPTION_LOG_LEVEL] = ZYGOTE_ARGS_LOG_LEVEL,
+    [OPTION_LANDLOCK] = ZYGOTE_ARGS_LANDLOCK,   [OPTION_IDS] = ZYGOTE_ARGS_IDS,
+    [OPTION_LOG_LEVEL] = ZYGOTE_ARGS_LOG_LEVEL,
 };
 
 static int
@@ -102,6 +106,9 @@ parse_value(enum option option, const char *value, struct zygote_options *option
 	case OPTION_LANDLOCK:
 		options->landlock = strcmp(value, "on") == 0;
 		return options->landlock || strcmp(value, "off") == 0 ? 0 : ERROR_INVALID;
+	case OPTION_IDS:
+		options->shared_account = strcmp(value, "shared") == 0;
+		return options->shared_account || strcmp(value, "own") == 0 ? 0 : ERROR_INVALID;
 	case OPTION_LOG_LEVEL:
 		return base_log_level_parse(value, &options->log_level);
 	case OPTION_COUNT:

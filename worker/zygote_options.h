@@ -16,10 +16,11 @@ struct zygote_options {
 	const char *stdlib;  /* absolute path */
 	const char *preload; /* may be empty */
 	uint32_t roles[CGROUP_DIRS_MAX];
-	unsigned dir_count; /* 1 .. CGROUP_DIRS_MAX */
+	unsigned dir_count; /* 0 .. CGROUP_DIRS_MAX */
 	uint64_t hash_seed; /* 0 .. UINT32_MAX */
 	bool asyncio;
 	bool landlock;
+	bool shared_account;
 	enum log_level log_level;
 };
 

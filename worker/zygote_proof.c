@@ -15,6 +15,7 @@
 #include "protocol/worker_abi.h"
 #include "worker/sandbox_proof.h"
 #include "worker/worker_main.h"
+#include "worker/zygote_args.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -25,7 +26,7 @@
 #include <unistd.h>
 
 #define PROOF_TIMEOUT_MS 10000
-#define PROOF_UID        1
+#define PROOF_UID        ZYGOTE_ARGS_SHARED_UID /* any, but where there is one only */
 #define PROOF_CPU_S      60
 
 static void
@@ -135,6 +136,7 @@ zygote_proof_run(struct zygote_proof *proof, const struct zygote_loop *loop, uin
 	const struct zygote_fork plain = {.tid = loop->fork.tid}; /* without a leaf */
 	struct sandbox sandbox = {
 	    .uid = PROOF_UID,
+	    .shared_account = loop->shared_account,
 	    .fds = {[FORK_FD_CHANNEL] = proof->channel[1],
 		    [FORK_FD_STDIN] = proof->page,
 		    [FORK_FD_STDOUT] = proof->proc, /* as worker_prove wants it */
@@ -142,7 +144,8 @@ zygote_proof_run(struct zygote_proof *proof, const struct zygote_loop *loop, uin
 		    [FORK_FD_PAGE] = proof->page},
 	    .landlock = loop->landlock,
 	    .mdwe = loop->mdwe,
-	    .baseline_data_bytes = loop->baseline_data_bytes};
+	    .baseline_data_bytes = loop->baseline_data_bytes,
+	    .baseline_size_bytes = loop->baseline_size_bytes};
 	autoclose int pidfd = -1;
 	uint64_t layers = 0;
 	int status = 0, result = proof_send_terms(proof, err);

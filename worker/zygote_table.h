@@ -22,6 +22,7 @@ struct zygote_table {
 	uint64_t last_serial; /* serials only rise */
 };
 
+#define ZYGOTE_TABLE_ANY 0 /* a uid that no worker has: only the serial is judged */
 /* Whether a worker with that serial and uid may be added: serial rises, uid is nobody else's. */
 bool zygote_table_allows(const struct zygote_table *table, uint64_t serial, uid_t uid);
 bool zygote_table_is_full(const struct zygote_table *table);

@@ -185,6 +185,10 @@ class Daemon:
 
     started = 0
 
+    # An ordinary user (uid, gid, extra groups) who starts it; None: whoever runs the tests.
+    user = None
+    programs = None  # other files for SPAWNER, STINTD, ZYGOTE
+
     def __init__(self, config=None, **settings):
         self.directory = tempfile.mkdtemp(prefix="stint-test-", dir="/tmp")
         os.chmod(self.directory, 0o755)
@@ -195,7 +199,13 @@ class Daemon:
         self.uid_base += (Daemon.started % 64) * 2 * UID_COUNT
         values = {"socket": self.socket, "uid_base": self.uid_base, "uid_count": UID_COUNT, **SETTINGS}
         values.update(settings)
-        command = LAUNCH + [SPAWNER, "--stintd", STINTD, "--zygote", ZYGOTE]
+        spawner, stintd, zygote = self.programs or (SPAWNER, STINTD, ZYGOTE)
+        command = (LAUNCH if not self.user else []) + [spawner, "--stintd", stintd, "--zygote", zygote]
+        as_user = {}
+        if self.user:
+            uid, gid, groups = self.user
+            os.chown(self.directory, uid, gid)
+            as_user = {"user": uid, "group": gid, "extra_groups": groups}
         if config is not None:
             path = os.path.join(self.directory, "stint.conf")
             with open(path, "w", encoding="utf-8") as file:
@@ -205,7 +215,7 @@ class Daemon:
             command += ["--set", f"{name}={value}"]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **as_user
             )
         self.pid = self.process.pid
         try:

@@ -187,7 +187,7 @@ class Zygote:
         self.link.settimeout(20)
         self.arguments = [program, "--root", ROOT, "--stdlib", STDLIB, "--roles",
                           ",".join(map(str, roles)), "--preload", preload,
-                          "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--landlock", landlock, "--log-level", "info"]
+                          "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--landlock", landlock, "--ids", "own", "--log-level", "info"]
         self.keeper = self.start(their_link)
         their_link.close()
 

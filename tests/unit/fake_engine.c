@@ -259,6 +259,7 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 	ret_info->serving = true;
 	ret_info->isolation = ISOLATION_REDUCED;
 	ret_info->layers = ISOLATION_ALL & ~ISOLATION_BIT(landlock);
+	ret_info->cgroups = true;
 	ret_info->draining = engine->draining;
 	(void)snprintf(ret_info->python, sizeof(ret_info->python), "3.11.2");
 }

@@ -86,6 +86,7 @@ static void
 an_unconfined_process_proves_nothing(void **state)
 {
 	struct worker_terms terms = {.cpu_backstop_s = 60};
+	const struct sandbox sandbox = {.uid = 1};
 	char path[] = "/tmp/stint-proof-XXXXXX";
 	int status = mkstemp(path), proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -94,7 +95,7 @@ an_unconfined_process_proves_nothing(void **state)
 	(void)unlink(path);
 	assert_int_equal(write(status, GOOD, sizeof(GOOD) - 1), (ssize_t)sizeof(GOOD) - 1);
 	/* The text is believed on what cannot be tried; nothing else is there. */
-	assert_int_equal(sandbox_proof_worker(status, proc, &terms),
+	assert_int_equal(sandbox_proof_worker(status, proc, &sandbox, &terms),
 			 ISOLATION_BIT(no_capabilities) | ISOLATION_BIT(no_new_privs));
 	assert_false(sandbox_proof_root("/tmp"));
 	(void)close(status);

@@ -20,6 +20,7 @@ parse(const char *name, const char *value, struct zygote_options *ret_options)
 	    "--roles",     "1,2,4,24", "--preload",   "a b",
 	    "--hash-seed", "7",        "--asyncio",   "yes",
 	    "--landlock",  "on",       "--log-level", "debug",
+	    "--ids",       "own",
 	};
 	char words[WORDS_MAX][64], *argv[WORDS_MAX];
 	struct error err = ERROR_INIT;
@@ -66,37 +67,30 @@ test_good(void **state)
 	assert_int_equal(options.hash_seed, 4294967295u);
 	assert_int_equal(parse("--roles", "31", &options), 0);
 	assert_int_equal(options.dir_count, 1);
+	assert_false(options.shared_account);
+	assert_int_equal(parse("--ids", "shared", &options), 0);
+	assert_true(options.shared_account);
+	assert_int_equal(parse("--roles", "", &options), 0);
+	assert_int_equal(options.dir_count, 0);
 }
 
 static void
 test_bad_values(void **state)
 {
 	static const char *const BAD[][2] = {
-	    {"--root", "mnt"},
-	    {"--root", ""},
-	    {"--stdlib", "lib"},
-	    {"--roles", ""},
-	    {"--roles", "1,"},
-	    {"--roles", ",1"},
-	    {"--roles", "1,2,4,8,1,2"},
-	    {"--roles", "32"},
-	    {"--roles", "1 2"},
-	    {"--roles", "-1"},
-	    {"--hash-seed", "4294967296"},
-	    {"--hash-seed", "1x"},
-	    {"--hash-seed", ""},
-	    {"--asyncio", "maybe"},
-	    {"--landlock", "yes"},
-	    {"--landlock", ""},
-	    {"--log-level", "loud"},
-	    {"--root", NULL},
-	    {"--stdlib", NULL},
-	    {"--roles", NULL},
-	    {"--preload", NULL},
-	    {"--hash-seed", NULL},
-	    {"--asyncio", NULL},
-	    {"--landlock", NULL},
-	    {"--log-level", NULL},
+	    {"--root", "mnt"},      {"--root", ""},
+	    {"--stdlib", "lib"},    {"--roles", "1,"},
+	    {"--roles", ",1"},      {"--roles", "1,2,4,8,1,2"},
+	    {"--roles", "32"},      {"--roles", "1 2"},
+	    {"--roles", "-1"},      {"--hash-seed", "4294967296"},
+	    {"--hash-seed", "1x"},  {"--hash-seed", ""},
+	    {"--asyncio", "maybe"}, {"--landlock", "yes"},
+	    {"--landlock", ""},     {"--ids", "both"},
+	    {"--ids", NULL},        {"--log-level", "loud"},
+	    {"--root", NULL},       {"--stdlib", NULL},
+	    {"--roles", NULL},      {"--preload", NULL},
+	    {"--hash-seed", NULL},  {"--asyncio", NULL},
+	    {"--landlock", NULL},   {"--log-level", NULL},
 	};
 	struct zygote_options options;
 
