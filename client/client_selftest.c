@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define CLIENT_SELFTEST_CPU_MS       200
+#define CLIENT_SELFTEST_WORK_MS      2000  /* rows that a slow machine must end */
 #define CLIENT_SELFTEST_WALL_MS      500   /* where that is what ends it */
 #define CLIENT_SELFTEST_LOADED_MS    20000 /* elsewhere: the host may be busy */
 #define CLIENT_SELFTEST_MEMORY_BYTES (48 << 20)
@@ -53,13 +54,14 @@ static char *
 client_selftest_request(const struct client_selftest *test)
 {
 	bool waits = strcmp(test->status, "wall_limit") == 0;
-	json_t *request =
-	    json_pack("{s:s, s:i, s:s, s:{s:s, s:s, s:{s:i, s:i, s:i, s:i, s:i}}}", "jsonrpc",
-		      "2.0", "id", 1, "method", "job.run", "params", "source", test->source, "name",
-		      "selftest", "limits", "cpu_ms", CLIENT_SELFTEST_CPU_MS, "wall_ms",
-		      waits ? CLIENT_SELFTEST_WALL_MS : CLIENT_SELFTEST_LOADED_MS, "memory_bytes",
-		      CLIENT_SELFTEST_MEMORY_BYTES, "stdout_bytes", CLIENT_SELFTEST_OUTPUT_BYTES,
-		      "stderr_bytes", CLIENT_SELFTEST_OUTPUT_BYTES);
+	bool spins = strcmp(test->status, "cpu_limit") == 0;
+	json_t *request = json_pack(
+	    "{s:s, s:i, s:s, s:{s:s, s:s, s:{s:i, s:i, s:i, s:i, s:i}}}", "jsonrpc", "2.0", "id", 1,
+	    "method", "job.run", "params", "source", test->source, "name", "selftest", "limits",
+	    "cpu_ms", spins ? CLIENT_SELFTEST_CPU_MS : CLIENT_SELFTEST_WORK_MS, "wall_ms",
+	    waits ? CLIENT_SELFTEST_WALL_MS : CLIENT_SELFTEST_LOADED_MS, "memory_bytes",
+	    CLIENT_SELFTEST_MEMORY_BYTES, "stdout_bytes", CLIENT_SELFTEST_OUTPUT_BYTES,
+	    "stderr_bytes", CLIENT_SELFTEST_OUTPUT_BYTES);
 	char *line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
 
 	json_decref(request);

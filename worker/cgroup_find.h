@@ -18,6 +18,7 @@ struct cgroup_tree {
 	uint32_t roles;   /* enum cgroup_role */
 	bool controllers; /* v2 and has MEMORY or PIDS: subtree_control must be written */
 	bool fallback;    /* the parent was not chosen by the user: its root will do as well */
+	bool fell_back;   /* and had to */
 	int root_fd;      /* the mount */
 	int home_fd;      /* the group this process was in at the start */
 	int parent_fd;    /* below it the service's group is made */

@@ -66,6 +66,33 @@ cgroup_tree_take_back(int dir_fd)
 					CGROUP_TREE_CONTROLLERS[i].off);
 }
 
+/*
+ * Move the process `pid` ("0": this one) to where it was started. A group that hands controllers
+ * down takes none: with `last` they are taken back first, but only below a home that is ours to
+ * share out, never from the root's children, which are other services. A scope that we left empty
+ * is gone: then the root takes the process.
+ */
+static void
+cgroup_tree_go_home(const struct cgroup_tree *tree, const char *pid, bool last)
+{
+	const char *members = cgroup_tree_members(tree);
+	struct stat home, parent;
+
+	if (cgroup_file_write(tree->home_fd, members, pid) == 0)
+		return;
+	if (errno == EBUSY && tree->controllers && last && !tree->fell_back &&
+	    fstat(tree->home_fd, &home) == 0 && fstat(tree->parent_fd, &parent) == 0 &&
+	    home.st_ino == parent.st_ino) {
+		if (tree->service_fd >= 0)
+			cgroup_tree_take_back(tree->service_fd);
+		cgroup_tree_take_back(tree->parent_fd);
+		if (cgroup_file_write(tree->home_fd, members, pid) == 0)
+			return;
+	}
+	if (last)
+		(void)cgroup_file_write(tree->root_fd, members, pid);
+}
+
 static int
 cgroup_tree_set_memory(const struct cgroup_tree *tree, uint64_t memory_max)
 {
@@ -126,8 +153,8 @@ cgroup_tree_unmake(struct cgroup_tree *tree, const char *name, pid_t companion)
 
 	(void)snprintf(text, sizeof(text), "%d", (int)companion);
 	if (tree->controllers)
-		(void)cgroup_file_write(tree->home_fd, "cgroup.procs", text);
-	(void)cgroup_file_write(tree->home_fd, cgroup_tree_members(tree), "0");
+		cgroup_tree_go_home(tree, text, true);
+	cgroup_tree_go_home(tree, "0", true);
 	base_close(&tree->service_fd);
 	(void)cgroup_remove_at(tree->parent_fd, name);
 	errno = saved;
@@ -153,6 +180,7 @@ cgroup_tree_open(struct cgroup_trees *trees, pid_t companion, uint64_t memory_ma
 			if (root_fd >= 0) {
 				base_close(&tree->parent_fd);
 				tree->parent_fd = root_fd;
+				tree->fell_back = true;
 				(void)snprintf(tree->parent, sizeof(tree->parent), "/");
 				cgroup_remove_stale(tree);
 				rc = cgroup_tree_make(tree, trees->name, companion, memory_max);
@@ -183,8 +211,10 @@ cgroup_tree_reopen(struct cgroup_trees *trees)
 		if (tree->service_fd >= 0 || !tree->controllers)
 			continue;
 		tree->service_fd = cgroup_file_open_dir(tree->root_fd, trees->name);
-		if (tree->service_fd >= 0)
+		if (tree->service_fd >= 0) {
 			(void)dup3(tree->root_fd, tree->parent_fd, O_CLOEXEC);
+			tree->fell_back = true;
+		}
 	}
 }
 
@@ -193,12 +223,10 @@ cgroup_tree_leave(const struct cgroup_trees *trees, bool last)
 {
 	for (size_t i = 0; i < trees->count; i++) {
 		const struct cgroup_tree *tree = &trees->trees[i];
-		if (cgroup_file_write(tree->home_fd, cgroup_tree_members(tree), "0") == 0 ||
-		    !tree->controllers || !last)
-			continue;
-		cgroup_tree_take_back(tree->service_fd);
-		cgroup_tree_take_back(tree->parent_fd);
-		(void)cgroup_file_write(tree->home_fd, cgroup_tree_members(tree), "0");
+		/* Before the end the home of a v2 tree with controllers must stay empty: who moved
+		 * there in the wrong moment would keep it from being shared out. */
+		if (last || !tree->controllers)
+			cgroup_tree_go_home(tree, "0", last);
 	}
 }
 

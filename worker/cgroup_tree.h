@@ -36,7 +36,8 @@ int cgroup_tree_open(struct cgroup_trees *trees, pid_t companion, uint64_t memor
 void cgroup_tree_reopen(struct cgroup_trees *trees);
 /*
  * Move the calling process back to where it was started. A v2 group that hands controllers down
- * takes no process: `last` takes the controllers back first, when nobody needs them any more.
+ * takes no process: such a tree is left only when it is the `last` time and nobody needs the
+ * controllers any more.
  */
 void cgroup_tree_leave(const struct cgroup_trees *trees, bool last);
 /* Make gen-<number>/zygote in each tree. The owner may make leaves in it; the group may search it.

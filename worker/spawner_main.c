@@ -101,6 +101,12 @@ spawner_main_groups(struct spawner *spawner, struct error *err)
 			      spawner->rootless ? &why : err);
 	if (rc < 0)
 		cgroup_find_close(&spawner->trees);
+	for (size_t i = 0; i < spawner->trees.count; i++)
+		if (spawner->trees.trees[i].fell_back)
+			log_warning("spawner",
+				    "the control group of this process holds others or has no "
+				    "controllers to hand down: using the root's (remedy: run as a "
+				    "systemd service with Delegate=yes, or set cgroup_parent)");
 	if (rc < 0 && spawner->rootless) {
 		log_warning("spawner", "no control groups: %s", why.text);
 		return 0;

@@ -2,7 +2,8 @@
 
 Programs come from the build tree STINT_BUILD (default: quickstart's), each can be replaced by
 STINT_SPAWNER, STINT_STINTD, STINT_ZYGOTE, STINT_CLIENT. STINT_SANITIZED says that some are built with
-sanitizers: SLOW is then the factor that bounds on time are stretched by.
+sanitizers; SLOW is the factor that bounds on time are stretched by: 4 then, or STINT_SLOW on a slow machine.
+STINT_LAUNCH is a command that starts the spawner, in the same process: systemd-run --scope.
 """
 import glob
 import json
@@ -22,7 +23,11 @@ SPAWNER = os.environ.get("STINT_SPAWNER", os.path.join(BUILD, "worker", "stint-s
 STINTD = os.environ.get("STINT_STINTD", os.path.join(BUILD, "daemon", "stintd"))
 ZYGOTE = os.environ.get("STINT_ZYGOTE", os.path.join(BUILD, "worker", "stint-zygote"))
 CLIENT = os.environ.get("STINT_CLIENT", os.path.join(BUILD, "client", "stint"))
-SLOW = 4 if os.environ.get("STINT_SANITIZED") else 1
+SANITIZED = bool(os.environ.get("STINT_SANITIZED"))
+SLOW = int(os.environ.get("STINT_SLOW", "4" if SANITIZED else "1"))
+LAUNCH = os.environ.get("STINT_LAUNCH", "").split()
+# A slow machine spends more CPU time on the same program, too.
+SETTINGS = {"default_cpu_ms": 10000, "default_wall_ms": 50000} if "STINT_SLOW" in os.environ else {}
 
 START_SECONDS = 30 * SLOW
 STOP_SECONDS = 20 * SLOW
@@ -207,10 +212,10 @@ class Daemon:
         Daemon.started += 1
         self.uid_base = UID_BASE + (os.getpid() % 1000) * 64 * 2 * UID_COUNT
         self.uid_base += (Daemon.started % 64) * 2 * UID_COUNT
-        values = {"socket": self.socket, "uid_base": self.uid_base, "uid_count": UID_COUNT}
+        values = {"socket": self.socket, "uid_base": self.uid_base, "uid_count": UID_COUNT, **SETTINGS}
         values.update(settings)
         spawner, stintd, zygote = self.programs or (SPAWNER, STINTD, ZYGOTE)
-        command = [spawner, "--stintd", stintd, "--zygote", zygote]
+        command = (LAUNCH if not self.user else []) + [spawner, "--stintd", stintd, "--zygote", zygote]
         as_user = {}
         if self.user:
             uid, gid, groups = self.user

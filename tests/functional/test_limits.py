@@ -1,4 +1,5 @@
 """Limits: each stops its job, what was printed before comes back, and the next job is fine."""
+import os
 import subprocess
 import time
 import unittest
@@ -22,7 +23,7 @@ class Time(harness.DaemonCase):
         self.assertEqual(result["verdict"], "WTL")
         self.assertGreaterEqual(result["usage"]["wall_us"], 300_000)
         self.assertLess(result["usage"]["wall_us"], 300_000 + 200_000 * harness.SLOW)
-        self.assertLess(result["usage"]["cpu_us"], 50_000)
+        self.assertLess(result["usage"]["cpu_us"], 50_000 * harness.SLOW)
 
     def test_cpu_in_one_c_call(self):
         for source in ("sum(range(10**12))", "10**10**8", "list(iter(int, 1)) if 0 else sum(iter(int, 1))",
@@ -195,6 +196,7 @@ class OutputCaps(harness.DaemonCase):
         )
         self.assertEqual(len(result["stdout"]), 1000)
 
+    @unittest.skipIf("STINT_SLOW" in os.environ, "two times are compared: not under emulation")
     def test_200000_prints_are_no_slower_than_python_into_a_pipe(self):
         source = "for i in range(200000): print(i)\n"
         job = min(

@@ -77,7 +77,7 @@ class Throughput(harness.DaemonCase):
         self.assertLessEqual(abs(after["processes"] - before["processes"]), 1, (before, after))
         self.assertLessEqual(after["descriptors"], before["descriptors"] + 16, (before, after))
         self.assertLessEqual(after["groups"], before["groups"] + 8, (before, after))
-        if harness.SLOW == 1:  # AddressSanitizer keeps what was freed
+        if not harness.SANITIZED:  # AddressSanitizer keeps what was freed
             self.assertLess(after["stintd"], before["stintd"] + (16 << 20), (before, after))
         self.assertLess(after["zygote"], before["zygote"] + (4 << 20), (before, after))
 

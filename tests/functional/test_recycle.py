@@ -107,8 +107,8 @@ class Recycle(harness.DaemonCase):
         self.wait_settled()
         long_one = self.daemon.connect()
         self.addCleanup(long_one.close)
-        ident = long_one.send("job.run", {"source": "import time\ntime.sleep(3)\nprint('whole')",
-                                          "limits": {"wall_ms": 20000}})
+        ident = long_one.send("job.run", {"source": f"import time\ntime.sleep({3 * harness.SLOW})\nprint('whole')",
+                                          "limits": {"wall_ms": 20000 * harness.SLOW}})
         harness.until(lambda: self.daemon.health()["jobs"]["running"] == 1, 10, "the long job")
         before = self.daemon.health()["generation"]
         for _ in range(24):

@@ -25,6 +25,8 @@ UID_BASE, UID_COUNT = 1900000000, 65536
 CGROUPS = "/sys/fs/cgroup"
 # Directory of each hierarchy and its enum cgroup_role bits.
 TREES = {"memory": 1, "cpuacct": 2, "pids": 4, "unified": 8 | 16}
+if os.path.exists(os.path.join(CGROUPS, "cgroup.procs")):  # v2 alone
+    TREES = {"": 1 | 2 | 4 | 8 | 16}
 
 READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
 VERSION = 2  # of the messages
@@ -196,6 +198,9 @@ class Zygote:
     def make_group(self, name, bits):
         os.makedirs(self.path(name, "zygote"))
         if bits & 16:
+            if bits & 1:
+                with open(self.path(name, "cgroup.subtree_control"), "w") as file:
+                    file.write("+memory +pids")
             os.chown(self.path(name, "cgroup.procs"), -1, UID_BASE)
             os.chmod(self.path(name, "cgroup.procs"), 0o660)
         return os.open(self.path(name), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

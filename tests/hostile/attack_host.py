@@ -270,7 +270,7 @@ class Host:
             faults.append("escape: the standard library's bytes changed")
         if uids_left(self.daemon.uid_base) != self.left:
             faults.append(f"escape: objects left {uids_left(self.daemon.uid_base)}")
-        if self.rss(self.stintd) > self.stintd_rss + rss_bytes and harness.SLOW == 1:  # sanitizers keep what is freed
+        if self.rss(self.stintd) > self.stintd_rss + rss_bytes and not harness.SANITIZED:  # sanitizers keep what is freed
             faults.append(f"lateral: stintd has grown from {self.stintd_rss} to {self.rss(self.stintd)}")
         if private_dirty(self.zygote) > self.dirty + 4 * MIB:
             faults.append(f"lateral: the zygote's own memory {self.dirty} to {private_dirty(self.zygote)}")
