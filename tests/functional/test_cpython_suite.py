@@ -170,6 +170,8 @@ def compare(name, runner):
 
 
 def main():
+    # Who was started in the background may ignore it, and hand that on; tests wait for it in vain then.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     words = sys.argv[1:]
     chosen = [word for word in words if not word.startswith("--")]
     runner = RUNNER if "--proof" not in words else os.path.join(BUILD, "unit", "suite_proof")
