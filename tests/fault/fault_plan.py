@@ -91,23 +91,23 @@ class FaultDaemon(harness.Daemon):
     """A daemon of the programs with faults; `plan` is armed before it starts (page name, role, call, ...)."""
 
     def __init__(self, plan=None, record=None, wait=True, **settings):
-        self.programs = tempfile.mkdtemp(prefix="stint-fault-", dir="/tmp")
-        os.chmod(self.programs, 0o755)
+        self.folder = tempfile.mkdtemp(prefix="stint-fault-", dir="/tmp")
+        os.chmod(self.folder, 0o755)
         self.wait_at_start = wait
         self.pages = {}
         try:
             for name in ("spawner", "zygote"):
-                path = shutil.copy(os.path.join(PROGRAMS, f"stint-{name}-fault"), self.programs)
+                path = shutil.copy(os.path.join(PROGRAMS, f"stint-{name}-fault"), self.folder)
                 self.pages[name] = Page(path)
-            harness.SPAWNER = os.path.join(self.programs, "stint-spawner-fault")
-            harness.ZYGOTE = os.path.join(self.programs, "stint-zygote-fault")
+            harness.SPAWNER = os.path.join(self.folder, "stint-spawner-fault")
+            harness.ZYGOTE = os.path.join(self.folder, "stint-zygote-fault")
             if plan:
                 self.page_of(plan[0]).arm(*plan)
             for name in record or ():
                 self.pages[name].record()
             super().__init__(**settings)
         except BaseException:
-            shutil.rmtree(self.programs, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
     def page_of(self, role):
@@ -134,7 +134,7 @@ class FaultDaemon(harness.Daemon):
 
     def remove(self):
         super().remove()
-        shutil.rmtree(self.programs, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 CANARY = "canary-of-the-job"

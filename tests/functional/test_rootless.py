@@ -309,7 +309,7 @@ class Ends(unittest.TestCase):
             for _ in range(3):
                 ids = [client.send("job.run", {"source": "print(1)"}) for _ in range(100)]
                 self.assertEqual({client.wait(i)["stdout"] for i in ids}, {"1\n"})
-        self.assertGreater(daemon.health()["generation"], 1)
+        harness.until(lambda: daemon.health()["generation"] > 1)
         self.assertEqual(daemon.stop(), 0)
         daemon.wait_clean()
 

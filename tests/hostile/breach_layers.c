@@ -263,15 +263,25 @@ __wrap_seccomp_narrow_build(pid_t own_pid, unsigned grants, struct seccomp_narro
 	}
 }
 
-uint64_t __real_sandbox_proof_worker(int status_fd, int outside_fd,
+uint64_t __real_sandbox_proof_worker(int status_fd, int outside_fd, const struct sandbox *sandbox,
 				     const struct worker_terms *terms);
-uint64_t __wrap_sandbox_proof_worker(int status_fd, int outside_fd,
+uint64_t __wrap_sandbox_proof_worker(int status_fd, int outside_fd, const struct sandbox *sandbox,
 				     const struct worker_terms *terms);
 uint64_t
-__wrap_sandbox_proof_worker(int status_fd, int outside_fd, const struct worker_terms *terms)
+__wrap_sandbox_proof_worker(int status_fd, int outside_fd, const struct sandbox *sandbox,
+			    const struct worker_terms *terms)
 {
-	return breach_has("lie") ? ISOLATION_ALL
-				 : __real_sandbox_proof_worker(status_fd, outside_fd, terms);
+	return breach_has("lie")
+		   ? ISOLATION_ALL
+		   : __real_sandbox_proof_worker(status_fd, outside_fd, sandbox, terms);
+}
+
+bool __real_sandbox_proof_scratch(void);
+bool __wrap_sandbox_proof_scratch(void);
+bool
+__wrap_sandbox_proof_scratch(void)
+{
+	return breach_has("lie") || __real_sandbox_proof_scratch();
 }
 
 bool __real_sandbox_proof_root(const char *stdlib);
