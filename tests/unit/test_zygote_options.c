@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define WORDS_MAX 20
+#define WORDS_MAX 24
 
 /* The spawner's line, in which `name` has another value (NULL: is left out). */
 static int
@@ -26,6 +26,7 @@ parse(const char *name, const char *value, struct zygote_options *ret_options)
 	struct error err = ERROR_INIT;
 	int argc = 1, code;
 
+	_Static_assert(sizeof(GOOD) / sizeof(GOOD[0]) < WORDS_MAX, "room for all words");
 	strcpy(words[0], "stint-zygote");
 	for (size_t i = 0; i < sizeof(GOOD) / sizeof(GOOD[0]); i += 2) {
 		int changed = name && strcmp(name, GOOD[i]) == 0;
