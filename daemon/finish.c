@@ -123,7 +123,6 @@ finish_decide(struct finish *finish)
 	facts->cancelled = job->cancelled;
 	facts->failed = finish->found.failed;
 	facts->output_over = finish->found.output_over;
-	facts->phase = finish->found.phase;
 	facts->reason = finish->found.reason;
 	facts->blob = finish->found.blob;
 	struct verdict verdict = verdict_decide(facts);

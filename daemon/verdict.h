@@ -36,7 +36,7 @@ struct verdict_facts {
 	bool output_over;                     /* stdout or stderr above its cap */
 	bool wants_value;                     /* owes a result blob */
 	/* the worker's page */
-	uint32_t phase, reason; /* enum worker_phase, enum worker_reason, or anything */
+	uint32_t reason; /* enum worker_reason, or anything */
 	enum verdict_blob blob;
 };
 

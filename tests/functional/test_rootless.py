@@ -33,6 +33,16 @@ def read_lines(path):
         return file.read().split()
 
 
+def die_with_a_job(daemon):
+    """SIGKILL of the spawner while a job sleeps: the client sees it, and nothing is left."""
+    with daemon.connect() as client:
+        client.send("job.run", {"source": "import time; time.sleep(60)"})
+        harness.until(lambda: daemon.health()["jobs"]["running"] == 1)
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon.process.wait()
+    daemon.wait_clean()
+
+
 class RootlessDaemon(harness.Daemon):
     user = (UID, GID, [EXTRA])
 
@@ -272,12 +282,7 @@ class Delegated(unittest.TestCase):
 
     def test_death_of_the_spawner_leaves_nothing(self):
         daemon = self.start()
-        with daemon.connect() as client:
-            client.send("job.run", {"source": "import time; time.sleep(60)"})
-            harness.until(lambda: daemon.health()["jobs"]["running"] == 1)
-            daemon.process.send_signal(signal.SIGKILL)
-            daemon.process.wait()
-        daemon.wait_clean()
+        die_with_a_job(daemon)
 
 
 class Ends(unittest.TestCase):
@@ -289,12 +294,7 @@ class Ends(unittest.TestCase):
 
     def test_death_of_the_spawner_leaves_nothing(self):
         daemon = self.daemon()
-        with daemon.connect() as client:
-            client.send("job.run", {"source": "import time; time.sleep(60)"})
-            harness.until(lambda: daemon.health()["jobs"]["running"] == 1)
-            daemon.process.send_signal(signal.SIGKILL)
-            daemon.process.wait()
-            daemon.wait_clean()
+        die_with_a_job(daemon)
 
     def test_death_of_the_zygote_is_survived(self):
         daemon = self.daemon()

@@ -16,7 +16,7 @@
 #define FACTS(...)                                                                                 \
 	{                                                                                          \
 		.cpu_limit_us = 2000000, .wall_limit_us = 10000000, .cpu_used_us = 5,              \
-		.phase = PHASE_ENDED, .blob = VERDICT_BLOB_COMPLETE, __VA_ARGS__                   \
+		.blob = VERDICT_BLOB_COMPLETE, __VA_ARGS__                                         \
 	}
 
 struct row {
@@ -30,8 +30,7 @@ static const struct row ROWS[] = {
     {"no result, none owed", FACTS(.blob = VERDICT_BLOB_NONE), STATUS_OK},
     {"no result, one owed", FACTS(.blob = VERDICT_BLOB_NONE, .wants_value = true),
      STATUS_RUNTIME_ERROR},
-    {"half a result owed",
-     FACTS(.blob = VERDICT_BLOB_PARTIAL, .wants_value = true, .phase = PHASE_RUNNING),
+    {"half a result owed", FACTS(.blob = VERDICT_BLOB_PARTIAL, .wants_value = true),
      STATUS_RUNTIME_ERROR},
     {"half a result not owed", FACTS(.blob = VERDICT_BLOB_PARTIAL), STATUS_OK},
     {"result owed and there", FACTS(.wants_value = true), STATUS_OK},
@@ -139,16 +138,13 @@ static const struct row ROWS[] = {
     {"lost", FACTS(.lost = true, .exit_code = -1), STATUS_INTERNAL_ERROR},
     {"lost and cancelled", FACTS(.lost = true, .cancelled = true), STATUS_INTERNAL_ERROR},
     {"result unreadable", FACTS(.failed = true), STATUS_INTERNAL_ERROR},
-    {"never took the job",
-     FACTS(.unread = true, .phase = PHASE_TERMS, .exit_code = WORKER_EXIT_SETUP),
+    {"never took the job", FACTS(.unread = true, .exit_code = WORKER_EXIT_SETUP),
      STATUS_INTERNAL_ERROR},
     {"never took the job: wall",
      FACTS(.unread = true, .kill = WATCHDOG_WALL, .wall_used_us = 10000000), STATUS_WALL_LIMIT},
     {"never took the job: oom", FACTS(.unread = true, .oom_kills = 1), STATUS_MEMORY_LIMIT},
-    {"forged set-up failure", FACTS(.phase = PHASE_NEW, .exit_code = WORKER_EXIT_SETUP),
-     STATUS_RUNTIME_ERROR},
-    {"exit 126 of the tenant", FACTS(.phase = PHASE_RUNNING, .exit_code = WORKER_EXIT_SETUP),
-     STATUS_RUNTIME_ERROR},
+    {"forged set-up failure", FACTS(.exit_code = WORKER_EXIT_SETUP), STATUS_RUNTIME_ERROR},
+    {"exit 126 of the tenant", FACTS(.exit_code = WORKER_EXIT_SETUP), STATUS_RUNTIME_ERROR},
 };
 
 static void
@@ -168,14 +164,11 @@ test_table(void **state)
 static void
 test_no_page_makes_internal_error(void **state)
 {
-	for (uint32_t phase = 0; phase < 8; phase++)
-		for (uint32_t reason = 0; reason < REASON_COUNT + 3; reason++)
-			for (int code = 0; code < 256; code++) {
-				struct verdict_facts facts =
-				    FACTS(.phase = phase, .reason = reason, .exit_code = code);
-				assert_int_not_equal(verdict_decide(&facts).status,
-						     STATUS_INTERNAL_ERROR);
-			}
+	for (uint32_t reason = 0; reason < REASON_COUNT + 3; reason++)
+		for (int code = 0; code < 256; code++) {
+			struct verdict_facts facts = FACTS(.reason = reason, .exit_code = code);
+			assert_int_not_equal(verdict_decide(&facts).status, STATUS_INTERNAL_ERROR);
+		}
 }
 
 int
