@@ -51,6 +51,7 @@ test_plain_jobs_pass_one_that_has_no_worker_yet(void **state)
 {
 	struct fixture *fixture = *state;
 	struct run_request request;
+	RUN_UNTIL(info(fixture).workers_ready == config_number(&fixture->config, workers_ready));
 	fixture->fake.shared->fail_scratch = 2;
 	make_scratch(&request, "out late", 4096, 10);
 	submit_request(fixture, &request, 1, 0);
