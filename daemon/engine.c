@@ -291,7 +291,7 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 }
 
 int
-engine_submit(struct engine *engine, struct run_request *request, uint64_t session, uint64_t ticket,
+engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
 	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
 {
 	struct job *job = NULL;
@@ -300,7 +300,8 @@ engine_submit(struct engine *engine, struct run_request *request, uint64_t sessi
 	int code = queue_admit(&engine->queue,
 			       sizeof(*job) + request->blob_bytes + request->stdin_size, err);
 	if (code == 0)
-		code = job_new(request, session, ticket, engine_now_ns(), &job, err);
+		code = job_new(request, owner->session, owner->ticket, owner->id, engine_now_ns(),
+			       &job, err);
 	if (code < 0)
 		return code;
 	job_table_add(&engine->table, job);

@@ -14,6 +14,7 @@
 #include "protocol/isolation.h"
 #include "protocol/request.h"
 #include "protocol/run_result.h"
+#include "protocol/tenant_terms.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,12 +56,19 @@ int engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 /* Close all handles; the loop must run until they are closed, then memory is freed. */
 void engine_close(struct engine **engine);
 
+/* On whose behalf a job is run, and who is told of it. */
+struct engine_owner {
+	uint64_t session, ticket;	  /* given back by the callbacks */
+	const struct tenant_terms *terms; /* borrowed for the call: the tenant as it is now */
+	const char *id; /* the job's id from an earlier life of it; NULL: a new one */
+};
 /*
  * Queue a job. On success *request is moved from (left empty) and ret_id gets the job's id.
  * ERROR_LIMIT: the queue is full. ERROR_CLOSED: draining. Then request is untouched.
  */
-int engine_submit(struct engine *engine, struct run_request *request, uint64_t session,
-		  uint64_t ticket, char ret_id[JOB_ID_CHARS + 1], struct error *err);
+int engine_submit(struct engine *engine, struct run_request *request,
+		  const struct engine_owner *owner, char ret_id[JOB_ID_CHARS + 1],
+		  struct error *err);
 /* A result, and what the callee made of it, are no longer in memory: others may be read. */
 void engine_result_gone(struct engine *engine, uint64_t held_bytes);
 /* End a job early; its result (status cancelled) still comes by callback. session 0: any session's.

@@ -44,6 +44,7 @@ inwork_client_add(struct inwork *inwork, struct inwork_client *client, uint64_t 
 	require(session != 0);
 	client->session = session;
 	client->uid = uid;
+	tenant_name_of_uid(uid, client->tenant);
 	list_init(&client->requests);
 	hash_table_add(&inwork->sessions, &client->link, number_hash(&inwork->sessions, session));
 }

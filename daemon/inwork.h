@@ -13,6 +13,7 @@
 #include "daemon/utf8_tail.h"
 #include "protocol/base_list.h"
 #include "protocol/limits.h"
+#include "protocol/tenant_terms.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ struct inwork_client {
 	struct hash_link link; /* in inwork.sessions */
 	uint64_t session;
 	uid_t uid;            /* of the peer, from the kernel */
+	char tenant[TENANT_NAME_MAX + 1];
 	struct list requests; /* of struct inwork_request */
 };
 

@@ -7,6 +7,7 @@
 
 #include "protocol/base_assert.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -49,13 +50,17 @@ job_make_id(char ret_id[JOB_ID_CHARS + 1], struct error *err)
 }
 
 int
-job_new(struct run_request *request, uint64_t session, uint64_t ticket, uint64_t now_ns,
-	struct job **ret_job, struct error *err)
+job_new(struct run_request *request, uint64_t session, uint64_t ticket, const char *id,
+	uint64_t now_ns, struct job **ret_job, struct error *err)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	if (!job)
 		return error_errno(err, "memory for a job");
-	int code = job_make_id(job->id, err);
+	int code = 0;
+	if (id)
+		(void)snprintf(job->id, sizeof(job->id), "%s", id);
+	else
+		code = job_make_id(job->id, err);
 	if (code < 0) {
 		free(job);
 		return code;

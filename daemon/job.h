@@ -48,9 +48,9 @@ struct job_lists {
 };
 
 void job_lists_init(struct job_lists *ret_lists);
-/* On success *request is moved from. The job is in no list yet. */
-int job_new(struct run_request *request, uint64_t session, uint64_t ticket, uint64_t now_ns,
-	    struct job **ret_job, struct error *err);
+/* On success *request is moved from. The job is in no list yet. id: NULL makes a new one. */
+int job_new(struct run_request *request, uint64_t session, uint64_t ticket, const char *id,
+	    uint64_t now_ns, struct job **ret_job, struct error *err);
 /* Takes it out of its lists' links; the table must have let go of it. */
 void job_free(struct job **job);
 const char *job_state_name(enum job_state state);

@@ -56,8 +56,11 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 	struct error err = ERROR_INIT;
 	char job[JOB_ID_CHARS + 1];
 	request->stream = call->request.stream;
-	int rc =
-	    engine_submit(rpc->engine, &call->request, client->session, request->ticket, job, &err);
+	struct tenant_terms terms;
+	tenant_terms_init(&terms, client->tenant, &rpc->config->limits_default,
+			  &rpc->config->limits_max);
+	struct engine_owner owner = {client->session, request->ticket, &terms, NULL};
+	int rc = engine_submit(rpc->engine, &call->request, &owner, job, &err);
 	if (rc != 0) {
 		inwork_remove(rpc->inwork, &request);
 		engine_fault(fault, rc, &err);

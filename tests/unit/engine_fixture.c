@@ -138,6 +138,9 @@ info(struct fixture *fixture)
 	return about;
 }
 
+const struct tenant_terms TEST_TERMS = {.name = "test", .values = {[TENANT_SETTING_weight] = 1}};
+const struct engine_owner TEST_OWNER = {1, 2, &TEST_TERMS, NULL};
+
 void
 make_request(struct run_request *ret_request, const char *script)
 {
@@ -156,7 +159,8 @@ submit_request(struct fixture *fixture, struct run_request *request, uint64_t se
 	       uint64_t ticket)
 {
 	static char id[JOB_ID_CHARS + 1];
-	assert_int_equal(engine_submit(fixture->engine, request, session, ticket, id, NULL), 0);
+	struct engine_owner owner = {session, ticket, &TEST_TERMS, NULL};
+	assert_int_equal(engine_submit(fixture->engine, request, &owner, id, NULL), 0);
 	return id;
 }
 

@@ -41,6 +41,8 @@ void engine_fixture_start(struct fixture *fixture);
 
 struct engine_info info(struct fixture *fixture);
 /* A job whose source is a script of the fake worker, with the built-in limits. */
+extern const struct tenant_terms TEST_TERMS;
+extern const struct engine_owner TEST_OWNER;
 void make_request(struct run_request *ret_request, const char *script);
 /* Static storage: the job's id. */
 const char *submit_request(struct fixture *fixture, struct run_request *request, uint64_t session,

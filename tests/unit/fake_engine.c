@@ -177,7 +177,7 @@ engine_close(struct engine **engine)
 }
 
 int
-engine_submit(struct engine *engine, struct run_request *request, uint64_t session, uint64_t ticket,
+engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
 	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
 {
 	if (engine->draining)
@@ -187,11 +187,14 @@ engine_submit(struct engine *engine, struct run_request *request, uint64_t sessi
 	struct fake_job *job = &engine->jobs[engine->count++];
 	memset(job, 0, sizeof(*job));
 	job->live = true;
-	job->session = session;
-	job->ticket = ticket;
+	job->session = owner->session;
+	job->ticket = owner->ticket;
+	job->terms = *owner->terms;
 	job->request = *request;
 	memset(request, 0, sizeof(*request));
 	(void)snprintf(job->id, sizeof(job->id), "%032x", ++engine->last_id);
+	if (owner->id != NULL)
+		(void)snprintf(job->id, sizeof(job->id), "%s", owner->id);
 	memcpy(ret_id, job->id, sizeof(job->id));
 	engine->live++;
 	wake(engine);

@@ -16,6 +16,7 @@ struct fake_job {
 	bool live, cancelled;
 	char id[JOB_ID_CHARS + 1];
 	uint64_t session, ticket;
+	struct tenant_terms terms;
 	struct run_request request;
 };
 

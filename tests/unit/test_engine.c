@@ -261,7 +261,8 @@ test_queue_full(void **state)
 	submit(fixture, "out a", 1, 0);
 	submit(fixture, "out b", 1, 1);
 	make_request(&request, "out c");
-	assert_int_equal(engine_submit(fixture->engine, &request, 1, 2, id, &err), ERROR_LIMIT);
+	assert_int_equal(engine_submit(fixture->engine, &request, &TEST_OWNER, id, &err),
+			 ERROR_LIMIT);
 	assert_non_null(request.blob); /* untouched */
 	run_request_deinit(&request);
 	RUN_UNTIL(fixture->results_count == 2);

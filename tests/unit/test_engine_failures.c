@@ -176,7 +176,8 @@ test_drain(void **state)
 	engine_drain(fixture->engine);
 	assert_int_equal(fixture->drained, 0);
 	make_request(&request, "out c");
-	assert_int_equal(engine_submit(fixture->engine, &request, 1, 2, id, NULL), ERROR_CLOSED);
+	assert_int_equal(engine_submit(fixture->engine, &request, &TEST_OWNER, id, NULL),
+			 ERROR_CLOSED);
 	run_request_deinit(&request);
 	RUN_UNTIL(fixture->drained);
 	assert_int_equal(fixture->results_count, 2);

@@ -29,7 +29,7 @@ make_job(struct fixture *fixture, uint64_t session, size_t blob_bytes)
 	memset(&request, 0, sizeof(request));
 	request.blob = calloc(1, blob_bytes + 1);
 	request.blob_bytes = blob_bytes;
-	assert_int_equal(job_new(&request, session, 7, 0, &job, NULL), 0);
+	assert_int_equal(job_new(&request, session, 7, NULL, 0, &job, NULL), 0);
 	assert_null(request.blob); /* moved from */
 	job_table_add(&fixture->table, job);
 	queue_put(&fixture->queue, job);
