@@ -197,6 +197,8 @@ result_json_write(const struct run_result *result, struct text_buffer *buffer)
 	result_warnings(buffer, result);
 	result_files(buffer, result);
 	result_trace(buffer, result);
+	if (result->attempts > 0)
+		result_number(buffer, "attempts", result->attempts);
 	result_usage(buffer, &result->usage);
 	result_word(buffer, "meter_id", result->meter_id);
 	text_buffer_put(buffer, "}", 1);

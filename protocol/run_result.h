@@ -60,10 +60,13 @@ struct run_result {
 	struct run_file *files; /* owned: file_count entries */
 	size_t file_count;
 	struct run_usage usage;
+	unsigned attempts;   /* of a stored job: how often it was begun; 0: no member */
 	uint64_t held_bytes; /* what it counts for while stintd holds it (engine_result_gone) */
 	char meter_id[32]; /* what `opcodes` depends on besides the job; empty: none yet */
 };
 
 void run_result_deinit(struct run_result *result);
+/* Drop outputs, value, vars, trace and files, say so in their flags, and add the warning. */
+void run_result_leave_out(struct run_result *result, const char *why);
 
 #endif
