@@ -2,10 +2,11 @@
  * Takes from stintd what it never needs, before it reads a client's byte.
  *
  * The order: no_new_privs, which the rest asks for; not dumpable, so that no process of its account
- * can look into it; Landlock, which leaves the control groups, /dev/null and one file with the
- * number of cores; then seccomp, after which none of this can be changed. libseccomp compiles the
- * rows of confine_rules.def; only EQ under a mask is used, since ordered comparisons are
- * miscompiled by some releases. Called once by main.c; a failure ends the start.
+ * can look into it; Landlock, which leaves the control groups, /dev/null, one file with the number
+ * of cores and the files of the state directory; then seccomp, after which none of this can be
+ * changed. libseccomp compiles the rows of confine_rules.def; only EQ under a mask is used, since
+ * ordered comparisons are miscompiled by some releases. Called once by main.c; a failure ends the
+ * start.
  */
 #define _GNU_SOURCE
 #include "daemon/confine.h"
@@ -51,6 +52,11 @@ static const struct {
     {"/sys/devices/system/cpu/online", LANDLOCK_ACCESS_FS_READ_FILE},
 };
 
+#define LANDLOCK_TRUNCATE (UINT64_C(1) << 14) /* LANDLOCK_ACCESS_FS_TRUNCATE of newer headers */
+#define LANDLOCK_STATE_RIGHTS                                                                      \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                            \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_TRUNCATE)
+
 static int
 landlock_add(int ruleset, const char *path, uint64_t rights, struct error *err)
 {
@@ -64,8 +70,20 @@ landlock_add(int ruleset, const char *path, uint64_t rights, struct error *err)
 	return 0;
 }
 
+/* Files of the job store, in that one directory: by its descriptor, whatever its path. */
 static int
-confine_landlock(bool *ret_landlock, struct error *err)
+landlock_add_state(int ruleset, int state_fd, uint64_t handled, struct error *err)
+{
+	struct landlock_path_beneath_attr rule = {
+	    .allowed_access = LANDLOCK_STATE_RIGHTS & handled, .parent_fd = state_fd};
+
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+		return error_errno(err, "confine: Landlock rule of the state directory");
+	return 0;
+}
+
+static int
+confine_landlock(int state_fd, bool *ret_landlock, struct error *err)
 {
 	struct landlock_ruleset_attr attributes = {0};
 	autoclose int ruleset = -1;
@@ -87,6 +105,8 @@ confine_landlock(bool *ret_landlock, struct error *err)
 		return error_errno(err, "confine: Landlock rules");
 	for (size_t i = 0; i < sizeof(LANDLOCK_PATHS) / sizeof(LANDLOCK_PATHS[0]) && rc == 0; i++)
 		rc = landlock_add(ruleset, LANDLOCK_PATHS[i].path, LANDLOCK_PATHS[i].rights, err);
+	if (rc == 0 && state_fd >= 0)
+		rc = landlock_add_state(ruleset, state_fd, attributes.handled_access_fs, err);
 	if (rc == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		rc = error_errno(err, "confine: Landlock");
 	return rc;
@@ -174,7 +194,7 @@ confine_seccomp(struct error *err)
 }
 
 int
-confine_process(bool *ret_landlock, struct error *err)
+confine_process(int state_fd, bool *ret_landlock, struct error *err)
 {
 	int rc;
 
@@ -182,6 +202,6 @@ confine_process(bool *ret_landlock, struct error *err)
 		return error_errno(err, "confine: no_new_privs");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return error_errno(err, "confine: not dumpable");
-	rc = confine_landlock(ret_landlock, err);
+	rc = confine_landlock(state_fd, ret_landlock, err);
 	return rc == 0 ? confine_seccomp(err) : rc;
 }

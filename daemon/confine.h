@@ -13,11 +13,11 @@
 
 /*
  * Confine the calling thread and all that it starts, for good: no_new_privs, not dumpable,
- * Landlock, seccomp. Once, early, with one thread. *ret_landlock: whether the kernel has Landlock;
- * without it the permissions of files are what is left. ERROR_SYSTEM: something failed, do not go
- * on.
+ * Landlock, seccomp. state_fd: a directory in which it may make, write and remove files; -1: none.
+ * Once, early, with one thread. *ret_landlock: whether the kernel has Landlock; without it the
+ * permissions of files are what is left. ERROR_SYSTEM: something failed, do not go on.
  */
-int confine_process(bool *ret_landlock, struct error *err);
+int confine_process(int state_fd, bool *ret_landlock, struct error *err);
 
 /* The filter that confine_process loads, of a process with this pid: a scmp_filter_ctx, to be
  * released. */

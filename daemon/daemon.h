@@ -10,6 +10,7 @@
 struct daemon_options {
 	int listen_fd;  /* a listening Unix stream socket; taken over */
 	int spawner_fd; /* the spawner's link; taken over */
+	int state_fd;	/* the state directory; taken over; -1: no durable jobs */
 };
 
 /*

@@ -39,12 +39,13 @@
 #define HEAP_SPARE_BYTES  (1024 * 1024)
 
 struct arguments {
-	int listen_fd, spawner_fd, config_fd;
+	int listen_fd, spawner_fd, config_fd, state_fd;
 	struct config config;
 };
 
 static const char USAGE[] =
-    "usage: stintd --listen-fd N --spawner-fd N [--config-fd N] [--set NAME=VALUE]...\n"
+    "usage: stintd --listen-fd N --spawner-fd N [--config-fd N] [--state-fd N]\n"
+    "              [--set NAME=VALUE]...\n"
     "stintd is started by stint-spawner, never by hand.\n";
 
 static int
@@ -69,6 +70,7 @@ parse_arguments(int argc, char **argv, struct arguments *arguments, struct error
 	    {"listen-fd", required_argument, NULL, 'l'},
 	    {"spawner-fd", required_argument, NULL, 's'},
 	    {"config-fd", required_argument, NULL, 'c'},
+	    {"state-fd", required_argument, NULL, 'd'},
 	    {"set", required_argument, NULL, 'S'},
 	    {NULL, 0, NULL, 0},
 	};
@@ -83,6 +85,9 @@ parse_arguments(int argc, char **argv, struct arguments *arguments, struct error
 			break;
 		case 'c':
 			rc = parse_fd(optarg, &arguments->config_fd);
+			break;
+		case 'd':
+			rc = parse_fd(optarg, &arguments->state_fd);
 			break;
 		case 'S': /* after the file: see read_config */
 			break;
@@ -178,9 +183,10 @@ prepare_process(struct error *err)
 	return 0;
 }
 
-/* The last before clients: nothing is opened after it but control groups and /dev/null. */
+/* The last before clients: after it nothing is opened but control groups, /dev/null and what is in
+ * the state directory. */
 static int
-confine(struct error *err)
+confine(int state_fd, struct error *err)
 {
 #ifdef __SANITIZE_ADDRESS__
 	(void)err; /* for tests: the leak check looks into its own process with ptrace */
@@ -188,7 +194,7 @@ confine(struct error *err)
 	return 0;
 #else
 	bool landlock;
-	int rc = confine_process(&landlock, err);
+	int rc = confine_process(state_fd, &landlock, err);
 	if (rc == 0 && !landlock)
 		log_warning("daemon",
 			    "this kernel has no Landlock: stintd itself is confined by its "
@@ -208,18 +214,20 @@ start(int argc, char **argv, struct arguments *arguments, struct error *err)
 	base_log_init("stintd", (enum log_level)config_number(&arguments->config, log_level));
 	rc = raise_descriptor_limit(&arguments->config, err);
 	if (rc == 0)
-		rc = confine(err);
+		rc = confine(arguments->state_fd, err);
 	if (rc != 0)
 		return rc;
 	struct daemon_options options = {.listen_fd = arguments->listen_fd,
-					 .spawner_fd = arguments->spawner_fd};
+					 .spawner_fd = arguments->spawner_fd,
+					 .state_fd = arguments->state_fd};
 	return daemon_run(&arguments->config, &options, err);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct arguments arguments = {.listen_fd = -1, .spawner_fd = -1, .config_fd = -1};
+	struct arguments arguments = {
+	    .listen_fd = -1, .spawner_fd = -1, .config_fd = -1, .state_fd = -1};
 	struct error err = ERROR_INIT;
 	base_log_init("stintd", LOG_LEVEL_INFO);
 	if (parse_arguments(argc, argv, &arguments, &err) != 0) {

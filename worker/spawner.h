@@ -55,6 +55,7 @@ struct spawner {
 	uid_t uid;                /* of stintd */
 	gid_t gid;
 	struct spawner_socket socket;
+	int state_fd; /* owned: the state directory, locked; -1: no durable jobs */
 	struct cgroup_trees trees;
 	int guardian_fd;    /* owned: write end of the guardian's pipe, or -1 */
 	int guardian_pidfd; /* owned, or -1 */

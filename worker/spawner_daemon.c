@@ -1,6 +1,6 @@
 /*
- * Starts stintd with nothing but the listening socket, the spawner link and the configuration
- * file's descriptor, as an account without privileges, and restarts it with the policy of
+ * Starts stintd with nothing but the listening socket, the spawner link and the descriptors of the
+ * configuration file and the state directory, as an account without privileges, and restarts it with the policy of
  * spawner_backoff.c.
  *
  * A stintd that ends takes every generation with it: a new one begins with a clean slate. Its extra
@@ -23,11 +23,13 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define SPAWNER_DAEMON_ARGS_MAX (8 + 2 * SPAWNER_SETS_MAX)
+#define SPAWNER_DAEMON_FDS_MAX  4
+#define SPAWNER_DAEMON_ARGS_MAX (10 + 2 * SPAWNER_SETS_MAX)
 #define SPAWNER_DAEMON_ACCOUNT  "stint"
 
 int
@@ -74,7 +76,8 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 {
 	uint32_t base = (uint32_t)config_number(&spawner->config, uid_base);
 	gid_t groups[SPAWNER_GENERATIONS_MAX];
-	int fds[] = {spawner->socket.fd, link_fd, spawner->config_fd};
+	int fds[SPAWNER_DAEMON_FDS_MAX] = {spawner->socket.fd, link_fd};
+	char state_fd[8];
 	const char *argv[SPAWNER_DAEMON_ARGS_MAX] = {"stintd", "--listen-fd", "3", "--spawner-fd",
 						     "4"};
 	int tasks[CGROUP_DIRS_MAX], into = -1, rc;
@@ -84,7 +87,7 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 	    .argv = argv,
 	    .program_fd = spawner->stintd_fd,
 	    .fds = fds,
-	    .fd_count = spawner->config_fd < 0 ? 2 : 3,
+	    .fd_count = 2,
 	    .tasks = tasks,
 	    .uid = spawner->uid,
 	    .gid = spawner->gid,
@@ -98,8 +101,16 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 	for (size_t i = 0; i < SPAWNER_GENERATIONS_MAX; i++)
 		groups[i] = base + (gid_t)i * (gid_t)config_number(&spawner->config, uid_count);
 	if (spawner->config_fd >= 0) {
+		fds[plan.fd_count++] = spawner->config_fd;
 		argv[argc++] = "--config-fd";
 		argv[argc++] = "5";
+	}
+	if (spawner->state_fd >= 0) {
+		(void)snprintf(state_fd, sizeof(state_fd), "%zu",
+			       SPAWNER_EXEC_FIRST_FD + plan.fd_count);
+		fds[plan.fd_count++] = spawner->state_fd;
+		argv[argc++] = "--state-fd";
+		argv[argc++] = state_fd;
 	}
 	for (size_t i = 0; i < spawner->set_count; i++) {
 		argv[argc++] = "--set";

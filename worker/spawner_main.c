@@ -28,6 +28,7 @@
 #include "worker/spawner_root.h"
 #include "worker/spawner_rootless.h"
 #include "worker/spawner_silence.h"
+#include "worker/spawner_state.h"
 #include "worker/spawner_zygote.h"
 #include "worker/zygote_args.h"
 
@@ -136,6 +137,9 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	if (rc == 0)
 		rc = spawner_socket_open(&spawner->config, spawner->gid, &spawner->socket, err);
 	if (rc == 0)
+		rc = spawner_state_open(&spawner->config, spawner->uid, spawner->gid,
+					&spawner->state_fd, err);
+	if (rc == 0)
 		rc = spawner_main_groups(spawner, err);
 	if (rc == 0 && spawner->rootless)
 		rc = spawner_rootless_enter(spawner, err);
@@ -161,6 +165,7 @@ spawner_main_undo(struct spawner *spawner)
 	spawner_socket_unlink(&spawner->socket);
 	base_close(&spawner->socket.fd);
 	base_close(&spawner->socket.dir_fd);
+	base_close(&spawner->state_fd);
 	base_close(&spawner->zygote_fd);
 	base_close(&spawner->stintd_fd);
 }
@@ -402,6 +407,7 @@ main(int argc, char **argv)
 	    .config_fd = -1,
 	    .stintd_fd = -1,
 	    .zygote_fd = -1,
+	    .state_fd = -1,
 	    .guardian_fd = -1,
 	    .guardian_pidfd = -1,
 	    .socket = {.fd = -1, .dir_fd = -1},

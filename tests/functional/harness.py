@@ -212,7 +212,8 @@ class Daemon:
         Daemon.started += 1
         self.uid_base = UID_BASE + (os.getpid() % 1000) * 64 * 2 * UID_COUNT
         self.uid_base += (Daemon.started % 64) * 2 * UID_COUNT
-        values = {"socket": self.socket, "uid_base": self.uid_base, "uid_count": UID_COUNT, **SETTINGS}
+        values = {"socket": self.socket, "uid_base": self.uid_base, "uid_count": UID_COUNT, "state_dir": "",
+                  **SETTINGS}
         values.update(settings)
         spawner, stintd, zygote = self.programs or (SPAWNER, STINTD, ZYGOTE)
         command = (LAUNCH if not self.user else []) + [spawner, "--stintd", stintd, "--zygote", zygote]

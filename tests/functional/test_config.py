@@ -87,7 +87,8 @@ class Serving(harness.DaemonCase):
         self.assertEqual(self.run_ok("import sys\nprint('json' in sys.modules, 'decimal' in sys.modules)")["stdout"], "True False\n")
 
     def test_second_daemon_on_the_same_socket_is_refused(self):
-        done = spawner("--stintd", harness.STINTD, "--zygote", harness.ZYGOTE, "--set", f"socket={self.daemon.socket}")
+        done = spawner("--stintd", harness.STINTD, "--zygote", harness.ZYGOTE, "--set", f"socket={self.daemon.socket}",
+                       "--set", "state_dir=")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(self.daemon.socket, done.stderr)
         self.run_ok("print(1)")

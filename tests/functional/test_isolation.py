@@ -123,7 +123,7 @@ class Start(unittest.TestCase):
         base = harness.UID_BASE + (os.getpid() % 1000) * 64 * 2 * harness.UID_COUNT
         command = [*prefix, harness.SPAWNER, "--stintd", harness.STINTD, "--zygote", zygote]
         for setting in (f"socket={self.directory}/s.sock", f"uid_base={base}",
-                        f"uid_count={harness.UID_COUNT}", *settings):
+                        f"uid_count={harness.UID_COUNT}", "state_dir=", *settings):
             command += ["--set", setting]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60 * harness.SLOW,
                               stdin=subprocess.DEVNULL, check=False)

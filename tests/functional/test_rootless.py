@@ -328,7 +328,7 @@ class Start(unittest.TestCase):
             programs[2] = shutil.copy(zygote[0], f"{directory}/{zygote[1]}")
         os.chown(directory, user, user)
         command = [*prefix, programs[0], "--stintd", programs[1], "--zygote", programs[2],
-                   "--set", f"socket={directory}/s.sock"]
+                   "--set", f"socket={directory}/s.sock", "--set", "state_dir="]
         for setting in settings:
             command += ["--set", setting]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60 * harness.SLOW, check=False,

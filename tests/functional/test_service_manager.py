@@ -37,7 +37,7 @@ class Activated(Daemon):
                    SPAWNER, "--stintd", STINTD, "--zygote", ZYGOTE]
         # The setting names a path that must not be touched: the inherited socket counts.
         values = {"socket": "/nonexistent/stint.sock", "uid_base": self.uid_base,
-                  "uid_count": harness.UID_COUNT, **settings}
+                  "uid_count": harness.UID_COUNT, "state_dir": "", **settings}
         for name, value in values.items():
             command += ["--set", f"{name}={value}"]
         with open(self.log_path, "wb") as log:

@@ -76,7 +76,7 @@ class Service:
         self.log = open(os.path.join(self.dir, "log"), "w+")
         self.child = subprocess.Popen(
             LAUNCH + [SPAWNER, "--stintd", FAKES + "/fake_stintd", "--zygote", FAKES + "/fake_zygote",
-                      "--set", "socket=" + self.path] + list(options),
+                      "--set", "state_dir=", "--set", "socket=" + self.path] + list(options),
             stderr=self.log, stdout=self.log, stdin=subprocess.DEVNULL, env=env)
         self.pid = self.child.pid
         self.client = None
@@ -406,7 +406,8 @@ class TestSpawner(unittest.TestCase):
     def test_socket_in_the_way(self):
         service = self.service()
         other = subprocess.run([SPAWNER, "--stintd", FAKES + "/fake_stintd", "--zygote",
-                                FAKES + "/fake_zygote", "--set", "socket=" + service.path],
+                                FAKES + "/fake_zygote", "--set", "state_dir=",
+                                "--set", "socket=" + service.path],
                                stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S)
         assert other.returncode == 1 and "another daemon serves on" in other.stderr, other
         assert service.asked("id")["pid"]
@@ -415,7 +416,7 @@ class TestSpawner(unittest.TestCase):
         open(plain, "w").close()
         os.symlink(service.path, link)
         for path in (plain, link):
-            other = subprocess.run([SPAWNER, "--set", "socket=" + path, "--stintd",
+            other = subprocess.run([SPAWNER, "--set", "state_dir=", "--set", "socket=" + path, "--stintd",
                                     FAKES + "/fake_stintd", "--zygote", FAKES + "/fake_zygote"],
                                    stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S)
             assert other.returncode == 1 and "is not a socket" in other.stderr, other

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -67,6 +68,77 @@ static int
 try_groups(void)
 {
 	return outcome(open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int state_fd = -1; /* the state directory of these tries */
+
+/* As the job store does. */
+static int
+make_file(int dir, const char *name, mode_t mode)
+{
+	return openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode);
+}
+
+static int
+try_state_file(void)
+{
+	int fd = make_file(state_fd, "try", 0600);
+
+	if (fd < 0 || pwrite(fd, "x", 1, 0) != 1 || ftruncate(fd, 0) < 0 || fdatasync(fd) < 0 ||
+	    fsync(state_fd) < 0)
+		return errno;
+	if (renameat(state_fd, "try", state_fd, "try.aside") < 0)
+		return errno;
+	return outcome(unlinkat(state_fd, "try.aside", 0));
+}
+
+static int
+try_state_file_for_others(void)
+{
+	return outcome(make_file(state_fd, "try", 0644));
+}
+
+static int
+try_state_directory(void)
+{
+	return outcome(mkdirat(state_fd, "try", 0700));
+}
+
+static int
+try_state_link(void)
+{
+	return outcome(symlinkat("/etc/passwd", state_fd, "try"));
+}
+
+static int
+try_state_above(void)
+{
+	return outcome(make_file(state_fd, "../stint-confine", 0600));
+}
+
+static int
+try_state_list(void)
+{
+	return outcome(openat(state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int
+try_file_like_state(void)
+{
+	return outcome(make_file(AT_FDCWD, "/tmp/stint-confine", 0600));
+}
+
+static int
+try_move_out(void)
+{
+	int fd = make_file(state_fd, "try", 0600);
+
+	if (fd < 0)
+		return 1;
+	int result = outcome(renameat(state_fd, "try", AT_FDCWD, "/tmp/stint-confine"));
+
+	(void)unlinkat(state_fd, "try", 0);
+	return result;
 }
 
 static int
@@ -237,6 +309,14 @@ static const struct {
     {"make a directory", try_make_directory, EACCES},
     {"open /dev/null", try_null, DONE},
     {"open the control groups", try_groups, DONE},
+    {"a file of the job store", try_state_file, DONE},
+    {"one that others may read", try_state_file_for_others, EPERM},
+    {"a directory in the state directory", try_state_directory, EACCES},
+    {"a link there", try_state_link, EPERM},
+    {"a file above it", try_state_above, EACCES},
+    {"a list of it", try_state_list, EACCES},
+    {"such a file elsewhere", try_file_like_state, EACCES},
+    {"a file moved out of it", try_move_out, EACCES},
     {"fork", try_fork, EPERM},
     {"run a program", try_exec, -SIGSYS},
     {"ptrace", try_ptrace, -SIGSYS},
@@ -269,7 +349,7 @@ run_confined(int (*try)(void))
 		struct error err = ERROR_INIT;
 		bool landlock = false;
 
-		if (confine_process(&landlock, &err) < 0 || !landlock)
+		if (confine_process(state_fd, &landlock, &err) < 0 || !landlock)
 			_exit(1);
 		_exit(try());
 	}
@@ -284,12 +364,19 @@ every_try_ends_as_it_must(void **state)
 #ifdef __SANITIZE_ADDRESS__
 	skip(); /* its run time wants more than stintd does */
 #endif
+	char directory[] = "/tmp/stint-confine.XXXXXX";
+
+	assert_non_null(mkdtemp(directory));
+	state_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(state_fd >= 0);
 	for (size_t i = 0; i < sizeof(TRIES) / sizeof(TRIES[0]); i++) {
 		int result = run_confined(TRIES[i].run);
 
 		if (result != TRIES[i].expected)
 			fail_msg("%s: %d, expected %d", TRIES[i].name, result, TRIES[i].expected);
 	}
+	(void)close(state_fd);
+	assert_int_equal(rmdir(directory), 0);
 }
 
 /* Without the confinement the tries that must fail do work: it is nothing else that stops them. */
