@@ -12,12 +12,14 @@
 #include "daemon/daemon.h"
 
 #include "daemon/connection.h"
+#include "daemon/durable.h"
 #include "daemon/engine.h"
 #include "daemon/inwork.h"
 #include "daemon/listener.h"
 #include "daemon/outbox.h"
 #include "daemon/reply.h"
 #include "daemon/rpc.h"
+#include "daemon/script_keep.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -47,7 +49,10 @@ struct daemon {
 	struct rpc rpc;
 	struct connection_host host;
 	struct listener listener;
-	struct engine *engine; /* owned */
+	struct engine *engine;   /* owned */
+	struct durable *durable; /* owned */
+	struct script_keep scripts;
+	bool engine_drained;
 	uv_signal_t sigterm, sigint;
 	uv_timer_t linger;
 	enum daemon_state state;
@@ -77,12 +82,13 @@ on_linger_over(uv_timer_t *timer)
 	stop(timer->data);
 }
 
-/* No job is left: have every client read its last answers, but not for ever. */
+/* No job is left, nothing waits for the disk: have every client read its last answers, but not for
+ * ever. */
 static void
-on_drained(void *context)
+linger(struct daemon *daemon)
 {
-	struct daemon *daemon = context;
-	if (daemon->state >= DAEMON_LINGERING)
+	if (daemon->state >= DAEMON_LINGERING || !daemon->engine_drained ||
+	    !durable_is_idle(daemon->durable))
 		return;
 	daemon->state = DAEMON_LINGERING;
 	listener_stop(&daemon->listener);
@@ -93,6 +99,27 @@ on_drained(void *context)
 	require(uv_timer_start(&daemon->linger, on_linger_over, DAEMON_LINGER_MS, 0) == 0);
 	LIST_FOREACH_SAFE (&daemon->host.open, link, next)
 		connection_finish(list_item(link, struct connection, link));
+}
+
+static void
+on_drained(void *context)
+{
+	struct daemon *daemon = context;
+	daemon->engine_drained = true;
+	linger(daemon);
+}
+
+static void
+on_idle(void *context)
+{
+	linger(context);
+}
+
+static void
+on_draining(void *context)
+{
+	struct daemon *daemon = context;
+	durable_drain(daemon->durable);
 }
 
 static void
@@ -107,6 +134,7 @@ on_signal(uv_signal_t *handle, int number)
 	log_info("daemon", "signal %d: draining", number);
 	daemon->state = DAEMON_DRAINING;
 	listener_stop(&daemon->listener);
+	durable_drain(daemon->durable);
 	engine_drain(daemon->engine);
 }
 
@@ -114,8 +142,18 @@ static void
 on_result(void *context, uint64_t session, uint64_t ticket, struct run_result *result)
 {
 	struct daemon *daemon = context;
-	(void)session;
-	reply_result(&daemon->reply, ticket, result);
+	if (session == DURABLE_SESSION)
+		durable_on_result(daemon->durable, ticket, result);
+	else
+		reply_result(&daemon->reply, ticket, result);
+}
+
+static void
+on_started(void *context, uint64_t session, uint64_t ticket)
+{
+	struct daemon *daemon = context;
+	if (session == DURABLE_SESSION)
+		durable_on_started(daemon->durable, ticket);
 }
 
 static void
@@ -186,6 +224,7 @@ start_stages(struct daemon *daemon)
 	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
 	daemon->reply.gone = on_result_gone;
 	daemon->reply.context = daemon;
+	script_keep_init(&daemon->scripts, config, &daemon->reply);
 	struct connection_host *host = &daemon->host;
 	host->loop = &daemon->loop;
 	host->rpc = &daemon->rpc;
@@ -219,12 +258,23 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .output = on_output,
 					     .trace = on_trace,
 					     .progress = on_progress,
+					     .started = on_started,
+					     .draining = on_draining,
 					     .ready = on_ready,
 					     .drained = on_drained,
 					     .fatal = on_fatal,
 					     .context = daemon};
+	struct durable_setup setup = {.loop = &daemon->loop,
+				      .config = daemon->config,
+				      .marks = &daemon->rpc.marks,
+				      .inwork = &daemon->inwork,
+				      .reply = &daemon->reply,
+				      .idle = on_idle,
+				      .context = daemon};
 	int rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
 			  &daemon->loop, err);
+	if (rc == 0)
+		rc = durable_new(&setup, options->state_fd, &daemon->durable, err);
 	if (rc == 0)
 		rc = engine_new(&daemon->loop, daemon->config, options->spawner_fd, &callbacks,
 				&daemon->engine, err);
@@ -234,6 +284,10 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 		return rc;
 	}
 	daemon->rpc.engine = daemon->engine;
+	daemon->rpc.durable = daemon->durable;
+	daemon->rpc.scripts = &daemon->scripts;
+	script_keep_start(&daemon->scripts, durable_store(daemon->durable));
+	durable_start(daemon->durable, daemon->engine);
 	return listener_open(&daemon->listener, &daemon->host, options->listen_fd,
 			     config_number(daemon->config, connections_max), err);
 }
@@ -249,9 +303,11 @@ shut_down(struct daemon *daemon)
 	uv_close((uv_handle_t *)&daemon->sigint, NULL);
 	uv_close((uv_handle_t *)&daemon->linger, NULL);
 	engine_close(&daemon->engine);
+	durable_close(&daemon->durable);
 	(void)uv_run(&daemon->loop, UV_RUN_DEFAULT);
 	if (check_failed(uv_loop_close(&daemon->loop) == 0))
 		return;
+	script_keep_deinit(&daemon->scripts);
 	outbox_deinit(&daemon->outbox);
 	inwork_deinit(&daemon->inwork);
 }

@@ -197,6 +197,9 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 		job->worker = worker;
 		worker->job = job;
 		succession_count_job(engine->succession, worker->generation);
+		if (engine->callbacks.started && !job->forgotten)
+			engine->callbacks.started(engine->callbacks.context, job->session,
+						  job->ticket);
 		return true;
 	}
 	log_warning("dispatch", "job %s: worker %llu is broken: %s", job->id,

@@ -144,7 +144,10 @@ engine_on_exited(void *context, struct generation *generation, const struct mess
 static void
 engine_on_drain(void *context)
 {
-	engine_drain(engine_of(context));
+	struct engine *engine = engine_of(context);
+	if (!engine->draining && engine->callbacks.draining)
+		engine->callbacks.draining(engine->callbacks.context);
+	engine_drain(engine);
 }
 
 static void
@@ -349,6 +352,27 @@ engine_forget_session(struct engine *engine, uint64_t session)
 		if (job->state != JOB_ENDED)
 			engine_cancel_job(engine, job);
 	}
+}
+
+size_t
+engine_withdraw(struct engine *engine, uint64_t session)
+{
+	size_t count = 0;
+	LIST_FOREACH_SAFE (job_table_session(&engine->table, session), link, next) {
+		struct job *job = list_item(link, struct job, peers);
+		if (job->session != session || job->state != JOB_QUEUED)
+			continue;
+		job->forgotten = true;
+		engine_cancel_job(engine, job);
+		count++;
+	}
+	return count;
+}
+
+int
+engine_new_id(char ret_id[JOB_ID_CHARS + 1], struct error *err)
+{
+	return job_make_id(ret_id, err);
 }
 
 void

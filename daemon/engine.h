@@ -40,6 +40,11 @@ struct engine_callbacks {
 	 * the call. The rest of them comes before the result. May be NULL. */
 	void (*trace)(void *context, uint64_t session, uint64_t ticket, const char *job,
 		      const void *lines, size_t size);
+	/* A job was handed to a worker; again, should that one break before it takes it. May be
+	 * NULL. */
+	void (*started)(void *context, uint64_t session, uint64_t ticket);
+	/* The spawner asks for a drain; engine_drain is called next. May be NULL. */
+	void (*draining)(void *context);
 	/* First worker is ready: the daemon can say it serves. Once. */
 	void (*ready)(void *context);
 	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */
@@ -69,6 +74,8 @@ struct engine_owner {
 int engine_submit(struct engine *engine, struct run_request *request,
 		  const struct engine_owner *owner, char ret_id[JOB_ID_CHARS + 1],
 		  struct error *err);
+/* A new job's id: 128 random bits. */
+int engine_new_id(char ret_id[JOB_ID_CHARS + 1], struct error *err);
 /* A result, and what the callee made of it, are no longer in memory: others may be read. */
 void engine_result_gone(struct engine *engine, uint64_t held_bytes);
 /* End a job early; its result (status cancelled) still comes by callback. session 0: any session's.
@@ -76,6 +83,9 @@ void engine_result_gone(struct engine *engine, uint64_t held_bytes);
 int engine_cancel(struct engine *engine, const char *id, uint64_t session, struct error *err);
 /* The client is gone: cancel all its jobs and call back no more for that session. */
 void engine_forget_session(struct engine *engine, uint64_t session);
+
+/* Take back that session's jobs that still wait: nothing is told of them. Returns how many. */
+size_t engine_withdraw(struct engine *engine, uint64_t session);
 
 struct engine_job_status {
 	const char *state; /* "queued" or "running", static */

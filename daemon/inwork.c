@@ -116,6 +116,8 @@ inwork_remove(struct inwork *inwork, struct inwork_request **request)
 	if (r == NULL)
 		return;
 	*request = NULL;
+	if (r->wait != NULL)
+		inwork->wait_gone(r);
 	hash_table_remove(&inwork->tickets, &r->ticket_link);
 	hash_table_remove(&inwork->ids, &r->id_link);
 	if (r->job[0] != '\0')

@@ -19,10 +19,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct inwork_request;
+
 struct inwork {
 	struct hash_table tickets, jobs, ids;
 	struct hash_table sessions;
 	uint64_t last_ticket;
+	/* A request with `wait` goes: called before. May be NULL while there is none. */
+	void (*wait_gone)(struct inwork_request *request);
 };
 
 struct inwork_client {
@@ -40,6 +44,7 @@ struct inwork_request {
 	uint64_t ticket;              /* never 0, unique for the life of the process */
 	char *id;                     /* owned: the request's id as JSON text */
 	char job[JOB_ID_CHARS + 1];   /* empty until the engine took it */
+	void *wait;                   /* owned by durable_wait.c: for which job's end, or NULL */
 	bool stream;
 	struct utf8_tail tails[2]; /* of streamed stdout and stderr */
 };

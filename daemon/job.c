@@ -34,7 +34,7 @@ job_lists_init(struct job_lists *ret_lists)
 		list_init(&ret_lists->of[i]);
 }
 
-static int
+int
 job_make_id(char ret_id[JOB_ID_CHARS + 1], struct error *err)
 {
 	static const char digits[] = "0123456789abcdef";

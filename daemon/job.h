@@ -51,6 +51,8 @@ void job_lists_init(struct job_lists *ret_lists);
 /* On success *request is moved from. The job is in no list yet. id: NULL makes a new one. */
 int job_new(struct run_request *request, uint64_t session, uint64_t ticket, const char *id,
 	    uint64_t now_ns, struct job **ret_job, struct error *err);
+/* A new id: 128 random bits. */
+int job_make_id(char ret_id[JOB_ID_CHARS + 1], struct error *err);
 /* Takes it out of its lists' links; the table must have let go of it. */
 void job_free(struct job **job);
 const char *job_state_name(enum job_state state);

@@ -7,6 +7,7 @@
  */
 #include "daemon/method_daemon.h"
 
+#include "daemon/durable.h"
 #include "daemon/engine.h"
 #include "daemon/json_members.h"
 #include "protocol/limits.h"
@@ -15,6 +16,7 @@
 #include "config.h"
 
 #include <jansson.h>
+#include <string.h>
 
 #define METHOD_DAEMON_PROTOCOL 1u
 
@@ -27,8 +29,8 @@ struct feature {
 static const struct feature FEATURES[] = {
     {"stream", true},  {"inputs", true}, {"outputs", true},  {"entry", true},
     {"modules", true}, {"eval", true},   {"code", true},     {"cancel", true},
-    {"opcodes", true}, {"trace", true},  {"submit", false},  {"sessions", false},
-    {"judge", false},  {"files", true},  {"tenants", false},
+    {"opcodes", true}, {"trace", true},  {"submit", true},   {"sessions", false},
+    {"judge", false},  {"files", true},  {"tenants", false}, {"scripts", true},
 };
 
 static bool
@@ -123,8 +125,10 @@ method_daemon_info(struct rpc *rpc, struct inwork_client *client, struct rpc_cal
 	rpc_put_methods(result);
 	json_members_name(&info, "features");
 	struct json_members features = json_members_begin(result);
-	for (size_t i = 0; i < sizeof(FEATURES) / sizeof(FEATURES[0]); i++)
-		json_members_flag(&features, FEATURES[i].name, FEATURES[i].present);
+	for (size_t i = 0; i < sizeof(FEATURES) / sizeof(FEATURES[0]); i++) {
+		bool off = strcmp(FEATURES[i].name, "submit") == 0 && !durable_store(rpc->durable);
+		json_members_flag(&features, FEATURES[i].name, FEATURES[i].present && !off);
+	}
 	json_members_end(&features);
 	json_members_name(&info, "runtimes");
 	struct json_members runtimes = json_members_begin(result);
@@ -163,6 +167,39 @@ put_load(struct json_members *health, const struct engine_info *engine)
 	json_members_end(&ended);
 }
 
+/* The job store: whether it takes jobs, and how full it is. */
+static void
+put_store(struct json_members *health, const struct durable *durable)
+{
+	struct store_health store;
+	uint64_t waiting = 0;
+	json_members_name(health, "store");
+	struct json_members members = json_members_begin(health->text);
+	if (!durable_health(durable, &store, &waiting)) {
+		json_members_text(&members, "status", "off");
+		json_members_end(&members);
+		return;
+	}
+	json_members_text(&members, "status", store.failing ? "failing" : "ok");
+	json_members_name(&members, "error");
+	if (store.failing)
+		text_buffer_json_lossy(health->text, store.why, strlen(store.why));
+	else
+		text_buffer_put_text(health->text, "null");
+	json_members_u64(&members, "jobs_waiting", waiting);
+	json_members_u64(&members, "bytes", store.bytes);
+	json_members_u64(&members, "bytes_max", store.bytes_max);
+	json_members_u64(&members, "set_aside", store.aside_count);
+	json_members_name(&members, "set_aside_name");
+	if (store.aside_count > 0)
+		text_buffer_json_string(health->text, store.aside, strlen(store.aside));
+	else
+		text_buffer_put_text(health->text, "null");
+	json_members_u64(&members, "commits", store.commits);
+	json_members_u64(&members, "operations", store.operations);
+	json_members_end(&members);
+}
+
 enum rpc_outcome
 method_daemon_health(struct rpc *rpc, struct inwork_client *client, struct rpc_call *call,
 		     struct text_buffer *result, struct rpc_error *fault)
@@ -181,6 +218,7 @@ method_daemon_health(struct rpc *rpc, struct inwork_client *client, struct rpc_c
 	json_members_text(&health, "status", status);
 	json_members_u64(&health, "uptime_ms", uv_now(rpc->loop) - rpc->start_ms);
 	put_load(&health, &engine);
+	put_store(&health, rpc->durable);
 	json_members_end(&health);
 	return RPC_ANSWERED;
 }

@@ -3,14 +3,17 @@
  *
  * job.run hands a packed job to the engine and is answered by reply.c when the job has ended. The
  * other two look a job up among the requests in work: a caller reaches the jobs of its own uid, uid
- * 0 reaches all, and whatever else there is does not exist for it. Nothing here waits or keeps
+ * 0 reaches all, and whatever else there is does not exist for it. What is not found there is asked
+ * of the stored jobs of the caller's tenant. Nothing here waits or keeps
  * state of its own. Called by rpc.c; faults are the client's, or the engine's refusal of a job.
  */
 #include "daemon/method_job.h"
 
+#include "daemon/durable.h"
 #include "daemon/engine.h"
 #include "daemon/json_members.h"
 #include "daemon/reply.h"
+#include "daemon/script_keep.h"
 #include "protocol/base_log.h"
 
 #include <jansson.h>
@@ -55,6 +58,10 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 	}
 	struct error err = ERROR_INIT;
 	char job[JOB_ID_CHARS + 1];
+	if (!script_keep_fill(rpc->scripts, client->tenant, &call->request, fault)) {
+		inwork_remove(rpc->inwork, &request);
+		return RPC_FAULT;
+	}
 	request->stream = call->request.stream;
 	struct tenant_terms terms;
 	tenant_terms_init(&terms, client->tenant, &rpc->config->limits_default,
@@ -82,9 +89,10 @@ text_parameter(const struct rpc *rpc, const json_t *value)
 	return text;
 }
 
+/* NULL with *ret_job: it may be a stored one; NULL without: the fault. */
 static struct inwork_request *
 find_by_job(struct rpc *rpc, const struct inwork_client *client, const json_t *value,
-	    struct rpc_error *fault)
+	    const char **ret_job, struct rpc_error *fault)
 {
 	const char *job = text_parameter(rpc, value);
 	if (job == NULL) {
@@ -92,11 +100,12 @@ find_by_job(struct rpc *rpc, const struct inwork_client *client, const json_t *v
 		return NULL;
 	}
 	struct inwork_request *request = inwork_find_job(rpc->inwork, job);
-	if (request == NULL || (client->uid != 0 && request->client->uid != client->uid)) {
-		jsonrpc_error_reason(fault, RPC_REASON_NOT_FOUND, "no such job");
-		return NULL;
-	}
-	return request;
+	if (request != NULL && (client->uid == 0 || request->client->uid == client->uid))
+		return request;
+	jsonrpc_error_reason(fault, RPC_REASON_NOT_FOUND, "no such job");
+	if (strlen(job) == JOB_ID_CHARS)
+		*ret_job = job;
+	return NULL;
 }
 
 static struct inwork_request *
@@ -120,7 +129,7 @@ find_by_id(struct rpc *rpc, const struct inwork_client *client, const json_t *va
 /* The request whose job the caller means, or NULL with the fault filled in. */
 static struct inwork_request *
 find_request(struct rpc *rpc, const struct inwork_client *client, const struct rpc_call *call,
-	     bool id_allowed, struct rpc_error *fault)
+	     bool id_allowed, const char **ret_job, struct rpc_error *fault)
 {
 	const json_t *job = NULL, *id = NULL;
 	const char *name;
@@ -146,17 +155,41 @@ find_request(struct rpc *rpc, const struct inwork_client *client, const struct r
 		return NULL;
 	}
 	if (job != NULL)
-		return find_by_job(rpc, client, job, fault);
+		return find_by_job(rpc, client, job, ret_job, fault);
 	return find_by_id(rpc, client, id, fault);
+}
+
+/* No request in work has this job: a stored one may. job NULL: the fault is there already. */
+static enum rpc_outcome
+on_stored(struct rpc *rpc, struct inwork_client *client, const struct rpc_call *call,
+	  const char *job,
+	  void (*act)(struct durable *durable, const char *tenant, uint64_t ticket,
+		      const char *job),
+	  struct rpc_error *fault)
+{
+	struct rpc_error off;
+	if (job == NULL || durable_is_off(rpc->durable, &off))
+		return RPC_FAULT;
+	if (call->id == NULL)
+		return RPC_LATER;
+	struct inwork_request *request = inwork_add(rpc->inwork, client, call->id);
+	if (request == NULL) {
+		jsonrpc_error_reason(fault, RPC_REASON_DUPLICATE_ID,
+				     "a request with this id is in work on this connection");
+		return RPC_FAULT;
+	}
+	act(rpc->durable, client->tenant, request->ticket, job);
+	return RPC_LATER;
 }
 
 enum rpc_outcome
 method_job_cancel(struct rpc *rpc, struct inwork_client *client, struct rpc_call *call,
 		  struct text_buffer *result, struct rpc_error *fault)
 {
-	struct inwork_request *request = find_request(rpc, client, call, true, fault);
+	const char *job = NULL;
+	struct inwork_request *request = find_request(rpc, client, call, true, &job, fault);
 	if (request == NULL)
-		return RPC_FAULT;
+		return on_stored(rpc, client, call, job, durable_cancel, fault);
 	struct error err = ERROR_INIT;
 	int rc = engine_cancel(rpc->engine, request->job, 0, &err);
 	if (rc != 0) {
@@ -174,9 +207,10 @@ enum rpc_outcome
 method_job_status(struct rpc *rpc, struct inwork_client *client, struct rpc_call *call,
 		  struct text_buffer *result, struct rpc_error *fault)
 {
-	struct inwork_request *request = find_request(rpc, client, call, false, fault);
+	const char *job = NULL;
+	struct inwork_request *request = find_request(rpc, client, call, false, &job, fault);
 	if (request == NULL)
-		return RPC_FAULT;
+		return on_stored(rpc, client, call, job, durable_status, fault);
 	struct engine_job_status status;
 	struct error err = ERROR_INIT;
 	int rc = engine_status(rpc->engine, request->job, 0, &status, &err);

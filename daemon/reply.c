@@ -14,7 +14,6 @@
 #include "daemon/json_members.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
-#include "protocol/jsonrpc.h"
 #include "protocol/result_json.h"
 
 #include <stdlib.h>
@@ -70,6 +69,37 @@ answer(struct reply *reply, struct inwork_request *request, char *line, size_t s
 	inwork_remove(reply->inwork, &request);
 	if (!check_failed(line != NULL))
 		outbox_put(reply->outbox, session, line, size);
+}
+
+void
+reply_text(struct reply *reply, uint64_t ticket, const char *text, size_t size)
+{
+	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	struct text_buffer line;
+	if (request == NULL)
+		return;
+	text_buffer_init(&line, REPLY_LINE_BYTES_MAX);
+	jsonrpc_write_result(&line, request->id, strlen(request->id));
+	text_buffer_put(&line, text, size);
+	jsonrpc_write_end(&line);
+	char *bytes = text_buffer_steal(&line, &size);
+	text_buffer_deinit(&line);
+	answer(reply, request, bytes, size);
+}
+
+void
+reply_fault(struct reply *reply, uint64_t ticket, const struct rpc_error *fault)
+{
+	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	struct text_buffer line;
+	size_t size = 0;
+	if (request == NULL)
+		return;
+	text_buffer_init(&line, REPLY_PIECE_BYTES_MAX);
+	jsonrpc_write_error(&line, request->id, strlen(request->id), fault);
+	char *bytes = text_buffer_steal(&line, &size);
+	text_buffer_deinit(&line);
+	answer(reply, request, bytes, size);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "daemon/engine.h"
 #include "daemon/inwork.h"
 #include "daemon/outbox.h"
+#include "protocol/jsonrpc.h"
 #include "protocol/run_result.h"
 
 #include <stddef.h>
@@ -33,6 +34,10 @@ void reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork,
 
 /* A job ended. Takes the result over; answers the request and takes it out of work. */
 void reply_result(struct reply *reply, uint64_t ticket, struct run_result *result);
+/* Answer a request that waits for its answer, and take it out of work. The text is the result's
+ * JSON, borrowed. Nothing happens when its client is gone. */
+void reply_text(struct reply *reply, uint64_t ticket, const char *text, size_t size);
+void reply_fault(struct reply *reply, uint64_t ticket, const struct rpc_error *fault);
 /* New output of a streaming job; stream is 1 or 2. */
 void reply_output(struct reply *reply, uint64_t ticket, int stream, const void *bytes, size_t size);
 /* New events of a streaming job's trace, a line end after each. */

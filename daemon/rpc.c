@@ -11,7 +11,9 @@
 
 #include "daemon/engine.h"
 #include "daemon/method_daemon.h"
+#include "daemon/method_durable.h"
 #include "daemon/method_job.h"
+#include "daemon/method_script.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/request_json.h"
@@ -23,16 +25,19 @@
 #define RPC_ANSWER_BYTES_MAX 262144u
 #define RPC_LOG_LINES_MINUTE 60u
 
-#define PREPARE              true
-#define NONE                 false
+#define NONE                 RPC_PREPARE_NONE
+#define RUN                  RPC_PREPARE_RUN
+#define SUBMIT               RPC_PREPARE_SUBMIT
+#define SCRIPT               RPC_PREPARE_SCRIPT
 static const struct rpc_method METHODS[] = {
-#define METHOD(name, handler, prepares, params, sentence)                                          \
-	{name, handler, prepares, params, sentence},
+#define METHOD(name, handler, prepare, params, sentence) {name, handler, prepare, params, sentence},
 #include "daemon/methods.def"
 #undef METHOD
 };
-#undef PREPARE
 #undef NONE
+#undef RUN
+#undef SUBMIT
+#undef SCRIPT
 #define METHOD_COUNT (sizeof(METHODS) / sizeof(METHODS[0]))
 
 int
@@ -76,14 +81,12 @@ rpc_fault_parameter(struct rpc_error *ret_fault, const char *name, const char *p
 			   base_log_quote(name, strlen(name), quoted, sizeof(quoted)), problem);
 }
 
-/* Parameters of job.run to a packed job. Their tree is freed here, on the thread that made it. */
+/* Parameters of job.run to a packed job. */
 static int
-prepare(const struct rpc *rpc, struct rpc_call *call)
+prepare_job(const struct rpc *rpc, struct rpc_call *call)
 {
 	struct error err = ERROR_INIT;
 	int rc = request_json_read(&rpc->marks, call->params, rpc->config, &call->request, &err);
-	json_decref(call->params);
-	call->params = NULL;
 	if (rc == 0)
 		return 0;
 	if (rc == ERROR_LIMIT)
@@ -92,6 +95,24 @@ prepare(const struct rpc *rpc, struct rpc_call *call)
 		jsonrpc_error_code(&call->fault, RPC_INVALID_PARAMS, "%s", err.text);
 	else
 		jsonrpc_error_code(&call->fault, RPC_INTERNAL_ERROR, "%s", err.text);
+	return rc;
+}
+
+/* The tree of the parameters is freed here, on the thread that made it. */
+static int
+prepare(const struct rpc *rpc, struct rpc_call *call, enum rpc_prepare how)
+{
+	int rc = 0;
+	if (how == RPC_PREPARE_NONE)
+		return 0;
+	if (how == RPC_PREPARE_SCRIPT)
+		rc = method_script_prepare(rpc, call) ? 0 : ERROR_INVALID;
+	else if (how == RPC_PREPARE_SUBMIT)
+		rc = method_durable_prepare(rpc, call) ? 0 : ERROR_INVALID;
+	if (rc == 0 && how != RPC_PREPARE_SCRIPT)
+		rc = prepare_job(rpc, call);
+	json_decref(call->params);
+	call->params = NULL;
 	return rc;
 }
 
@@ -126,7 +147,7 @@ rpc_parse(const struct rpc *rpc, const void *line, size_t length)
 						  sizeof(quoted)));
 	}
 	jsonrpc_request_deinit(&envelope);
-	if (method != NULL && method->prepares && call->id != NULL && prepare(rpc, call) != 0)
+	if (method != NULL && call->id != NULL && prepare(rpc, call, method->prepare) != 0)
 		return call;
 	call->method = method;
 	return call;
@@ -141,6 +162,7 @@ rpc_call_free(struct rpc_call **call)
 	*call = NULL;
 	free(c->id);
 	json_decref(c->params);
+	free(c->text);
 	run_request_deinit(&c->request);
 	free(c);
 }

@@ -17,14 +17,26 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct durable;
 struct engine;
+struct script_keep;
 struct rpc;
 struct rpc_call;
+
+#define RPC_KEY_MAX 255 /* bytes of an idempotency_key */
 
 enum rpc_outcome {
 	RPC_ANSWERED, /* the handler has written the result's JSON text */
 	RPC_FAULT,    /* the handler has filled in the error */
 	RPC_LATER,    /* the answer comes from elsewhere, or never (a notification) */
+};
+
+/* What becomes of the parameters while the line is parsed, off the loop for a large one. */
+enum rpc_prepare {
+	RPC_PREPARE_NONE,   /* the handler reads them: they are few and small */
+	RPC_PREPARE_RUN,    /* call->request */
+	RPC_PREPARE_SUBMIT, /* the same, and call->text, call->key */
+	RPC_PREPARE_SCRIPT, /* call->text, call->script, call->name, call->is_code */
 };
 
 /* Called with an empty result and fault; writes to one of them. */
@@ -35,7 +47,7 @@ typedef enum rpc_outcome rpc_handler(struct rpc *rpc, struct inwork_client *clie
 struct rpc_method {
 	const char *name;
 	rpc_handler *handler;
-	bool prepares;        /* its parameters become call->request while parsing */
+	enum rpc_prepare prepare;
 	const char *params;   /* for the manual */
 	const char *sentence; /* for the manual */
 };
@@ -45,13 +57,20 @@ struct rpc_call {
 	const struct rpc_method *method; /* NULL: refused, see fault */
 	char *id;                        /* owned: JSON text; NULL: a notification */
 	json_t *params;                  /* owned: an object; NULL: none, or all in `request` */
-	struct run_request request;      /* owned: of a method that prepares */
+	struct run_request request;      /* owned: of a method that prepares one */
+	char *text;			 /* owned: parameters to be stored, or a script's content */
+	size_t text_size;
+	char key[RPC_KEY_MAX + 1];			 /* idempotency_key; empty: none */
+	char script[REQUEST_SCRIPT_CHARS + 1], name[NAME_BYTES_MAX + 1]; /* of a script */
+	bool is_code;
 	struct rpc_error fault;
 };
 
 struct rpc {
 	const struct config *config; /* borrowed */
 	struct engine *engine;       /* borrowed */
+	struct durable *durable;     /* borrowed, or NULL */
+	struct script_keep *scripts; /* borrowed */
 	struct inwork *inwork;       /* borrowed */
 	struct outbox *outbox;       /* borrowed */
 	uv_loop_t *loop;             /* borrowed: for the time */

@@ -359,6 +359,8 @@ run_cancel(struct store_db *db, const struct store_rules *rules, struct store_op
 	if (found.state != STORE_WAITING)
 		return run_simple(db, STORE_SQL_JOB_CANCELLED, seq, err);
 	op->row.state = STORE_ENDED;
+	if (op->result != NULL)
+		op->result->attempts = found.attempts;
 	return end_job(db, rules, op, &found, seq, bytes, err);
 }
 

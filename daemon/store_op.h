@@ -89,7 +89,7 @@ struct store_op {
 	/* On the loop, after the commit; the callee takes the op over. */
 	void (*done)(void *context, struct store_op *op);
 	void *context;
-	uint64_t ticket; /* the caller's */
+	uint64_t ticket, note; /* the caller's */
 	size_t bytes;	 /* counted: memory that it holds */
 	bool want_text;
 	bool more;

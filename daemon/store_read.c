@@ -124,6 +124,7 @@ add_program(struct store_db *db, struct store_row *row, struct error *err)
 	if (rc == 1) {
 		row->is_code = sqlite3_column_int(find, 0) != 0;
 		row->program = (uint8_t *)store_job_copy(find, 1, &row->program_size);
+		store_job_column(find, 2, row->name, sizeof(row->name));
 	}
 	(void)sqlite3_reset(find);
 	return rc < 0 ? rc : 0;

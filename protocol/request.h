@@ -10,9 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define REQUEST_SCRIPT_CHARS 64 /* SHA-256 in hex */
+
 struct run_request {
 	struct limits limits; /* complete: defaults filled in, maxima checked */
 	bool stream;
+	bool evaluates;	      /* mode eval */
+	bool named;	      /* the request has a name of its own */
+	/* Id of the program, which is yet to be put in; empty: it is there. */
+	char script[REQUEST_SCRIPT_CHARS + 1];
 	uint8_t trace;	      /* enum trace_kind (worker_abi.h) */
 	bool wants_value;     /* mode eval, entry, outputs or collect: the job owes a result blob */
 	bool collects;	      /* files come back */

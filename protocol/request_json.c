@@ -55,6 +55,23 @@ request_read_runtime(struct request_reader *reader, json_t *value)
 }
 
 static int
+request_read_script(struct request_reader *reader, json_t *value)
+{
+	const char *bytes;
+	size_t size;
+	int r = request_string(reader, "script", value, &bytes, &size);
+
+	if (r < 0)
+		return r;
+	if (size != REQUEST_SCRIPT_CHARS || strspn(bytes, "0123456789abcdef") != size)
+		return error_set(reader->err, ERROR_INVALID,
+				 "script: must be an id that script.put gave: %d hex digits",
+				 REQUEST_SCRIPT_CHARS);
+	memcpy(reader->request.script, bytes, size + 1);
+	return 0;
+}
+
+static int
 request_read_mode(struct request_reader *reader, json_t *value)
 {
 	static const char *const WORDS[] = {"exec", "eval"};
@@ -229,7 +246,7 @@ static const struct {
 } PARAMETERS[] = {
     {"source", request_blob_source},
     {"code", request_blob_code},
-    {"script", NULL},
+    {"script", request_read_script},
     {"name", request_read_name},
     {"runtime", request_read_runtime},
     {"mode", request_read_mode},
@@ -260,6 +277,9 @@ request_read_parameter(struct request_reader *reader, const char *name, json_t *
 	for (size_t i = 0; i < sizeof(PARAMETERS) / sizeof(PARAMETERS[0]); i++) {
 		if (strcmp(PARAMETERS[i].name, name) != 0)
 			continue;
+		if (strcmp(name, "idempotency_key") == 0)
+			return error_set(reader->err, ERROR_INVALID,
+					 "%s is a parameter of job.submit alone", name);
 		if (PARAMETERS[i].read == NULL)
 			return error_set(reader->err, ERROR_INVALID,
 					 "%s is not available in this version", name);
@@ -281,12 +301,13 @@ request_cap_none(struct limits *limits, const struct limits *maxima, enum limit_
 static int
 request_complete(struct request_reader *reader)
 {
-	if (reader->has_source && reader->has_code)
+	bool has_script = reader->request.script[0] != '\0';
+	if (reader->has_source + reader->has_code + has_script > 1)
 		return error_set(reader->err, ERROR_INVALID,
-				 "source and code: only one of them may be given");
-	if (!reader->has_source && !reader->has_code)
+				 "source, code and script: only one of them may be given");
+	if (!reader->has_source && !reader->has_code && !has_script)
 		return error_set(reader->err, ERROR_INVALID,
-				 "source or code: one of them must be given");
+				 "source, code or script: one of them must be given");
 	if (reader->has_eval && reader->has_entry)
 		return error_set(reader->err, ERROR_INVALID,
 				 "entry: does not go with mode \"eval\"");
@@ -303,7 +324,9 @@ request_complete(struct request_reader *reader)
 		pack_put(&reader->pack, JOB_MODE_EVAL, NULL, 0);
 	if (reader->request.trace != TRACE_NONE)
 		pack_put(&reader->pack, JOB_TRACE, &reader->request.trace, 1);
-	if (!reader->has_name)
+	reader->request.evaluates = reader->has_eval;
+	reader->request.named = reader->has_name;
+	if (!reader->has_name && !has_script)
 		pack_put(&reader->pack, JOB_NAME, REQUEST_DEFAULT_NAME,
 			 strlen(REQUEST_DEFAULT_NAME));
 	reader->request.wants_value = reader->has_eval || reader->has_entry ||
@@ -339,5 +362,34 @@ request_json_read(const struct json_marks *marks, json_t *params, const struct c
 	reader.request.blob = reader.pack.bytes;
 	reader.request.blob_bytes = reader.pack.size;
 	*ret_request = reader.request;
+	return 0;
+}
+
+int
+request_json_put_program(struct run_request *request, bool is_code, const void *program,
+			 size_t size, const char *name, struct error *err)
+{
+	struct pack pack;
+
+	if (is_code && request->evaluates)
+		return error_set(err, ERROR_INVALID,
+				 "script: byte code does not go with mode \"eval\"");
+	pack_init(&pack, request->blob_bytes + size + REQUEST_BLOB_EXTRA);
+	pack_put(&pack, is_code ? JOB_CODE : JOB_SOURCE, program, size);
+	if (!request->named)
+		pack_put(&pack, JOB_NAME, *name ? name : REQUEST_DEFAULT_NAME,
+			 strlen(*name ? name : REQUEST_DEFAULT_NAME));
+	uint8_t *blob =
+	    pack.failed ? NULL : realloc(request->blob, request->blob_bytes + pack.size);
+	if (blob == NULL) {
+		pack_deinit(&pack);
+		return error_set(err, ERROR_SYSTEM, "script: out of memory");
+	}
+	memcpy(blob + request->blob_bytes, pack.bytes, pack.size);
+	request->blob = blob;
+	request->blob_bytes += pack.size;
+	request->script[0] = '\0';
+	request->named = true;
+	pack_deinit(&pack);
 	return 0;
 }

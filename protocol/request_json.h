@@ -18,4 +18,12 @@
 int request_json_read(const struct json_marks *marks, json_t *params, const struct config *config,
 		      struct run_request *ret_request, struct error *err);
 
+/*
+ * Put the program in whose id the request names: the source text, or with is_code a .pyc file. name
+ * is shown where the request has none. ERROR_INVALID: it does not go with the request's mode;
+ * ERROR_SYSTEM: no memory. On error the request is as it was.
+ */
+int request_json_put_program(struct run_request *request, bool is_code, const void *program,
+			     size_t size, const char *name, struct error *err);
+
 #endif

@@ -1,7 +1,7 @@
 /*
  * Starts stintd with nothing but the listening socket, the spawner link and the descriptors of the
- * configuration file and the state directory, as an account without privileges, and restarts it with the policy of
- * spawner_backoff.c.
+ * configuration file and the state directory, as an account without privileges, and restarts it
+ * with the policy of spawner_backoff.c.
  *
  * A stintd that ends takes every generation with it: a new one begins with a clean slate. Its extra
  * groups are the first gid of each uid range, so that it can open a leaf's files to that range's

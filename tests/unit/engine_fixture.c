@@ -51,6 +51,14 @@ on_output(void *context, uint64_t session, uint64_t ticket, const char *job, int
 }
 
 static void
+on_started(void *context, uint64_t session, uint64_t ticket)
+{
+	(void)session;
+	(void)ticket;
+	((struct fixture *)context)->started++;
+}
+
+static void
 on_ready(void *context)
 {
 	((struct fixture *)context)->ready++;
@@ -88,8 +96,13 @@ make_fixture(void)
 void
 engine_fixture_start(struct fixture *fixture)
 {
-	struct engine_callbacks callbacks = {on_result, on_output,  NULL,     NULL,
-					     on_ready,  on_drained, on_fatal, fixture};
+	struct engine_callbacks callbacks = {.result = on_result,
+					     .output = on_output,
+					     .started = on_started,
+					     .ready = on_ready,
+					     .drained = on_drained,
+					     .fatal = on_fatal,
+					     .context = fixture};
 	int link = fixture->fake.link;
 	fixture->fake.link = -1;
 	assert_int_equal(

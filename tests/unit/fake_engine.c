@@ -276,6 +276,31 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 	(void)snprintf(ret_info->python, sizeof(ret_info->python), "3.11.2");
 }
 
+int
+engine_new_id(char ret_id[JOB_ID_CHARS + 1], struct error *err)
+{
+	static unsigned last;
+	(void)err;
+	(void)snprintf(ret_id, JOB_ID_CHARS + 1, "d%031u", ++last);
+	return 0;
+}
+
+size_t
+engine_withdraw(struct engine *engine, uint64_t session)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < engine->count; i++) {
+		struct fake_job *job = &engine->jobs[i];
+		if (!job->live || job->session != session)
+			continue;
+		job->live = false;
+		engine->live--;
+		run_request_deinit(&job->request);
+		count++;
+	}
+	return count;
+}
+
 void
 engine_drain(struct engine *engine)
 {

@@ -72,6 +72,8 @@ front_new(const char *const *settings)
 	assert_int_equal(
 	    engine_new(&front->loop, &front->config, -1, &callbacks, &front->engine, NULL), 0);
 	front->rpc.engine = front->engine;
+	script_keep_init(&front->scripts, &front->config, &front->reply);
+	front->rpc.scripts = &front->scripts;
 	front->host.loop = &front->loop;
 	front->host.rpc = &front->rpc;
 	front->host.inwork = &front->inwork;
@@ -99,6 +101,7 @@ front_free(struct front **front_)
 	assert_int_equal(uv_loop_close(&front->loop), 0);
 	assert_int_equal(front->host.open.count, 0);
 	assert_int_equal(front->host.budget.used, 0);
+	script_keep_deinit(&front->scripts);
 	outbox_deinit(&front->outbox);
 	inwork_deinit(&front->inwork);
 	config_deinit(&front->config);

@@ -11,6 +11,7 @@
 #include "daemon/inwork.h"
 #include "daemon/outbox.h"
 #include "daemon/reply.h"
+#include "daemon/script_keep.h"
 #include "daemon/rpc.h"
 #include "fake_engine.h"
 #include "protocol/config.h"
@@ -27,6 +28,7 @@ struct front {
 	struct outbox outbox;
 	struct reply reply;
 	struct rpc rpc;
+	struct script_keep scripts;
 	struct connection_host host;
 	struct engine *engine;
 	uint64_t last_session;

@@ -326,6 +326,25 @@ test_forget_session(void **state)
 }
 
 static void
+test_withdraw(void **state)
+{
+	struct fixture *fixture = *state;
+	submit(fixture, "pause", 5, 0);
+	submit(fixture, "pause", 5, 1);
+	submit(fixture, "out c", 5, 2);
+	submit(fixture, "out d", 6, 3);
+	RUN_UNTIL(info(fixture).jobs_running == 2);
+	assert_int_equal(fixture->started, 2);
+	/* What runs stays, and so does what waits for others. */
+	assert_int_equal(engine_withdraw(fixture->engine, 5), 1);
+	assert_int_equal(info(fixture).jobs_running, 2);
+	engine_forget_session(fixture->engine, 5);
+	RUN_UNTIL(fixture->told[3]);
+	assert_int_equal(fixture->results_count, 1);
+	assert_int_equal(fixture->started, 3);
+}
+
+static void
 test_stream(void **state)
 {
 	struct fixture *fixture = *state;
@@ -382,6 +401,7 @@ main(void)
 	    NEW(test_queue_full),
 	    TEST(test_running_max),
 	    TEST(test_cancel_waiting),
+	    TEST(test_withdraw),
 	    TEST(test_forget_session),
 	    TEST(test_stream),
 	    TEST(test_stream_rest_comes_before_the_result),

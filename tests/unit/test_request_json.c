@@ -112,7 +112,7 @@ static void
 wrong_parameters_are_named(void **state)
 {
 	static const char *const CASES[][2] = {
-	    {"{}", "source or code: one of them must be given"},
+	    {"{}", "source, code or script: one of them must be given"},
 	    {"{\"source\":\"\",\"sorce\":1}", "unknown parameter \"sorce\""},
 	    {"{\"source\":\"\",\"a\\nb\":1}", "unknown parameter \"a\\x0ab\""},
 	    {"{\"source\":7}", "source: an integer; must be a string"},
@@ -149,10 +149,43 @@ wrong_parameters_are_named(void **state)
 }
 
 static void
+a_script_is_named_and_put_in_later(void **state)
+{
+	static const char ID[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct run_request request;
+	struct error err = ERROR_INIT;
+	struct pack_reader reader;
+	struct pack_field field;
+	char text[256];
+	unsigned seen = 0;
+
+	assert_request_refused("{\"script\":\"short\"}", ERROR_INVALID, "64 hex digits");
+	(void)snprintf(text, sizeof(text), "{\"script\":\"%s\",\"source\":\"\"}", ID);
+	assert_request_refused(text, ERROR_INVALID, "only one of them");
+	assert_request_refused("{\"source\":\"\",\"idempotency_key\":\"k\"}", ERROR_INVALID,
+			       "job.submit alone");
+	(void)snprintf(text, sizeof(text), "{\"script\":\"%s\",\"mode\":\"eval\"}", ID);
+	assert_int_equal(request_read(text, &request, &err), 0);
+	assert_string_equal(request.script, ID);
+	assert_int_equal(request_json_put_program(&request, true, "0123456789abcdef", 16, "", &err),
+			 ERROR_INVALID);
+	assert_int_equal(request_json_put_program(&request, false, "1+1", 3, "t.py", &err), 0);
+	assert_string_equal(request.script, "");
+	pack_reader_init(&reader, request.blob, request.blob_bytes);
+	while (pack_next(&reader, &field, &err) == 1) {
+		if (field.tag == JOB_SOURCE)
+			seen += field.length == 3 && memcmp(field.bytes, "1+1", 3) == 0;
+		if (field.tag == JOB_NAME)
+			seen += field.length == 4 && memcmp(field.bytes, "t.py", 4) == 0;
+	}
+	assert_int_equal(seen, 2);
+	run_request_deinit(&request);
+}
+
+static void
 parameters_of_later_versions_are_named(void **state)
 {
-	static const char *const NAMES[] = {"script",   "tenant",      "token",
-					    "priority", "deadline_ms", "idempotency_key"};
+	static const char *const NAMES[] = {"tenant", "token", "priority", "deadline_ms"};
 	char text[128], reason[128];
 
 	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
@@ -254,7 +287,7 @@ no_parameters_at_all(void **state)
 	struct error err = ERROR_INIT;
 
 	assert_int_equal(request_json_read(&marks, NULL, &config, &request, &err), ERROR_INVALID);
-	assert_non_null(strstr(err.text, "source or code"));
+	assert_non_null(strstr(err.text, "source, code or script"));
 }
 
 int
@@ -267,6 +300,7 @@ main(void)
 	    cmocka_unit_test(a_trace_travels_with_the_job),
 	    cmocka_unit_test(who_owes_a_value),
 	    cmocka_unit_test(wrong_parameters_are_named),
+	    cmocka_unit_test(a_script_is_named_and_put_in_later),
 	    cmocka_unit_test(parameters_of_later_versions_are_named),
 	    cmocka_unit_test(limits_are_checked_never_lowered),
 	    cmocka_unit_test(opcodes_are_none_or_the_maximum),
