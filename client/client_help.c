@@ -12,6 +12,10 @@ static const char OVERVIEW[] =
     "stint runs Python programs in fresh, confined processes with limits.\n"
     "\n"
     "  stint run FILE [-- ARG...]   run a program and print its output as it comes\n"
+    "  stint submit FILE [-- ARG...]  store a job that runs whatever happens; print its id\n"
+    "  stint wait JOB               its output and exit status, when it has ended\n"
+    "  stint result JOB             the same, if it has ended\n"
+    "  stint list                   the stored jobs\n"
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
     "  stint selftest               attack the daemon harmlessly: does the sandbox hold?\n"
@@ -57,6 +61,46 @@ static const char RUN_END[] =
     "Exit status: the program's own; 1 when it does not compile; 121 security violation,\n"
     "122 output limit, 123 memory limit, 124 time limit, 125 refused by or no answer from the\n"
     "daemon, 128+N died by its own signal N, 130 interrupted.\n";
+
+static const char SUBMIT[] =
+    "stint submit [OPTION...] FILE|-|-c TEXT|-m MODULE [-- ARG...]\n"
+    "\n"
+    "  Store a job and print its id. It runs also when this command, or the daemon, ends; the\n"
+    "  result is kept: see `stint wait`. Its options are those of `stint run` (see `stint help\n"
+    "  run`) without --usage and --out, and:\n"
+    "\n"
+    "  --key KEY             names this submission: a repeated one prints the first job's id\n"
+    "  --tag TAG             a mark of your own, for `stint list`\n"
+    "  --json                print the answer as JSON\n"
+    "  --socket PATH         the daemon's socket\n"
+    "\n"
+    "Exit status: 0 the job is stored; 125 it is not.\n";
+
+static const char WAIT[] =
+    "stint wait [OPTION...] JOB\n"
+    "\n"
+    "  Wait until a stored job has ended, print its output, and end with its exit status.\n"
+    "\n"
+    "  --timeout TIME        for no longer than this: 10s, 1.5min\n"
+    "  --json                print the whole result as JSON instead of the output\n"
+    "  --usage               one line on standard error: what the job has used\n"
+    "  --socket PATH         the daemon's socket\n"
+    "\n"
+    "Exit status: as of `stint run`; 125 also when it has not ended in time.\n";
+
+static const char RESULT[] =
+    "stint result [--json] [--usage] [--socket PATH] JOB\n"
+    "\n"
+    "  Print the output of a stored job that has ended, and end with its exit status.\n"
+    "\n"
+    "Exit status: as of `stint run`; 125 also when it has not ended.\n";
+
+static const char LIST[] =
+    "stint list [--state queued|running|ended] [--tag TAG] [--json] [--socket PATH]\n"
+    "\n"
+    "  The stored jobs of the caller, newest first. --json: one array for each 1000 jobs.\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or one that stores none.\n";
 
 static const char STATUS[] =
     "stint status [--json] [--socket PATH] [JOB]\n"
@@ -113,6 +157,14 @@ client_help(FILE *out, const char *command)
 		(void)fputs(RUN, out);
 		client_help_limits(out);
 		(void)fputs(RUN_END, out);
+	} else if (strcmp(command, "submit") == 0) {
+		(void)fputs(SUBMIT, out);
+	} else if (strcmp(command, "wait") == 0) {
+		(void)fputs(WAIT, out);
+	} else if (strcmp(command, "result") == 0) {
+		(void)fputs(RESULT, out);
+	} else if (strcmp(command, "list") == 0) {
+		(void)fputs(LIST, out);
 	} else if (strcmp(command, "status") == 0) {
 		(void)fputs(STATUS, out);
 	} else if (strcmp(command, "cancel") == 0) {

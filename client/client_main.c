@@ -12,6 +12,7 @@
 #include "client/client_doctor.h"
 #include "client/client_exit.h"
 #include "client/client_help.h"
+#include "client/client_jobs.h"
 #include "client/client_options.h"
 #include "client/client_print.h"
 #include "client/client_run.h"
@@ -29,6 +30,10 @@ struct command {
 
 static const struct command COMMANDS[] = {
     {"run", CLIENT_COMMAND_RUN, client_run},
+    {"submit", CLIENT_COMMAND_SUBMIT, client_jobs_submit},
+    {"wait", CLIENT_COMMAND_WAIT, client_jobs_wait},
+    {"result", CLIENT_COMMAND_WAIT, client_jobs_result},
+    {"list", CLIENT_COMMAND_LIST, client_jobs_list},
     {"status", CLIENT_COMMAND_STATUS, client_status},
     {"cancel", CLIENT_COMMAND_CANCEL, client_status_cancel},
     {"selftest", CLIENT_COMMAND_SELFTEST, client_selftest},
@@ -84,7 +89,6 @@ main(int argc, char **argv)
 		(void)client_help(stderr, NULL);
 		return CLIENT_EXIT_DAEMON;
 	}
-	client_print_error("unknown command '%s': run, status, cancel, selftest, doctor or help",
-			   name);
+	client_print_error("unknown command '%s': see `stint help`", name);
 	return CLIENT_EXIT_DAEMON;
 }

@@ -31,6 +31,10 @@ enum option_id {
 	OPTION_FILE,
 	OPTION_COLLECT,
 	OPTION_OUT,
+	OPTION_KEY,
+	OPTION_TAG,
+	OPTION_STATE,
+	OPTION_TIMEOUT,
 	OPTION_TEXT,
 	OPTION_RUN_MODULE,
 	OPTION_LIMIT
@@ -43,31 +47,40 @@ struct option {
 	const char *value; /* what it takes, for messages; NULL: nothing */
 };
 
+/* Those that hand over a program; those about stored jobs. */
+#define CLIENT_COMMAND_JOB    (CLIENT_COMMAND_RUN | CLIENT_COMMAND_SUBMIT)
+#define CLIENT_COMMAND_STORED (CLIENT_COMMAND_WAIT | CLIENT_COMMAND_LIST)
+
 static const struct option OPTIONS[] = {
     {"--socket", OPTION_SOCKET,
-     CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL | CLIENT_COMMAND_SELFTEST |
-	 CLIENT_COMMAND_DOCTOR,
+     CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL |
+	 CLIENT_COMMAND_SELFTEST | CLIENT_COMMAND_DOCTOR,
      "a path"},
-    {"--json", OPTION_JSON, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR,
+    {"--json", OPTION_JSON,
+     CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR,
      NULL},
     {"--isolation", OPTION_ISOLATION, CLIENT_COMMAND_DOCTOR, "a level"},
-    {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN, NULL},
-    {"--eval", OPTION_EVAL, CLIENT_COMMAND_RUN, NULL},
-    {"--trace", OPTION_TRACE, CLIENT_COMMAND_RUN, NULL},
-    {"--no-stdin", OPTION_NO_STDIN, CLIENT_COMMAND_RUN, NULL},
-    {"--stdin", OPTION_STDIN, CLIENT_COMMAND_RUN, "a file"},
-    {"--name", OPTION_NAME, CLIENT_COMMAND_RUN, "a file name for tracebacks"},
-    {"--entry", OPTION_ENTRY, CLIENT_COMMAND_RUN, "a function's name"},
-    {"--entry-args", OPTION_ENTRY_ARGS, CLIENT_COMMAND_RUN, "a JSON array"},
-    {"--entry-kwargs", OPTION_ENTRY_KWARGS, CLIENT_COMMAND_RUN, "a JSON object"},
-    {"--input", OPTION_INPUT, CLIENT_COMMAND_RUN, "NAME=JSON"},
-    {"--output", OPTION_OUTPUT, CLIENT_COMMAND_RUN, "a variable's name"},
-    {"--module", OPTION_MODULE, CLIENT_COMMAND_RUN, "NAME=FILE"},
-    {"--file", OPTION_FILE, CLIENT_COMMAND_RUN, "NAME=PATH"},
-    {"--collect", OPTION_COLLECT, CLIENT_COMMAND_RUN, "a pattern of file names"},
+    {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN | CLIENT_COMMAND_WAIT, NULL},
+    {"--eval", OPTION_EVAL, CLIENT_COMMAND_JOB, NULL},
+    {"--trace", OPTION_TRACE, CLIENT_COMMAND_JOB, NULL},
+    {"--no-stdin", OPTION_NO_STDIN, CLIENT_COMMAND_JOB, NULL},
+    {"--stdin", OPTION_STDIN, CLIENT_COMMAND_JOB, "a file"},
+    {"--name", OPTION_NAME, CLIENT_COMMAND_JOB, "a file name for tracebacks"},
+    {"--entry", OPTION_ENTRY, CLIENT_COMMAND_JOB, "a function's name"},
+    {"--entry-args", OPTION_ENTRY_ARGS, CLIENT_COMMAND_JOB, "a JSON array"},
+    {"--entry-kwargs", OPTION_ENTRY_KWARGS, CLIENT_COMMAND_JOB, "a JSON object"},
+    {"--input", OPTION_INPUT, CLIENT_COMMAND_JOB, "NAME=JSON"},
+    {"--output", OPTION_OUTPUT, CLIENT_COMMAND_JOB, "a variable's name"},
+    {"--module", OPTION_MODULE, CLIENT_COMMAND_JOB, "NAME=FILE"},
+    {"--file", OPTION_FILE, CLIENT_COMMAND_JOB, "NAME=PATH"},
+    {"--collect", OPTION_COLLECT, CLIENT_COMMAND_JOB, "a pattern of file names"},
     {"--out", OPTION_OUT, CLIENT_COMMAND_RUN, "a directory"},
-    {"-c", OPTION_TEXT, CLIENT_COMMAND_RUN, "the program's text"},
-    {"-m", OPTION_RUN_MODULE, CLIENT_COMMAND_RUN, "a module's name"},
+    {"--key", OPTION_KEY, CLIENT_COMMAND_SUBMIT, "a text that names this submission"},
+    {"--tag", OPTION_TAG, CLIENT_COMMAND_JOB | CLIENT_COMMAND_LIST, "a mark of your own"},
+    {"--state", OPTION_STATE, CLIENT_COMMAND_LIST, "queued, running or ended"},
+    {"--timeout", OPTION_TIMEOUT, CLIENT_COMMAND_WAIT, "a time"},
+    {"-c", OPTION_TEXT, CLIENT_COMMAND_JOB, "the program's text"},
+    {"-m", OPTION_RUN_MODULE, CLIENT_COMMAND_JOB, "a module's name"},
 };
 #define OPTION_COUNT (sizeof(OPTIONS) / sizeof(OPTIONS[0]))
 
@@ -156,22 +169,56 @@ client_options_apply_pair(struct client_options *options, const struct option *o
 	return client_options_pair(option, value, pair, err);
 }
 
+/* Where an option that takes a text, once, is kept; NULL for others. */
+static const char **
+client_options_text(struct client_options *options, enum option_id id)
+{
+	switch (id) {
+	case OPTION_SOCKET:
+		return &options->socket;
+	case OPTION_ISOLATION:
+		return &options->isolation;
+	case OPTION_STDIN:
+		return &options->stdin_path;
+	case OPTION_NAME:
+		return &options->name;
+	case OPTION_ENTRY:
+		return &options->entry;
+	case OPTION_ENTRY_ARGS:
+		return &options->entry_args;
+	case OPTION_ENTRY_KWARGS:
+		return &options->entry_kwargs;
+	case OPTION_OUT:
+		return &options->out;
+	case OPTION_KEY:
+		return &options->key;
+	case OPTION_TAG:
+		return &options->tag;
+	case OPTION_STATE:
+		return &options->state;
+	case OPTION_TIMEOUT:
+		return &options->timeout;
+	default:
+		return NULL;
+	}
+}
+
 static int
 client_options_apply(struct client_options *options, const struct option *option, const char *value,
 		     struct error *err)
 {
-	switch (option->id) {
-	case OPTION_SOCKET:
-		options->socket = value;
+	const char **text = client_options_text(options, option->id);
+
+	if (text != NULL) {
+		*text = value;
 		return 0;
+	}
+	switch (option->id) {
 	case OPTION_JSON:
 		options->json = true;
 		return 0;
 	case OPTION_USAGE:
 		options->usage = true;
-		return 0;
-	case OPTION_ISOLATION:
-		options->isolation = value;
 		return 0;
 	case OPTION_EVAL:
 		options->eval = true;
@@ -181,21 +228,6 @@ client_options_apply(struct client_options *options, const struct option *option
 		return 0;
 	case OPTION_NO_STDIN:
 		options->no_stdin = true;
-		return 0;
-	case OPTION_STDIN:
-		options->stdin_path = value;
-		return 0;
-	case OPTION_NAME:
-		options->name = value;
-		return 0;
-	case OPTION_ENTRY:
-		options->entry = value;
-		return 0;
-	case OPTION_ENTRY_ARGS:
-		options->entry_args = value;
-		return 0;
-	case OPTION_ENTRY_KWARGS:
-		options->entry_kwargs = value;
 		return 0;
 	case OPTION_OUTPUT:
 		options->outputs[options->output_count++] = value;
@@ -211,13 +243,9 @@ client_options_apply(struct client_options *options, const struct option *option
 	case OPTION_COLLECT:
 		options->collect[options->collect_count++] = value;
 		return 0;
-	case OPTION_OUT:
-		options->out = value;
-		return 0;
-	case OPTION_LIMIT:
-		break;
+	default:
+		return error_set(err, ERROR_INVALID, "unknown option '%s'", option->name);
 	}
-	return error_set(err, ERROR_INVALID, "unknown option '%s'", option->name);
 }
 
 static int
@@ -258,12 +286,12 @@ client_options_one(struct client_options *options, int argc, char *const *argv, 
 	const char *takes = option != NULL ? option->value : "a value";
 	enum limit_id limit = LIMIT_COUNT;
 
-	if (option == NULL && command == CLIENT_COMMAND_RUN && length > 2)
+	if (option == NULL && (command & CLIENT_COMMAND_JOB) && length > 2)
 		(void)client_options_find_limit(word + 2, length - 2, &limit);
 	if (limit == LIMIT_COUNT && (option == NULL || !(option->commands & command)))
 		return error_set(err, ERROR_INVALID, "unknown option '%.*s': see `stint help`%s",
 				 (int)length, word,
-				 command == CLIENT_COMMAND_RUN
+				 command & CLIENT_COMMAND_JOB
 				     ? ", or put -- before the program's own arguments"
 				     : "");
 	if (takes == NULL && value != NULL && option->id != OPTION_TRACE)
@@ -281,10 +309,12 @@ client_options_one(struct client_options *options, int argc, char *const *argv, 
 	return client_options_apply(options, option, value, err);
 }
 
-/* Rules that span options, for `stint run`. The first word is FILE unless -c or -m gave a program.
+/* Rules that span options, for run and submit. The first word is FILE unless -c or -m gave a
+ * program.
  */
 static int
-client_options_finish_run(struct client_options *options, struct error *err)
+client_options_finish_job(struct client_options *options, enum client_command command,
+			  struct error *err)
 {
 	if (options->kind == CLIENT_SOURCE_NONE) {
 		if (options->word_count == 0)
@@ -305,7 +335,8 @@ client_options_finish_run(struct client_options *options, struct error *err)
 		return error_set(err, ERROR_INVALID, "--stdin and --no-stdin exclude each other");
 	if (options->out != NULL && options->collect_count == 0)
 		return error_set(err, ERROR_INVALID, "--out needs --collect PATTERN");
-	if (options->out == NULL && !options->json && options->collect_count > 0)
+	if (command == CLIENT_COMMAND_RUN && options->out == NULL && !options->json &&
+	    options->collect_count > 0)
 		return error_set(err, ERROR_INVALID, "--collect needs --out DIRECTORY, or --json");
 	if ((options->file_count > 0 || options->collect_count > 0) &&
 	    !options->limit_given[LIMIT_scratch_bytes])
@@ -344,8 +375,9 @@ client_options_parse(int argc, char *const *argv, int first, enum client_command
 		else
 			code = client_options_one(&options, argc, argv, &i, command, err);
 	}
-	if (code == 0 && command == CLIENT_COMMAND_RUN)
-		code = client_options_finish_run(&options, err);
+	options.stored = command == CLIENT_COMMAND_WAIT;
+	if (code == 0 && (command & CLIENT_COMMAND_JOB))
+		code = client_options_finish_job(&options, command, err);
 	if (code < 0) {
 		client_options_deinit(&options);
 		memset(ret_options, 0, sizeof(*ret_options));

@@ -34,12 +34,17 @@ enum client_command {
 	CLIENT_COMMAND_CANCEL = 1u << 2,
 	CLIENT_COMMAND_SELFTEST = 1u << 3,
 	CLIENT_COMMAND_DOCTOR = 1u << 4,
+	CLIENT_COMMAND_SUBMIT = 1u << 5,
+	CLIENT_COMMAND_WAIT = 1u << 6, /* and result */
+	CLIENT_COMMAND_LIST = 1u << 7,
 };
 
 struct client_options {
 	const char *socket;
 	bool json, usage, eval, no_stdin;
+	bool stored; /* wait, result: of a job that was submitted */
 	const char *isolation; /* doctor: a level, or NULL */
+	const char *key, *tag, *state, *timeout; /* of stored jobs, or NULL */
 	const char *trace;     /* opcodes, lines or calls, or NULL */
 	enum client_source kind;
 	const char *source;

@@ -386,13 +386,16 @@ client_request_params(FILE *out, const struct client_options *options, struct er
 			return code;
 	}
 	(void)fputs(options->eval ? ",\"mode\":\"eval\"" : "", out);
-	(void)fputs(options->json ? "" : ",\"stream\":true", out);
-	return 0;
+	if (options->tag != NULL)
+		code = client_request_text(out, "tag", options->tag, err);
+	if (code == 0 && options->key != NULL)
+		code = client_request_text(out, "idempotency_key", options->key, err);
+	return code;
 }
 
-int
-client_request_run(const struct client_options *options, char **ret_line, size_t *ret_size,
-		   struct error *err)
+static int
+client_request_line(const char *method, bool stream, const struct client_options *options,
+		    char **ret_line, size_t *ret_size, struct error *err)
 {
 	char *line = NULL;
 	size_t size = 0;
@@ -401,9 +404,9 @@ client_request_run(const struct client_options *options, char **ret_line, size_t
 
 	if (out == NULL)
 		return error_errno(err, "cannot make the request");
-	(void)fputs("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.run\",\"params\":{", out);
+	(void)fprintf(out, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{", method);
 	code = client_request_params(out, options, err);
-	(void)fputs("}}\n", out);
+	(void)fputs(stream ? ",\"stream\":true}}\n" : "}}\n", out);
 	if (fclose(out) != 0 && code == 0)
 		code = error_set(err, ERROR_LIMIT, "out of memory for the request");
 	if (code < 0) {
@@ -413,6 +416,20 @@ client_request_run(const struct client_options *options, char **ret_line, size_t
 	*ret_line = line;
 	*ret_size = size;
 	return 0;
+}
+
+int
+client_request_run(const struct client_options *options, char **ret_line, size_t *ret_size,
+		   struct error *err)
+{
+	return client_request_line("job.run", !options->json, options, ret_line, ret_size, err);
+}
+
+int
+client_request_job(const char *method, const struct client_options *options, char **ret_line,
+		   size_t *ret_size, struct error *err)
+{
+	return client_request_line(method, false, options, ret_line, ret_size, err);
 }
 
 int

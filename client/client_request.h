@@ -15,6 +15,9 @@
  */
 int client_request_run(const struct client_options *options, char **ret_line, size_t *ret_size,
 		       struct error *err);
+/* The same for another method, which answers without streaming. */
+int client_request_job(const char *method, const struct client_options *options, char **ret_line,
+		       size_t *ret_size, struct error *err);
 /* A request whose only parameter is `job`, or none when job is NULL. */
 int client_request_simple(const char *method, const char *job, char **ret_line, size_t *ret_size,
 			  struct error *err);

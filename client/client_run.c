@@ -104,9 +104,15 @@ client_run_values(const struct client_options *options, struct client_json resul
 	struct client_json value = client_json_member(result, "value");
 	struct client_json vars = client_json_member(result, "vars");
 
-	if ((options->eval || options->entry != NULL) && value.size > 0)
+	/* Of a stored job nobody says here what was asked for: show what there is. */
+	bool has_value = options->eval || options->entry != NULL ||
+			 (options->stored && !client_json_is(value, "null"));
+	bool has_vars =
+	    options->output_count > 0 || (options->stored && !client_json_is(vars, "{}"));
+
+	if (has_value && value.size > 0)
 		client_print_json(value);
-	if (options->output_count > 0 && vars.size > 0)
+	if (has_vars && vars.size > 0)
 		client_print_json(vars);
 }
 
@@ -143,6 +149,14 @@ client_run_result(const struct client_options *options, struct client_json resul
 			return code;
 	}
 	return client_exit_code(status, exit_code, signal);
+}
+
+int
+client_run_show(const struct client_options *options, struct client_json result, struct error *err)
+{
+	struct client_run_seen nothing = {{0}};
+
+	return client_run_result(options, result, &nothing, err);
 }
 
 static int

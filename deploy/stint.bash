@@ -29,12 +29,17 @@ _stint()
 		return
 		;;
 	esac
+	if [[ $prev == --state ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "queued running ended" -- "$cur")
+		return
+	fi
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(stint help "$command" 2>/dev/null |
+		mapfile -t COMPREPLY < <(compgen -W "$({ stint help "$command"; [[ $command != submit ]] || stint help run; } 2>/dev/null |
 			grep -oE -e '(^  |\[)--?[a-z][a-z-]*' | tr -d ' [' | sort -u)" -- "$cur")
 	elif [[ $command == help ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "run status cancel" -- "$cur")
-	elif [[ $command == run ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(stint help 2>/dev/null |
+			sed -n 's/^  stint \([a-z-]*\).*/\1/p' | sort -u)" -- "$cur")
+	elif [[ $command == run || $command == submit ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi
 }
