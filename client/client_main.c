@@ -89,6 +89,8 @@ main(int argc, char **argv)
 		(void)client_help(stderr, NULL);
 		return CLIENT_EXIT_DAEMON;
 	}
-	client_print_error("unknown command '%s': see `stint help`", name);
+	client_print_error("unknown command '%s': run, submit, wait, result, list, status, cancel, "
+			   "selftest, doctor or help",
+			   name);
 	return CLIENT_EXIT_DAEMON;
 }

@@ -341,7 +341,7 @@ class Lives(Stored):
         daemon.process.kill()  # the spawner: its guardian clears up
         daemon.process.wait()
         daemon.wait_clean(20)
-        daemon = self.start(max_stdout_bytes=1000, default_stdout_bytes=1000, job_attempts_max=1)
+        daemon = self.start(default_stdout_bytes=1000, max_stdout_bytes=1000, job_attempts_max=1)
         with daemon.connect() as client:
             self.assertEqual(client.call("job.wait", block)["status"], "internal_error")
             self.assertEqual(client.call("job.wait", job)["status"], "ok")
@@ -507,6 +507,47 @@ class Disks(Stored):
             self.start()
         self.assertIn("has schema 99", str(caught.exception))
         self.assertIn("remedy", str(caught.exception))
+
+
+class Commands(Stored):
+    """stint submit, wait, result and list."""
+
+    def stint(self, *arguments, code=0):
+        done = harness.stint(*arguments, socket_path=self.daemon.socket)
+        self.assertEqual(done.returncode, code, done)
+        return done.stdout.decode(), done.stderr.decode()
+
+    def submit(self, *arguments):
+        out, _ = self.stint("submit", "--no-stdin", *arguments)
+        self.assertRegex(out, r"^[0-9a-f]{32}\n$")
+        return out.strip()
+
+    def test_a_job_from_its_submission_to_its_result(self):
+        self.daemon = self.start()
+        program = "import sys; print(sys.argv[1]); print('err', file=sys.stderr); sys.exit(3)"
+        job = self.submit("--tag", "mine", "--key", "k", "-c", program, "--", "word")
+        self.assertEqual(self.stint("wait", job, code=3), ("word\n", "err\n"))
+        self.assertEqual(self.submit("--tag", "mine", "--key", "k", "-c", program, "--", "word"), job)
+        out, err = self.stint("result", "--usage", job, code=3)
+        self.assertEqual(out, "word\n")
+        self.assertIn("opcodes", err)
+        self.assertEqual(json.loads(self.stint("result", "--json", job, code=3)[0])["exit_code"], 3)
+        value = self.submit("--eval", "-c", "2 ** 100")
+        self.assertEqual(self.stint("wait", value)[0], f"{2 ** 100}\n")
+        long = self.submit("-c", "while True: pass", "--cpu", "60s", "--wall", "300s")
+        self.assertIn("has not ended", self.stint("wait", "--timeout", "50ms", long, code=125)[1])
+        self.assertIn("has not ended", self.stint("result", long, code=125)[1])
+        self.stint("cancel", long)
+        self.assertIn("cancelled", self.stint("wait", long, code=125)[1])
+        out, _ = self.stint("list")
+        self.assertEqual([line.split()[0] for line in out.splitlines()], ["JOB", long, value, job])
+        self.assertEqual([j["job"] for j in json.loads(self.stint("list", "--tag", "mine", "--json")[0])], [job])
+        limit = self.submit("-c", "while True: pass", "--opcodes", "1000")
+        self.stint("wait", limit, code=124)
+        for wrong in (("wait",), ("result",), ("list", "x"), ("wait", "0" * 32), ("list", "--state", "x"),
+                      ("wait", "--timeout", "soon", job), ("submit", "--usage", "-c", "1")):
+            self.stint(*wrong, code=125)
+        self.end(self.daemon)
 
 
 class Directory(Stored):
