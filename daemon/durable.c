@@ -162,6 +162,8 @@ durable_fault(struct rpc_error *ret_fault, const struct store_op *op)
 	}
 }
 
+static void purge(struct durable *durable);
+
 static void
 on_purged(void *context, struct store_op *op)
 {
@@ -169,9 +171,9 @@ on_purged(void *context, struct store_op *op)
 	bool more = op->outcome == STORE_DONE && op->more;
 	durable->purging = false;
 	store_op_free(&op);
-	/* The next step soon, not at once: others come between. */
-	if (more)
-		durable->ticks = DURABLE_PURGE_TICKS;
+	/* Steps are small: what others have posted meanwhile comes between them. */
+	if (more && !durable->draining)
+		purge(durable);
 	durable_check_idle(durable);
 }
 

@@ -299,7 +299,11 @@ on_cancelled(void *context, struct store_op *op)
 	struct durable *durable = context;
 	const struct store_row *row = &op->row;
 	struct durable_job *job = durable_find(durable, row->tenant, row->id);
-	if (op->outcome != STORE_DONE) {
+	if (op->outcome == STORE_FAILED && job != NULL && job->phase != DURABLE_ENDED) {
+		/* The disk does not take the mark: it ends all the same, in this life. */
+		cancel_live(durable, job);
+		answer_cancelled(durable, op->ticket, row->id);
+	} else if (op->outcome != STORE_DONE) {
 		answer_fault(durable, op->ticket, op);
 	} else {
 		if (row->state == STORE_ENDED) {

@@ -89,6 +89,7 @@ durable_on_result(struct durable *durable, uint64_t ticket, struct run_result *r
 {
 	struct durable_job *job = durable_by_ticket(durable, ticket);
 	if (check_failed(job != NULL)) {
+		engine_result_gone(durable->engine, result->held_bytes);
 		run_result_deinit(result);
 		return;
 	}

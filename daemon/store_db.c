@@ -17,6 +17,8 @@
 #include <time.h>
 
 #define STORE_DB_AGE_TEXT_BYTES 48
+/* A database up to this is read through at the start. */
+#define STORE_DB_CHECKED_BYTES (256u << 20)
 /* What the log keeps on disk after a large transaction has been written back. */
 #define STORE_DB_LOG_BYTES "8388608"
 
@@ -207,6 +209,7 @@ static int
 open_once(struct store_db *db, struct error *err)
 {
 	char pages[STORE_DB_AGE_TEXT_BYTES];
+	uint64_t count = 0;
 	int code = sqlite3_open_v2(STORE_VFS_FILE, &db->handle,
 				   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 				   STORE_VFS_NAME);
@@ -217,6 +220,9 @@ open_once(struct store_db *db, struct error *err)
 	/* Before anything of it is believed; and first, so that the log is never shared. */
 	int rc = execute(db, SETTINGS, err);
 	if (rc == 0)
+		rc = ask(db, "PRAGMA page_count", NULL, &count, err);
+	/* A large one would hold up the start: what is wrong with it shows when it is met. */
+	if (rc == 0 && count <= STORE_DB_CHECKED_BYTES / STORE_DB_PAGE_BYTES)
 		rc = ask(db, "PRAGMA quick_check(1)", "ok", NULL, err);
 	if (rc == 0)
 		rc = migrate(db, err);
