@@ -188,6 +188,7 @@ engine_check_closed(struct engine *engine)
 	alarm_close(&engine->house_alarm);
 	alarm_close(&engine->stream_alarm);
 	job_table_deinit(&engine->table);
+	account_table_deinit(&engine->accounts);
 	engine->magic = 0;
 	free(engine);
 }
@@ -225,6 +226,7 @@ engine_init_numbers(struct engine *engine, const struct config *config)
 	uint64_t running = config_number(config, running_max);
 	engine->running_max = running > 0 ? (unsigned)running : automatic;
 	pool_init(&engine->pool, ready > 0 ? (unsigned)ready : automatic);
+	account_table_init(&engine->accounts, config_number(config, tenants_max));
 	job_lists_init(&engine->lists);
 	queue_init(&engine->queue, &engine->lists, config_number(config, queue_jobs_max),
 		   config_number(config, queue_bytes_max));
@@ -290,20 +292,33 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	return 0;
 }
 
+/* May it enter? On success *ret_job is new, and in no list. */
+static int
+engine_admit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
+	     struct account *account, struct job **ret_job, struct error *err)
+{
+	struct job_owner of = {account, owner->session, owner->ticket, owner->id};
+	if (engine->draining || engine->failed || engine->closing)
+		return error_set(err, ERROR_CLOSED, "the daemon takes no new job");
+	int code = queue_admit(&engine->queue,
+			       sizeof(**ret_job) + request->blob_bytes + request->stdin_size, err);
+	return code == 0 ? job_new(request, &of, engine_now_ns(), ret_job, err) : code;
+}
+
 int
 engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
 	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
 {
+	struct account *account;
 	struct job *job = NULL;
-	if (engine->draining || engine->failed || engine->closing)
-		return error_set(err, ERROR_CLOSED, "the daemon takes no new job");
-	int code = queue_admit(&engine->queue,
-			       sizeof(*job) + request->blob_bytes + request->stdin_size, err);
-	if (code == 0)
-		code = job_new(request, owner->session, owner->ticket, owner->id, engine_now_ns(),
-			       &job, err);
+	int code = account_get(&engine->accounts, owner->terms, &account, err);
 	if (code < 0)
 		return code;
+	code = engine_admit(engine, request, owner, account, &job, err);
+	if (code < 0) {
+		account->refused_total++;
+		return code;
+	}
 	job_table_add(&engine->table, job);
 	queue_put(&engine->queue, job);
 	memcpy(ret_id, job->id, sizeof(job->id));

@@ -64,7 +64,8 @@ struct engine_owner {
 };
 /*
  * Queue a job. On success *request is moved from (left empty) and ret_id gets the job's id.
- * ERROR_LIMIT: the queue is full. ERROR_CLOSED: draining. Then request is untouched.
+ * ERROR_LIMIT: the queue is full, or too many tenants have jobs. ERROR_CLOSED: draining. Then
+ * request is untouched.
  */
 int engine_submit(struct engine *engine, struct run_request *request,
 		  const struct engine_owner *owner, char ret_id[JOB_ID_CHARS + 1],
@@ -107,6 +108,15 @@ struct engine_info {
 	char meter_id[32];
 };
 void engine_info(const struct engine *engine, struct engine_info *ret_info);
+
+/* What a tenant has in work, and has used since this stintd began; nothing, when it gave no job. */
+struct engine_tenant_usage {
+	uint64_t queued, running, queue_bytes;
+	uint64_t jobs_total, refused_total;   /* jobs taken, and not taken */
+	uint64_t cpu_us_total, opcodes_total; /* of its ended jobs */
+};
+void engine_tenant_usage(const struct engine *engine, const char *tenant,
+			 struct engine_tenant_usage *ret_usage);
 
 /* Take no new job; `drained` is called when the last one has ended. */
 void engine_drain(struct engine *engine);

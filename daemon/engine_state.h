@@ -5,6 +5,7 @@
 #ifndef STINT_DAEMON_ENGINE_STATE_H
 #define STINT_DAEMON_ENGINE_STATE_H
 
+#include "daemon/account.h"
 #include "daemon/alarm.h"
 #include "daemon/engine.h"
 #include "daemon/job.h"
@@ -33,6 +34,7 @@ struct engine {
 	struct watchdog *watchdog;     /* owned */
 	struct sweep *sweep;           /* owned */
 	struct pool pool;
+	struct account_table accounts;
 	struct job_lists lists;
 	struct job_table table;
 	struct queue queue;

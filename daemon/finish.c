@@ -47,6 +47,7 @@ finish_tell(struct engine *engine)
 	while (!engine->closing && (first = list_first(&engine->lists.of[JOB_ENDED]))) {
 		struct job *job = list_item(first, struct job, link);
 		engine->ended[job->result->status]++;
+		account_charge(job->account, &job->result->usage);
 		job_table_remove(&engine->table, job);
 		list_remove(&job->link);
 		stream_rest(engine, job);

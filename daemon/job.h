@@ -5,6 +5,7 @@
 #ifndef STINT_DAEMON_JOB_H
 #define STINT_DAEMON_JOB_H
 
+#include "daemon/account.h"
 #include "daemon/trace_read.h"
 #include "protocol/base_list.h"
 #include "protocol/error.h"
@@ -29,6 +30,7 @@ struct job {
 	struct job *next_same; /* in the table's chain of ids; borrowed */
 	enum job_state state;
 	char id[JOB_ID_CHARS + 1];
+	struct account *account; /* held: its tenant */
 	uint64_t session, ticket;
 	bool forgotten; /* the session is gone: tell nobody */
 	bool cancelled;
@@ -48,9 +50,16 @@ struct job_lists {
 };
 
 void job_lists_init(struct job_lists *ret_lists);
-/* On success *request is moved from. The job is in no list yet. id: NULL makes a new one. */
-int job_new(struct run_request *request, uint64_t session, uint64_t ticket, const char *id,
-	    uint64_t now_ns, struct job **ret_job, struct error *err);
+/* Of whom it is, and which: id NULL makes a new one. */
+struct job_owner {
+	struct account *account;
+	uint64_t session, ticket;
+	const char *id;
+};
+/* On success *request is moved from. The job is in no list yet; it counts as one of its account's
+ * from here on. */
+int job_new(struct run_request *request, const struct job_owner *owner, uint64_t now_ns,
+	    struct job **ret_job, struct error *err);
 /* Takes it out of its lists' links; the table must have let go of it. */
 void job_free(struct job **job);
 const char *job_state_name(enum job_state state);

@@ -19,6 +19,8 @@ struct fixture {
 	struct job_lists lists;
 	struct queue queue;
 	struct job_table table;
+	struct account_table accounts;
+	struct account *account;
 };
 
 static struct job *
@@ -29,7 +31,8 @@ make_job(struct fixture *fixture, uint64_t session, size_t blob_bytes)
 	memset(&request, 0, sizeof(request));
 	request.blob = calloc(1, blob_bytes + 1);
 	request.blob_bytes = blob_bytes;
-	assert_int_equal(job_new(&request, session, 7, NULL, 0, &job, NULL), 0);
+	struct job_owner owner = {fixture->account, session, 7, NULL};
+	assert_int_equal(job_new(&request, &owner, 0, &job, NULL), 0);
 	assert_null(request.blob); /* moved from */
 	job_table_add(&fixture->table, job);
 	queue_put(&fixture->queue, job);
@@ -51,6 +54,9 @@ setup(void **state)
 	job_lists_init(&fixture->lists);
 	queue_init(&fixture->queue, &fixture->lists, 3, 10000);
 	assert_int_equal(job_table_init(&fixture->table, NULL), 0);
+	struct tenant_terms terms = {.name = "test"};
+	account_table_init(&fixture->accounts, 1);
+	assert_int_equal(account_get(&fixture->accounts, &terms, &fixture->account, NULL), 0);
 	*state = fixture;
 	return 0;
 }
@@ -65,6 +71,7 @@ teardown(void **state)
 		}
 	}
 	job_table_deinit(&fixture->table);
+	account_table_deinit(&fixture->accounts);
 	free(fixture);
 	return 0;
 }

@@ -1,0 +1,57 @@
+/*
+ * One tenant as the engine sees it: its terms of the last time it gave a job, how many of its jobs
+ * wait and run, and what it has used since this stintd began. Accounts are found by name. One that
+ * holds no job is kept, with its counters, until there are more accounts than the table may have:
+ * then the one that was idle longest goes.
+ */
+#ifndef STINT_DAEMON_ACCOUNT_H
+#define STINT_DAEMON_ACCOUNT_H
+
+#include "protocol/base_list.h"
+#include "protocol/error.h"
+#include "protocol/run_result.h"
+#include "protocol/tenant_terms.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ACCOUNT_CHAINS 1024u
+
+struct account {
+	struct account *next_same; /* in the table's chain of names; borrowed */
+	struct link idle;          /* in the table's list of those without a job */
+	struct account_table *table; /* borrowed; outlives its accounts */
+	struct tenant_terms terms;
+	uint64_t jobs;            /* that hold it, in whatever state */
+	uint64_t queued, running; /* of them */
+	uint64_t queue_bytes;     /* of those queued */
+	uint64_t jobs_total;      /* taken */
+	uint64_t refused_total;   /* not taken */
+	uint64_t cpu_us_total, opcodes_total; /* of ended jobs */
+};
+
+struct account_table {
+	struct account *chains[ACCOUNT_CHAINS]; /* owned */
+	struct list idle;                       /* longest idle first */
+	size_t count, count_max;
+};
+
+void account_table_init(struct account_table *ret_table, size_t count_max);
+/* No job may hold an account any more. */
+void account_table_deinit(struct account_table *table);
+/* How many there may be from now on; those above it go as they become idle. */
+void account_table_resize(struct account_table *table, size_t count_max);
+/* The tenant's account, made if need be, with these terms from now on. It stays at least until the
+ * next call. ERROR_LIMIT: the table is full, and every account in it has jobs. */
+int account_get(struct account_table *table, const struct tenant_terms *terms,
+		struct account **ret_account, struct error *err);
+/* NULL when there is none. */
+struct account *account_find(const struct account_table *table, const char *name);
+
+/* A job holds its account from its birth to its end. */
+void account_hold(struct account *account);
+void account_release(struct account *account);
+/* What an ended job has used. */
+void account_charge(struct account *account, const struct run_usage *usage);
+
+#endif
