@@ -72,11 +72,10 @@ admission_check_rates(const struct admission_facts *facts, struct admission_answ
 		return 0;
 	uint64_t wait_ms = (wait_ns - 1) / ADMISSION_NS_PER_MS + 1;
 	*ret_answer = (struct admission_answer){ADMISSION_QUOTA, wait_ms};
-	return error_set(err, ERROR_LIMIT,
-			 "tenant %s has used up its %s (%llu%s): try again in %llu ms",
-			 facts->tenant, ADMISSION_RATES[worst].name,
-			 (admission_number)facts->rates[worst], ADMISSION_RATES[worst].unit,
-			 (admission_number)wait_ms);
+	return error_set(
+	    err, ERROR_LIMIT, "tenant %s has used up its %s (%llu%s): try again in %llu ms",
+	    facts->tenant, ADMISSION_RATES[worst].name, (admission_number)facts->rates[worst],
+	    ADMISSION_RATES[worst].unit, (admission_number)wait_ms);
 }
 
 int

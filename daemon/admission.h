@@ -19,12 +19,7 @@ enum admission_outcome {
 	ADMISSION_QUOTA,      /* a rate of the tenant is used up */
 };
 
-enum admission_rate {
-	ADMISSION_JOBS,
-	ADMISSION_CPU,
-	ADMISSION_OPCODES,
-	ADMISSION_RATE_COUNT
-};
+enum admission_rate { ADMISSION_JOBS, ADMISSION_CPU, ADMISSION_OPCODES, ADMISSION_RATE_COUNT };
 
 /* What waits already, and what may. */
 struct admission_load {
@@ -33,10 +28,10 @@ struct admission_load {
 };
 
 struct admission_facts {
-	const char *tenant; /* borrowed: its name */
-	uint64_t bytes;	    /* of the job */
-	struct admission_load service, own; /* `own`: of the tenant */
-	uint64_t rates[ADMISSION_RATE_COUNT];	/* in the units of their settings; 0: none */
+	const char *tenant;                     /* borrowed: its name */
+	uint64_t bytes;                         /* of the job */
+	struct admission_load service, own;     /* `own`: of the tenant */
+	uint64_t rates[ADMISSION_RATE_COUNT];   /* in the units of their settings; 0: none */
 	uint64_t wait_ns[ADMISSION_RATE_COUNT]; /* until the rate lets a job in; 0: now */
 };
 

@@ -37,8 +37,7 @@ bucket_set_rate(struct bucket *bucket, uint64_t rate, uint64_t now_ns)
 	if (rate == bucket->rate)
 		return;
 	bucket_update(bucket, now_ns);
-	bucket_wide used =
-	    bucket->rate > 0 ? (bucket_wide)bucket->used * rate / bucket->rate : 0;
+	bucket_wide used = bucket->rate > 0 ? (bucket_wide)bucket->used * rate / bucket->rate : 0;
 	bucket->used = used < UINT64_MAX ? (uint64_t)used : UINT64_MAX;
 	bucket->rest = 0;
 	bucket->rate = rate;

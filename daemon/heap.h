@@ -15,7 +15,7 @@ struct heap_node {
 };
 
 struct heap_slot {
-	uint64_t major, minor; /* the key: compared in this order */
+	uint64_t major, minor;  /* the key: compared in this order */
 	struct heap_node *node; /* borrowed */
 };
 
@@ -24,7 +24,7 @@ struct heap {
 	size_t count, room;
 };
 
-#define heap_item(node_pointer, type, member) \
+#define heap_item(node_pointer, type, member)                                                      \
 	((type *)(void *)((char *)(node_pointer)-offsetof(type, member)))
 
 void heap_init(struct heap *ret_heap);

@@ -1,9 +1,9 @@
 /*
- * Start-time fair queueing over tenants: each has a virtual time, which its jobs' cost moves on, the
- * slower the higher its weight; the tenant whose time is least is next. A call moves it by what its
- * jobs cost lately, the end of the job corrects that to what it did cost. Touches lists and heaps
- * that its callers own; called by queue.c. Every operation takes a time that does not depend on how
- * many jobs wait, but for the logarithms of a heap's. Cannot fail.
+ * Start-time fair queueing over tenants: each has a virtual time, which its jobs' cost moves on,
+ * slower the higher its weight is; the tenant whose time is least is next. A call moves it by what
+ * its jobs cost lately, the end of the job corrects that to what it did cost. Touches lists and
+ * heaps that its callers own; called by queue.c. Every operation takes a time that does not depend
+ * on how many jobs wait, but for the logarithms of a heap's. Cannot fail.
  */
 #include "daemon/pick.h"
 
@@ -11,9 +11,9 @@
 
 #include <string.h>
 
-#define PICK_SCALE	  1000u	       /* virtual time of 1 us at weight 1 */
+#define PICK_SCALE        1000u        /* virtual time of 1 us at weight 1 */
 #define PICK_COST_MAX_US  (1ull << 40) /* 12 days: far from an overflow in any sum */
-#define PICK_MEAN_PARTS	  8u	       /* of the mean, one is the newest cost's */
+#define PICK_MEAN_PARTS   8u           /* of the mean, one is the newest cost's */
 #define PICK_CLASS_SHIFT  58u
 #define PICK_DEADLINE_MAX ((1ull << PICK_CLASS_SHIFT) - 1) /* 9 years after the clock's zero */
 
@@ -174,8 +174,8 @@ pick_best(const struct pick_tenant *tenant)
 {
 	struct heap_node *first = heap_first(&tenant->order);
 	struct pick_job *dated = first ? heap_item(first, struct pick_job, order) : NULL;
-	unsigned class = tenant->filled != 0 ? (unsigned)__builtin_ctz(tenant->filled)
-					     : PICK_CLASSES;
+	unsigned class =
+	    tenant->filled != 0 ? (unsigned)__builtin_ctz(tenant->filled) : PICK_CLASSES;
 	if (dated && dated->class <= class)
 		return dated;
 	return pick_head(&tenant->classes[class]);

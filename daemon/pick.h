@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define PICK_PRIORITY_MAX 10 /* and -10 is the least */
-#define PICK_CLASSES	  (2 * PICK_PRIORITY_MAX + 1)
+#define PICK_CLASSES      (2 * PICK_PRIORITY_MAX + 1)
 /* A tenant's oldest waiting job is passed over by later ones at most so often in a row. */
 #define PICK_PASSED_MAX 16u
 /* What a tenant's job is expected to cost while none has ended. */
@@ -33,17 +33,17 @@ enum pick_state {
 
 struct pick_tenant {
 	uint64_t weight;
-	size_t running_max;		 /* jobs called and started */
-	struct list classes[PICK_CLASSES]; /* waiting ones without a deadline, by arrival */
-	uint64_t class_last[PICK_CLASSES]; /* numbers given out in each */
+	size_t running_max;                 /* jobs called and started */
+	struct list classes[PICK_CLASSES];  /* waiting ones without a deadline, by arrival */
+	uint64_t class_last[PICK_CLASSES];  /* numbers given out in each */
 	size_t class_waiting[PICK_CLASSES]; /* with and without a deadline */
-	uint32_t filled;		 /* bit for each of the lists that is not empty */
-	struct list dated;		 /* waiting ones with a deadline, by arrival */
-	struct heap order;		 /* the same, by class, deadline, arrival */
-	struct heap_node active;	 /* in pick.active */
+	uint32_t filled;                    /* bit for each of the lists that is not empty */
+	struct list dated;                  /* waiting ones with a deadline, by arrival */
+	struct heap order;                  /* the same, by class, deadline, arrival */
+	struct heap_node active;            /* in pick.active */
 	uint64_t settled;     /* cost of its ended jobs, by weight: its virtual time */
 	uint64_t outstanding; /* what its called and started jobs are expected to add */
-	uint64_t turn;	      /* how often it came to have something to call */
+	uint64_t turn;        /* how often it came to have something to call */
 	uint64_t arrivals;
 	uint64_t mean_us; /* what its jobs cost lately; 0: not known */
 	unsigned passed;  /* calls in a row that passed its oldest waiting job over */
@@ -51,15 +51,15 @@ struct pick_tenant {
 };
 
 struct pick_job {
-	struct link link;	    /* waiting: in a list of its tenant; called: in pick.called */
-	struct heap_node order;	    /* in its tenant's */
+	struct link link;           /* waiting: in a list of its tenant; called: in pick.called */
+	struct heap_node order;     /* in its tenant's */
 	struct heap_node expiry;    /* in pick.expiries, until it has started */
 	struct pick_tenant *tenant; /* borrowed; NULL: OUT */
-	uint64_t arrival;	    /* number in its tenant */
-	uint64_t number;	    /* in its class, of those without a deadline */
-	uint64_t deadline_ns;	    /* when it must have started; 0: none */
-	uint64_t expected;	    /* what it adds to its tenant's outstanding */
-	uint64_t turn;		    /* its tenant's, when it was called */
+	uint64_t arrival;           /* number in its tenant */
+	uint64_t number;            /* in its class, of those without a deadline */
+	uint64_t deadline_ns;       /* when it must have started; 0: none */
+	uint64_t expected;          /* what it adds to its tenant's outstanding */
+	uint64_t turn;              /* its tenant's, when it was called */
 	uint8_t class;
 	uint8_t state; /* enum pick_state */
 };
@@ -68,7 +68,7 @@ struct pick {
 	struct heap active;   /* tenants of which a job may be called, by virtual time */
 	struct heap expiries; /* jobs with a deadline that have not started */
 	struct list called;   /* in the order of their calls */
-	uint64_t time;	      /* virtual: that of the last tenant whose turn it was */
+	uint64_t time;        /* virtual: that of the last tenant whose turn it was */
 	uint64_t time_last;   /* the furthest that a tenant has come */
 	uint64_t entered;     /* numbers tenants, so that equal ones take turns */
 	size_t waiting, running, running_max; /* running: called and started */

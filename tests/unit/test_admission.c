@@ -19,7 +19,10 @@ struct row {
 	const char *says; /* the cap and whose it is */
 };
 
-#define FACTS(...) {.tenant = "acme", .bytes = 100, __VA_ARGS__}
+#define FACTS(...)                                                                                 \
+	{                                                                                          \
+		.tenant = "acme", .bytes = 100, __VA_ARGS__                                        \
+	}
 
 static const struct row ROWS[] = {
     {"nothing is set", FACTS(.service = {0}), ADMISSION_ENTER, 0, ""},
@@ -46,8 +49,11 @@ static const struct row ROWS[] = {
      "the job has 100 bytes, queue_bytes_max of tenant acme is 99"},
     {"too large for all", FACTS(.service = {10, 10, 0, 99}), ADMISSION_TOO_LARGE, 0,
      "queue_bytes_max of the service is 99"},
-    {"the largest there is", {.tenant = "acme", .bytes = UINT64_MAX, .service = {0, 10, 5, 99}},
-     ADMISSION_TOO_LARGE, 0, "18446744073709551615 bytes"},
+    {"the largest there is",
+     {.tenant = "acme", .bytes = UINT64_MAX, .service = {0, 10, 5, 99}},
+     ADMISSION_TOO_LARGE,
+     0,
+     "18446744073709551615 bytes"},
     {"jobs in a minute", FACTS(.rates = {60}, .wait_ns = {250 * MS}), ADMISSION_QUOTA, 250,
      "tenant acme has used up its jobs_per_minute (60): try again in 250 ms"},
     {"a part of a millisecond", FACTS(.rates = {60}, .wait_ns = {1}), ADMISSION_QUOTA, 1,
@@ -60,8 +66,8 @@ static const struct row ROWS[] = {
      9, "opcodes_per_minute (77)"},
     {"the longest wait", FACTS(.rates = {1, 2, 3}, .wait_ns = {5 * MS, 9 * MS, 7 * MS}),
      ADMISSION_QUOTA, 9, "cpu_per_minute (2 ms)"},
-    {"for ever", FACTS(.rates = {1}, .wait_ns = {UINT64_MAX}), ADMISSION_QUOTA,
-     UINT64_MAX / MS + 1, "jobs_per_minute"},
+    {"for ever", FACTS(.rates = {1}, .wait_ns = {UINT64_MAX}), ADMISSION_QUOTA, UINT64_MAX / MS + 1,
+     "jobs_per_minute"},
     {"a full queue before a rate", FACTS(.own = {5, 5, 0, 0}, .rates = {1}, .wait_ns = {MS}),
      ADMISSION_QUEUE_FULL, 1000, "queue_jobs_max"},
 };

@@ -110,8 +110,8 @@ test_the_clock_stands_still(void **state)
 static void
 test_no_overflow(void **state)
 {
-	static const uint64_t NUMBERS[] = {1, 2, 1000, 1ull << 32, 1ull << 62, UINT64_MAX - 1,
-					   UINT64_MAX};
+	static const uint64_t NUMBERS[] = {
+	    1, 2, 1000, 1ull << 32, 1ull << 62, UINT64_MAX - 1, UINT64_MAX};
 	const size_t count = sizeof(NUMBERS) / sizeof(NUMBERS[0]);
 	(void)state;
 	for (size_t i = 0; i < count * count * count; i++) {

@@ -76,9 +76,9 @@ test_leave_from_anywhere(void **state)
 		heap_remove(&heap, &items[i * 7 % ITEMS].node);
 		heap_remove(&heap, &items[i * 7 % ITEMS].node); /* harmless */
 		for (size_t at = 1; at < heap.count; at++) {
-			struct item *above = heap_item(heap.slots[(at - 1) / 2].node, struct item, node);
-			struct item *below = heap_item(heap.slots[at].node, struct item, node);
-			assert_true(is_before(above, below));
+			struct heap_node *above = heap.slots[(at - 1) / 2].node;
+			assert_true(is_before(heap_item(above, struct item, node),
+					      heap_item(heap.slots[at].node, struct item, node)));
 		}
 	}
 	assert_int_equal(heap.count, 0);
