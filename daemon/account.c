@@ -39,6 +39,7 @@ account_drop(struct account_table *table, struct account *account)
 	*at = account->next_same;
 	list_remove(&account->idle);
 	table->count--;
+	pick_tenant_deinit(&account->share);
 	free(account);
 }
 
@@ -89,6 +90,7 @@ account_get(struct account_table *table, const struct tenant_terms *terms,
 		if (!account)
 			return error_errno(err, "memory for a tenant's account");
 		account->table = table;
+		pick_tenant_init(&account->share);
 		memcpy(account->terms.name, terms->name, sizeof(account->terms.name));
 		struct account **chain = &table->chains[account_chain(terms->name)];
 		account->next_same = *chain;

@@ -62,14 +62,23 @@ struct engine_owner {
 	const struct tenant_terms *terms; /* borrowed for the call: the tenant as it is now */
 	const char *id; /* the job's id from an earlier life of it; NULL: a new one */
 };
+/* Why a job was not taken, with ERROR_LIMIT. */
+struct engine_refusal {
+	enum {
+		ENGINE_QUEUE_FULL, /* too many jobs or bytes wait, or too many tenants have jobs */
+		ENGINE_QUOTA,	   /* the tenant has used up a rate */
+		ENGINE_TOO_LARGE,  /* it can never enter */
+	} reason;
+	uint64_t retry_after_ms; /* when it may be possible; 0: never */
+};
 /*
  * Queue a job. On success *request is moved from (left empty) and ret_id gets the job's id.
- * ERROR_LIMIT: the queue is full, or too many tenants have jobs. ERROR_CLOSED: draining. Then
- * request is untouched.
+ * ERROR_LIMIT: refused, ret_refusal says how. ERROR_CLOSED: draining. Then request is untouched.
+ * One with an id has passed the tenant's rates before: only the caps on the queue hold.
  */
 int engine_submit(struct engine *engine, struct run_request *request,
 		  const struct engine_owner *owner, char ret_id[JOB_ID_CHARS + 1],
-		  struct error *err);
+		  struct engine_refusal *ret_refusal, struct error *err);
 /* A result, and what the callee made of it, are no longer in memory: others may be read. */
 void engine_result_gone(struct engine *engine, uint64_t held_bytes);
 /* End a job early; its result (status cancelled) still comes by callback. session 0: any session's.
@@ -85,7 +94,7 @@ struct engine_job_status {
 	uint64_t cpu_us;   /* used so far, from the kernel */
 	uint64_t stdout_bytes, stderr_bytes; /* so far */
 	uint64_t opcodes;		     /* so far */
-	uint64_t position; /* in the queue, 1 is next; 0 when running */
+	uint64_t position; /* among its tenant's waiting jobs, 1 is next; 0 when running */
 };
 /* State of a waiting or running job; ERROR_NOT_FOUND otherwise. */
 int engine_status(struct engine *engine, const char *id, uint64_t session,

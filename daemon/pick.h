@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PICK_PRIORITY_MAX 10 /* and -10 is the least */
+#define PICK_PRIORITY_MAX 10 /* PRIORITY_MAX of limits.h; and -10 is the least */
 #define PICK_CLASSES      (2 * PICK_PRIORITY_MAX + 1)
 /* A tenant's oldest waiting job is passed over by later ones at most so often in a row. */
 #define PICK_PASSED_MAX 16u

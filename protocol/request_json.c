@@ -115,14 +115,53 @@ request_read_tag(struct request_reader *reader, json_t *value)
 {
 	const char *bytes;
 	size_t size;
-	int r = request_read_label(reader, "tag", value, sizeof(reader->request.tag) - 1, &bytes,
-				   &size);
+	int r = request_read_label(reader, "tag", value, NAME_BYTES_MAX, &bytes, &size);
 
 	if (r < 0)
 		return r;
-	memcpy(reader->request.tag, bytes, size);
-	reader->request.tag[size] = '\0';
+	reader->request.tag = strndup(bytes, size);
+	if (reader->request.tag == NULL)
+		return error_set(reader->err, ERROR_SYSTEM, "tag: out of memory");
 	return 0;
+}
+
+/* An integer from min to max. */
+static int
+request_read_integer(const struct request_reader *reader, const char *name, const json_t *value,
+		     int64_t min, int64_t max, int64_t *ret_number)
+{
+	const char *big;
+	size_t size;
+
+	if (!json_is_integer(value) && !json_value_big(reader->marks, value, &big, &size))
+		return request_refuse_type(reader, name, value, "an integer");
+	if (!json_is_integer(value) || json_integer_value(value) < min ||
+	    json_integer_value(value) > max)
+		return error_set(reader->err, ERROR_INVALID,
+				 "%s: must be from %" PRId64 " to %" PRId64, name, min, max);
+	*ret_number = json_integer_value(value);
+	return 0;
+}
+
+static int
+request_read_priority(struct request_reader *reader, json_t *value)
+{
+	int64_t number = 0;
+	int r = request_read_integer(reader, "priority", value, -PRIORITY_MAX, PRIORITY_MAX,
+				     &number);
+
+	reader->request.priority = (int8_t)number;
+	return r;
+}
+
+static int
+request_read_deadline(struct request_reader *reader, json_t *value)
+{
+	int64_t number = 0;
+	int r = request_read_integer(reader, "deadline_ms", value, 1, DEADLINE_MAX_MS, &number);
+
+	reader->request.deadline_ms = (uint64_t)number;
+	return r;
 }
 
 static int
@@ -246,8 +285,8 @@ static const struct {
     {"trace", request_read_trace},
     {"tenant", NULL},
     {"token", NULL},
-    {"priority", NULL},
-    {"deadline_ms", NULL},
+    {"priority", request_read_priority},
+    {"deadline_ms", request_read_deadline},
     {"tag", request_read_tag},
     {"idempotency_key", NULL},
 };

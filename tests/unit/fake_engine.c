@@ -178,10 +178,11 @@ engine_close(struct engine **engine)
 
 int
 engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
-	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
+	      char ret_id[JOB_ID_CHARS + 1], struct engine_refusal *ret_refusal, struct error *err)
 {
 	if (engine->draining)
 		return error_set(err, ERROR_CLOSED, "the daemon is draining");
+	*ret_refusal = engine->refusal;
 	if (engine->full || engine->count == FAKE_JOBS_MAX)
 		return error_set(err, ERROR_LIMIT, "the queue is full: 3 jobs wait");
 	struct fake_job *job = &engine->jobs[engine->count++];

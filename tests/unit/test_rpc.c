@@ -145,6 +145,12 @@ test_engine_refusals(void **state)
 	front->engine->full = true;
 	client_say(front, client, RUN("1"));
 	client_expect_error(front, client, -32000, "queue_full", "1");
+	front->engine->refusal = (struct engine_refusal){ENGINE_QUOTA, 4711};
+	client_say(front, client, RUN("1"));
+	client_expect_error(front, client, -32001, "quota_exceeded", "1");
+	front->engine->refusal = (struct engine_refusal){ENGINE_TOO_LARGE, 0};
+	client_say(front, client, RUN("1"));
+	client_expect_error(front, client, -32005, "too_large", "1");
 	front->engine->full = false;
 	client_say(front, client, RUN("1"));
 	front_wait_jobs(front, 1);
