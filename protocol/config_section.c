@@ -86,7 +86,7 @@ section_name(const char *name, size_t length, struct error *err)
 				 "letter or digit first",
 				 base_log_quote(name, length, quoted, sizeof(quoted)),
 				 TENANT_NAME_MAX);
-	if (length >= 4 && memcmp(name, "uid-", 4) == 0)
+	if (tenant_name_is_uid(name, length))
 		return error_set(err, ERROR_INVALID,
 				 "tenant %.*s: names that begin with uid- are those of users that "
 				 "no section names (remedy: another name, with a line users = ...)",
