@@ -24,11 +24,11 @@ struct account {
 	bool named;                /* by the configuration: stays */
 	struct account_table *table; /* borrowed; outlives its accounts */
 	struct tenant_terms terms;
-	uint64_t jobs;            /* that hold it, in whatever state */
-	uint64_t queued, running; /* of them */
-	uint64_t queue_bytes;     /* of those queued */
-	uint64_t jobs_total;      /* taken */
-	uint64_t refused_total;   /* not taken */
+	uint64_t jobs;                        /* that hold it, in whatever state */
+	uint64_t queued, running;             /* of them */
+	uint64_t queue_bytes;                 /* of those queued */
+	uint64_t jobs_total;                  /* taken */
+	uint64_t refused_total;               /* not taken */
 	uint64_t cpu_us_total, opcodes_total; /* of ended jobs */
 };
 

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define RULES_QUOTE_BYTES 48
-#define RULES_WORDS_MAX	  4096 /* bytes of a setting's words */
+#define RULES_WORDS_MAX   4096 /* bytes of a setting's words */
 
 bool
 config_word_next(const char **at, const char **ret_word, size_t *ret_length)
@@ -124,7 +124,10 @@ rules_maxima(const struct config *config, const struct config_tenant *tenant, un
 		const char *name;
 	} MAXIMA[] = {
 #define SAME(name) {TENANT_SETTING_##name, SETTING_ID_##name, #name}
-	    SAME(running_max), SAME(queue_jobs_max), SAME(queue_bytes_max), SAME(connections_max),
+	    SAME(running_max),
+	    SAME(queue_jobs_max),
+	    SAME(queue_bytes_max),
+	    SAME(connections_max),
 #undef SAME
 	};
 
@@ -199,12 +202,10 @@ rules_claims(const struct config *config, unsigned identity, struct rules_claim 
 				struct rules_claim *claim = &claims[count];
 
 				*claim = (struct rules_claim){tenant, word, length, false, 0, 0};
-				claim->line =
-				    names ? tenant->line
-					  : tenant->lines[TENANT_KEY_IDENTITY + identity];
+				claim->line = names ? tenant->line
+						    : tenant->lines[TENANT_KEY_IDENTITY + identity];
 				claim->known =
-				    !names &&
-				    config_word_number(word, length, &claim->number) == 0;
+				    !names && config_word_number(word, length, &claim->number) == 0;
 			}
 			count++;
 		}

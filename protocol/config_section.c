@@ -14,10 +14,10 @@
 #include <string.h>
 
 #define SECTION_QUOTE_BYTES 48
-#define SECTION_KIND	    "tenant"
+#define SECTION_KIND        "tenant"
 #define SECTION_DIGEST_HEX  64
 #define SECTION_WORDS_MAX   4096 /* bytes of a key's words */
-#define SECTION_FIRST	    16   /* sections that there is room for at first */
+#define SECTION_FIRST       16   /* sections that there is room for at first */
 
 static const struct {
 	const char *name;
@@ -30,8 +30,8 @@ static const struct {
 #include "protocol/tenant_settings.def"
 #undef TENANT_SETTING
 #define TENANT_IDENTITY(name_, type_, text_)                                                       \
-	[TENANT_KEY_IDENTITY + TENANT_IDENTITY_##name_] = {#name_, SETTING_##type_, 0, 0,          \
-							   SECTION_WORDS_MAX, text_},
+	[TENANT_KEY_IDENTITY + TENANT_IDENTITY_##                                                  \
+	    name_] = {#name_, SETTING_##type_, 0, 0, SECTION_WORDS_MAX, text_},
 #include "protocol/tenant_identity.def"
 #undef TENANT_IDENTITY
 };

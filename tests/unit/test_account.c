@@ -95,7 +95,7 @@ test_full_of_busy_ones(void **state)
 	assert_int_equal(account_get(&table, &terms, &account, &err), ERROR_LIMIT);
 	assert_non_null(strstr(err.text, "2 users without a section"));
 	assert_ptr_equal(get(&table, "uid-1"), a); /* one that is there is still served */
-	account_table_resize(&table, 1);       /* too many, but none is idle */
+	account_table_resize(&table, 1);           /* too many, but none is idle */
 	assert_int_equal(table.count, 2);
 	account_release(a);
 	assert_null(account_find(&table, "uid-1"));

@@ -90,8 +90,7 @@ static const struct {
     {"[tenant a]\nsocket = /x\n", "f:2: tenant a: unknown setting \"socket\" (the"},
     {"[tenant a]\nwieght = 1\n", "f:2: tenant a: unknown setting \"wieght\""},
     {"weight = 1\n", "f:1: unknown setting \"weight\""},
-    {"[tenant a]\nweight = 1\n\nweight = 2\n",
-     "f:4: tenant a: weight: set before, in line 2"},
+    {"[tenant a]\nweight = 1\n\nweight = 2\n", "f:4: tenant a: weight: set before, in line 2"},
     {"[tenant a]\nweight = 0\n", "f:2: tenant a: weight: 0 is out of range (1 to 1000)"},
     {"[tenant a]\nweight = 1001\n", "out of range"},
     {"[tenant a]\nweight\n", "f:2: \"weight\" has no '='"},
@@ -117,8 +116,7 @@ static const struct {
      "f:4: tenant b: the user \"10\" is named for tenant a already, in line 2"},
     {"[tenant a]\nusers = 0\n[tenant b]\nusers = root\n", "f:4: tenant b: the user \"root\""},
     {"[tenant a]\ngroups = g\n[tenant b]\ngroups = g\n", "f:4: tenant b: the group \"g\""},
-    {"[tenant a]\nusers = 4294967295\n",
-     "f:2: tenant a: users: \"4294967295\" is not an id"},
+    {"[tenant a]\nusers = 4294967295\n", "f:2: tenant a: users: \"4294967295\" is not an id"},
     {"[tenant a]\ngroups = 18446744073709551616\n", "is not an id"},
     {"[tenant a]\nusers = a,b\n", "is not a list of names"},
     {"[tenant a]\ntoken_sha256 = abc\n", "f:2: tenant a: token_sha256: a word of 3 char"},
@@ -140,9 +138,9 @@ every_fault_is_refused_with_its_line(void **state)
 		struct error err = ERROR_INIT;
 		int r = read_text(&config, FAULTS[i].text, &err);
 
-		if (FAULTS[i].expected[0] == '\0' ? r != 0
-						 : r != ERROR_INVALID ||
-						       !strstr(err.text, FAULTS[i].expected))
+		if (FAULTS[i].expected[0] == '\0'
+			? r != 0
+			: r != ERROR_INVALID || !strstr(err.text, FAULTS[i].expected))
 			fail_msg("%s: %d \"%s\"", FAULTS[i].text, r, err.text);
 		if (r != 0) /* nothing of the file was taken */
 			assert_int_equal(config.tenant_count, 0);
@@ -325,9 +323,9 @@ names_that_do_not_resolve(void **state)
 
 		config_init(&config);
 		if (repeats)
-			assert_int_equal(config_read_text(&config, "[tenant a]\nusers = bob\n", 23,
-							  "f", &err),
-					 0);
+			assert_int_equal(
+			    config_read_text(&config, "[tenant a]\nusers = bob\n", 23, "f", &err),
+			    0);
 		else
 			assert_int_equal(read_text(&config, CASES[i].text, &err), 0);
 		if (repeats) {
