@@ -1,5 +1,5 @@
 /*
- * The accounts of tenants: chains by name, and a list of those that no job holds. Their number is
+ * The accounts of tenants: chains by name, and a list of those that may go. Their number is
  * bounded; the names are the administrator's or made from user ids, so the chains need no keyed
  * hash. Decides nothing, frees no job. Called by the engine's parts on the loop. Only account_get
  * can fail, before anything has changed.
@@ -8,6 +8,7 @@
 
 #include "protocol/base_assert.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,12 +39,14 @@ account_drop(struct account_table *table, struct account *account)
 	require(*at == account);
 	*at = account->next_same;
 	list_remove(&account->idle);
-	table->count--;
 	pick_tenant_deinit(&account->share);
+	if (!account->named)
+		table->count--;
 	free(account);
 }
 
-/* Drop idle accounts, the oldest first, until there are at most that many or all have jobs. */
+/* Drop idle accounts of users, the oldest first, until there are at most that many or all have
+ * jobs. */
 static void
 account_shrink(struct account_table *table, size_t count_max)
 {
@@ -62,8 +65,10 @@ account_table_resize(struct account_table *table, size_t count_max)
 void
 account_table_deinit(struct account_table *table)
 {
-	account_shrink(table, 0);
-	require(table->count == 0);
+	for (size_t i = 0; i < ACCOUNT_CHAINS; i++) {
+		while (table->chains[i])
+			account_drop(table, table->chains[i]);
+	}
 }
 
 struct account *
@@ -75,29 +80,54 @@ account_find(const struct account_table *table, const char *name)
 	return account;
 }
 
+/* Room for one more user's; ERROR_LIMIT. */
+static int
+account_make_room(struct account_table *table, struct error *err)
+{
+	if (table->count_max > 0)
+		account_shrink(table, table->count_max - 1);
+	if (table->count < table->count_max)
+		return 0;
+	return error_set(err, ERROR_LIMIT,
+			 "%zu users without a section of their own have jobs, no more may "
+			 "(remedy: tenants_max)",
+			 table->count);
+}
+
+static int
+account_new(struct account_table *table, const char *name, struct account **ret_account,
+	    struct error *err)
+{
+	bool named = !tenant_name_is_uid(name, strlen(name));
+	int code = named ? 0 : account_make_room(table, err);
+	if (code < 0)
+		return code;
+	struct account *account = calloc(1, sizeof(*account));
+	if (!account)
+		return error_errno(err, "memory for a tenant's account");
+	struct account **chain = &table->chains[account_chain(name)];
+	account->table = table;
+	account->named = named;
+	pick_tenant_init(&account->share);
+	(void)snprintf(account->terms.name, sizeof(account->terms.name), "%s", name);
+	account->next_same = *chain;
+	*chain = account;
+	if (!named) {
+		list_append(&table->idle, &account->idle);
+		table->count++;
+	}
+	*ret_account = account;
+	return 0;
+}
+
 int
 account_get(struct account_table *table, const struct tenant_terms *terms,
 	    struct account **ret_account, struct error *err)
 {
 	struct account *account = account_find(table, terms->name);
-	if (!account) {
-		if (table->count_max > 0)
-			account_shrink(table, table->count_max - 1);
-		if (table->count >= table->count_max)
-			return error_set(err, ERROR_LIMIT, "%zu tenants have jobs, no more may",
-					 table->count);
-		account = calloc(1, sizeof(*account));
-		if (!account)
-			return error_errno(err, "memory for a tenant's account");
-		account->table = table;
-		pick_tenant_init(&account->share);
-		memcpy(account->terms.name, terms->name, sizeof(account->terms.name));
-		struct account **chain = &table->chains[account_chain(terms->name)];
-		account->next_same = *chain;
-		*chain = account;
-		list_append(&table->idle, &account->idle);
-		table->count++;
-	}
+	int code = account ? 0 : account_new(table, terms->name, &account, err);
+	if (code < 0)
+		return code;
 	account->terms = *terms;
 	*ret_account = account;
 	return 0;
@@ -114,7 +144,7 @@ void
 account_release(struct account *account)
 {
 	require(account->jobs > 0);
-	if (--account->jobs > 0)
+	if (--account->jobs > 0 || account->named)
 		return;
 	list_append(&account->table->idle, &account->idle);
 	account_shrink(account->table, account->table->count_max);

@@ -1,8 +1,8 @@
 /*
  * One tenant as the engine sees it: its terms of the last time it gave a job, how many of its jobs
- * wait and run, and what it has used since this stintd began. Accounts are found by name. One that
- * holds no job is kept, with its counters, until there are more accounts than the table may have:
- * then the one that was idle longest goes.
+ * wait and run, and what it has used since this stintd began. Accounts are found by name. Those of
+ * tenants that the configuration names stay. Of those that are made from user ids there are at most
+ * count_max: when one more is needed, the one that has been without jobs for longest goes.
  */
 #ifndef STINT_DAEMON_ACCOUNT_H
 #define STINT_DAEMON_ACCOUNT_H
@@ -15,6 +15,7 @@
 #include "protocol/run_result.h"
 #include "protocol/tenant_terms.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,32 +23,33 @@
 
 struct account {
 	struct account *next_same; /* in the table's chain of names; borrowed */
-	struct link idle;          /* in the table's list of those without a job */
+	struct link idle;          /* in the table's list: made from a user id, and without a job */
+	bool named;                /* by the configuration: stays */
 	struct account_table *table; /* borrowed; outlives its accounts */
 	struct tenant_terms terms;
-	uint64_t jobs;            /* that hold it, in whatever state */
-	uint64_t queued, running; /* of them */
-	uint64_t queue_bytes;     /* of those queued */
-	struct pick_tenant share; /* its waiting jobs, its turns: queue.c's */
+	uint64_t jobs;                        /* that hold it, in whatever state */
+	uint64_t queued, running;             /* of them */
+	uint64_t queue_bytes;                 /* of those queued */
+	struct pick_tenant share;             /* its waiting jobs, its turns: queue.c's */
 	struct bucket rates[ADMISSION_RATE_COUNT]; /* quota.c's */
-	uint64_t jobs_total;      /* taken */
-	uint64_t refused_total;   /* not taken */
+	uint64_t jobs_total;                  /* taken */
+	uint64_t refused_total;               /* not taken */
 	uint64_t cpu_us_total, opcodes_total; /* of ended jobs */
 };
 
 struct account_table {
 	struct account *chains[ACCOUNT_CHAINS]; /* owned */
 	struct list idle;                       /* longest idle first */
-	size_t count, count_max;
+	size_t count, count_max;                /* of accounts made from user ids */
 };
 
 void account_table_init(struct account_table *ret_table, size_t count_max);
 /* No job may hold an account any more. */
 void account_table_deinit(struct account_table *table);
-/* How many there may be from now on; those above it go as they become idle. */
+/* Another count_max; accounts above it go as they become idle. */
 void account_table_resize(struct account_table *table, size_t count_max);
 /* The tenant's account, made if need be, with these terms from now on. It stays at least until the
- * next call. ERROR_LIMIT: the table is full, and every account in it has jobs. */
+ * next call. ERROR_LIMIT: count_max users without a section have jobs. */
 int account_get(struct account_table *table, const struct tenant_terms *terms,
 		struct account **ret_account, struct error *err);
 /* NULL when there is none. */

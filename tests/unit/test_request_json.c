@@ -165,7 +165,7 @@ wrong_parameters_are_named(void **state)
 static void
 parameters_of_later_versions_are_named(void **state)
 {
-	static const char *const NAMES[] = {"script", "tenant", "token", "idempotency_key"};
+	static const char *const NAMES[] = {"script", "idempotency_key"};
 	char text[128], reason[128];
 
 	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
@@ -263,10 +263,13 @@ labels_have_lengths(void **state)
 static void
 no_parameters_at_all(void **state)
 {
+	struct tenant_terms terms;
 	struct run_request request;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(request_json_read(&marks, NULL, &config, &request, &err), ERROR_INVALID);
+	tenant_terms_init(&terms, "test", &config.limits_default, &config.limits_max);
+	assert_int_equal(request_json_read(&marks, NULL, &config, &terms, &request, &err),
+			 ERROR_INVALID);
 	assert_non_null(strstr(err.text, "source or code"));
 }
 
