@@ -374,7 +374,9 @@ request_json_read(const struct json_marks *marks, json_t *params, const struct c
 		run_request_deinit(&reader.request);
 		return r;
 	}
-	reader.request.blob = reader.pack.bytes;
+	/* It may wait for long: what it does not need goes back. */
+	uint8_t *fitting = realloc(reader.pack.bytes, reader.pack.size);
+	reader.request.blob = fitting != NULL ? fitting : reader.pack.bytes;
 	reader.request.blob_bytes = reader.pack.size;
 	*ret_request = reader.request;
 	return 0;
