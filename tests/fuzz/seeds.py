@@ -36,6 +36,9 @@ def client():
                                      "limits": {"scratch_bytes": 1 << 20, "scratch_files": 20, "collected_bytes": 0}})
     yield b"\x30" + call("job.run", {"source": "s", "files": files + files, "limits": {"scratch_bytes": 4096}})
     yield b"\x30" + call("job.run", {"source": "s", "files": [{"name": "../x", "content": "a", "base64": "AA=="}, 1]})
+    acting = {"tenant": "shop", "token": "test"}
+    yield b"\x30" + call("job.run", {"source": "s", "limits": {"cpu_ms": 900}, **acting}) + call("tenant.usage", acting)
+    yield b"\x30" + call("job.status", {"job": "0" * 32, "tenant": "shop", "token": "no"}) + call("tenant.usage", {"tenant": "x"})
     yield b"\x30" + call("job.run", {"source": "s", "collect": ["/a", "a//b", "[", "a" * 300, ""],
                                      "limits": {"scratch_bytes": 1, "scratch_files": 1}})
 
