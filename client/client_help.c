@@ -14,6 +14,7 @@ static const char OVERVIEW[] =
     "  stint run FILE [-- ARG...]   run a program and print its output as it comes\n"
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
+    "  stint token                  make a token for a gateway of the daemon's\n"
     "  stint selftest               attack the daemon harmlessly: does the sandbox hold?\n"
     "  stint doctor                 what this machine has, or lacks, for isolation\n"
     "  stint help [COMMAND]         this, or a command's options\n"
@@ -46,6 +47,8 @@ static const char RUN[] =
     "  --no-stdin            run it with an empty standard input\n"
     "  --trace [WHAT]        print on standard error what is executed: opcodes (default), lines,\n"
     "                        calls\n"
+    "  --tenant NAME         as a gateway: run it for this tenant\n"
+    "  --token-file FILE     its token, one line; without this option it is STINT_TOKEN\n"
     "  --json                print the whole result as JSON instead of the output\n"
     "  --usage               one line on standard error: what the job has used\n"
     "  --socket PATH         the daemon's socket\n"
@@ -72,6 +75,15 @@ static const char CANCEL[] =
     "  End a waiting or running job; whoever submitted it gets the status cancelled.\n"
     "\n"
     "Exit status: 0; 125 no such job, or no daemon.\n";
+
+static const char TOKEN[] =
+    "stint token\n"
+    "\n"
+    "  Make a random token and print it, and below it the line for the tenant's section in\n"
+    "  stint.conf by which the daemon knows it. The daemon never sees the token itself but in a\n"
+    "  gateway's request: see --tenant of stint run.\n"
+    "\n"
+    "Exit status: 0.\n";
 
 static const char SELFTEST[] =
     "stint selftest [--socket PATH]\n"
@@ -117,6 +129,8 @@ client_help(FILE *out, const char *command)
 		(void)fputs(STATUS, out);
 	} else if (strcmp(command, "cancel") == 0) {
 		(void)fputs(CANCEL, out);
+	} else if (strcmp(command, "token") == 0) {
+		(void)fputs(TOKEN, out);
 	} else if (strcmp(command, "selftest") == 0) {
 		(void)fputs(SELFTEST, out);
 	} else if (strcmp(command, "doctor") == 0) {

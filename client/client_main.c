@@ -17,6 +17,7 @@
 #include "client/client_run.h"
 #include "client/client_selftest.h"
 #include "client/client_status.h"
+#include "client/client_token.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static const struct command COMMANDS[] = {
     {"cancel", CLIENT_COMMAND_CANCEL, client_status_cancel},
     {"selftest", CLIENT_COMMAND_SELFTEST, client_selftest},
     {"doctor", CLIENT_COMMAND_DOCTOR, client_doctor},
+    {"token", CLIENT_COMMAND_TOKEN, client_token},
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 
@@ -84,7 +86,8 @@ main(int argc, char **argv)
 		(void)client_help(stderr, NULL);
 		return CLIENT_EXIT_DAEMON;
 	}
-	client_print_error("unknown command '%s': run, status, cancel, selftest, doctor or help",
+	client_print_error("unknown command '%s': run, status, cancel, token, selftest, doctor or "
+			   "help",
 			   name);
 	return CLIENT_EXIT_DAEMON;
 }

@@ -20,6 +20,8 @@ enum option_id {
 	OPTION_EVAL,
 	OPTION_TRACE,
 	OPTION_NO_STDIN,
+	OPTION_TENANT,
+	OPTION_TOKEN_FILE,
 	OPTION_STDIN,
 	OPTION_NAME,
 	OPTION_ENTRY,
@@ -54,6 +56,8 @@ static const struct option OPTIONS[] = {
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN, NULL},
     {"--eval", OPTION_EVAL, CLIENT_COMMAND_RUN, NULL},
     {"--trace", OPTION_TRACE, CLIENT_COMMAND_RUN, NULL},
+    {"--tenant", OPTION_TENANT, CLIENT_COMMAND_RUN, "a tenant's name"},
+    {"--token-file", OPTION_TOKEN_FILE, CLIENT_COMMAND_RUN, "a file"},
     {"--no-stdin", OPTION_NO_STDIN, CLIENT_COMMAND_RUN, NULL},
     {"--stdin", OPTION_STDIN, CLIENT_COMMAND_RUN, "a file"},
     {"--name", OPTION_NAME, CLIENT_COMMAND_RUN, "a file name for tracebacks"},
@@ -156,22 +160,52 @@ client_options_apply_pair(struct client_options *options, const struct option *o
 	return client_options_pair(option, value, pair, err);
 }
 
+/* Where the value of an option goes that is a text and nothing else; NULL: it is another kind. */
+static const char **
+client_options_text(struct client_options *options, enum option_id id)
+{
+	switch (id) {
+	case OPTION_SOCKET:
+		return &options->socket;
+	case OPTION_ISOLATION:
+		return &options->isolation;
+	case OPTION_STDIN:
+		return &options->stdin_path;
+	case OPTION_TENANT:
+		return &options->tenant;
+	case OPTION_TOKEN_FILE:
+		return &options->token_file;
+	case OPTION_NAME:
+		return &options->name;
+	case OPTION_ENTRY:
+		return &options->entry;
+	case OPTION_ENTRY_ARGS:
+		return &options->entry_args;
+	case OPTION_ENTRY_KWARGS:
+		return &options->entry_kwargs;
+	case OPTION_OUT:
+		return &options->out;
+	default:
+		return NULL;
+	}
+}
+
 static int
 client_options_apply(struct client_options *options, const struct option *option, const char *value,
 		     struct error *err)
 {
-	switch (option->id) {
-	case OPTION_SOCKET:
-		options->socket = value;
+	const char **text = client_options_text(options, option->id);
+
+	if (text != NULL) {
+		*text = value;
 		return 0;
+	}
+	switch (option->id) {
 	case OPTION_JSON:
 		options->json = true;
 		return 0;
 	case OPTION_USAGE:
 		options->usage = true;
-		return 0;
-	case OPTION_ISOLATION:
-		options->isolation = value;
 		return 0;
 	case OPTION_EVAL:
 		options->eval = true;
@@ -181,21 +215,6 @@ client_options_apply(struct client_options *options, const struct option *option
 		return 0;
 	case OPTION_NO_STDIN:
 		options->no_stdin = true;
-		return 0;
-	case OPTION_STDIN:
-		options->stdin_path = value;
-		return 0;
-	case OPTION_NAME:
-		options->name = value;
-		return 0;
-	case OPTION_ENTRY:
-		options->entry = value;
-		return 0;
-	case OPTION_ENTRY_ARGS:
-		options->entry_args = value;
-		return 0;
-	case OPTION_ENTRY_KWARGS:
-		options->entry_kwargs = value;
 		return 0;
 	case OPTION_OUTPUT:
 		options->outputs[options->output_count++] = value;
@@ -211,10 +230,7 @@ client_options_apply(struct client_options *options, const struct option *option
 	case OPTION_COLLECT:
 		options->collect[options->collect_count++] = value;
 		return 0;
-	case OPTION_OUT:
-		options->out = value;
-		return 0;
-	case OPTION_LIMIT:
+	default:
 		break;
 	}
 	return error_set(err, ERROR_INVALID, "unknown option '%s'", option->name);
@@ -303,6 +319,8 @@ client_options_finish_run(struct client_options *options, struct error *err)
 				 "--entry-args and --entry-kwargs need --entry FUNCTION");
 	if (options->no_stdin && options->stdin_path != NULL)
 		return error_set(err, ERROR_INVALID, "--stdin and --no-stdin exclude each other");
+	if (options->token_file != NULL && options->tenant == NULL)
+		return error_set(err, ERROR_INVALID, "--token-file needs --tenant NAME");
 	if (options->out != NULL && options->collect_count == 0)
 		return error_set(err, ERROR_INVALID, "--out needs --collect PATTERN");
 	if (options->out == NULL && !options->json && options->collect_count > 0)

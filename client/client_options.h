@@ -34,6 +34,7 @@ enum client_command {
 	CLIENT_COMMAND_CANCEL = 1u << 2,
 	CLIENT_COMMAND_SELFTEST = 1u << 3,
 	CLIENT_COMMAND_DOCTOR = 1u << 4,
+	CLIENT_COMMAND_TOKEN = 1u << 9,
 };
 
 struct client_options {
@@ -41,6 +42,7 @@ struct client_options {
 	bool json, usage, eval, no_stdin;
 	const char *isolation; /* doctor: a level, or NULL */
 	const char *trace;     /* opcodes, lines or calls, or NULL */
+	const char *tenant, *token_file; /* for gateways, or NULL */
 	enum client_source kind;
 	const char *source;
 	const char *stdin_path, *name, *entry, *entry_args, *entry_kwargs;

@@ -18,6 +18,7 @@
 #include "daemon/outbox.h"
 #include "daemon/reply.h"
 #include "daemon/rpc.h"
+#include "daemon/tenant_table.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -47,7 +48,8 @@ struct daemon {
 	struct rpc rpc;
 	struct connection_host host;
 	struct listener listener;
-	struct engine *engine; /* owned */
+	struct engine *engine;        /* owned */
+	struct tenant_table *tenants; /* held */
 	uv_signal_t sigterm, sigint;
 	uv_timer_t linger;
 	enum daemon_state state;
@@ -199,6 +201,7 @@ start_stages(struct daemon *daemon)
 		host->uid_max = config_number(config, connections_max) * 3 / 4;
 	host->backlog_max = output_max / DAEMON_BACKLOG_DIVISOR;
 	list_init(&host->open);
+	share_table_init(&host->shares);
 	host->gone = on_connection_gone;
 	host->context = daemon;
 	uv_signal_t *signals[] = {&daemon->sigterm, &daemon->sigint};
@@ -223,8 +226,10 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .drained = on_drained,
 					     .fatal = on_fatal,
 					     .context = daemon};
-	int rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
-			  &daemon->loop, err);
+	int rc = tenant_table_new(daemon->config, &daemon->tenants, err);
+	if (rc == 0)
+		rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
+			      &daemon->loop, err);
 	if (rc == 0)
 		rc = engine_new(&daemon->loop, daemon->config, options->spawner_fd, &callbacks,
 				&daemon->engine, err);
@@ -234,6 +239,7 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 		return rc;
 	}
 	daemon->rpc.engine = daemon->engine;
+	daemon->rpc.tenants = daemon->tenants;
 	return listener_open(&daemon->listener, &daemon->host, options->listen_fd,
 			     config_number(daemon->config, connections_max), err);
 }
@@ -254,6 +260,8 @@ shut_down(struct daemon *daemon)
 		return;
 	outbox_deinit(&daemon->outbox);
 	inwork_deinit(&daemon->inwork);
+	share_table_deinit(&daemon->host.shares);
+	tenant_table_release(&daemon->tenants);
 }
 
 int

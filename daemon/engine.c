@@ -12,6 +12,7 @@
  */
 #include "daemon/engine.h"
 
+#include "daemon/deadline.h"
 #include "daemon/dispatch.h"
 #include "daemon/engine_state.h"
 #include "daemon/finish.h"
@@ -178,6 +179,7 @@ engine_check_closed(struct engine *engine)
 		LIST_FOREACH_SAFE (&engine->lists.of[state], link, next) {
 			struct job *job = list_item(link, struct job, link);
 			job_table_remove(&engine->table, job);
+			queue_forget(&engine->queue, job);
 			job_free(&job);
 		}
 	}
@@ -187,7 +189,10 @@ engine_check_closed(struct engine *engine)
 	alarm_close(&engine->refill_alarm);
 	alarm_close(&engine->house_alarm);
 	alarm_close(&engine->stream_alarm);
+	alarm_close(&engine->deadline_alarm);
 	job_table_deinit(&engine->table);
+	queue_deinit(&engine->queue);
+	account_table_deinit(&engine->accounts);
 	engine->magic = 0;
 	free(engine);
 }
@@ -223,11 +228,12 @@ engine_init_numbers(struct engine *engine, const struct config *config)
 		automatic = WORKERS_MAX / 4;
 	uint64_t ready = config_number(config, workers_ready);
 	uint64_t running = config_number(config, running_max);
-	engine->running_max = running > 0 ? (unsigned)running : automatic;
 	pool_init(&engine->pool, ready > 0 ? (unsigned)ready : automatic);
+	account_table_init(&engine->accounts, config_number(config, tenants_max));
 	job_lists_init(&engine->lists);
-	queue_init(&engine->queue, &engine->lists, config_number(config, queue_jobs_max),
-		   config_number(config, queue_bytes_max));
+	queue_init(&engine->queue, &engine->lists, running > 0 ? running : automatic);
+	engine->caps = (struct quota_caps){config_number(config, queue_jobs_max),
+					   config_number(config, queue_bytes_max)};
 	result_room_init(&engine->results, config_number(config, results_bytes_max));
 }
 
@@ -276,6 +282,8 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	if (code == 0)
 		code = alarm_new(loop, stream_on_alarm, engine, &engine->stream_alarm, err);
 	if (code == 0)
+		code = alarm_new(loop, deadline_on_alarm, engine, &engine->deadline_alarm, err);
+	if (code == 0)
 		code = succession_new(loop, spawner_fd, &CLOCK_SYSTEM, &limits,
 				      (enum isolation_level)config_number(config, isolation),
 				      &inner, &engine->succession, err);
@@ -290,20 +298,45 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	return 0;
 }
 
+/* May it enter? On success *ret_job is new, and in no list. */
+static int
+engine_admit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
+	     struct account *account, struct job **ret_job, struct engine_refusal *ret_refusal,
+	     struct error *err)
+{
+	struct job_owner of = {account, owner->session, owner->ticket, owner->id};
+	struct admission_answer answer;
+	uint64_t now_ns = engine_now_ns();
+	quota_set(account, &engine->queue, now_ns);
+	int code = quota_admit(account, &engine->queue, &engine->caps, job_bytes(request),
+			       owner->id != NULL, now_ns, &answer, err);
+	if (code == 0)
+		return job_new(request, &of, now_ns, ret_job, err);
+	ret_refusal->reason = answer.outcome == ADMISSION_QUOTA	      ? ENGINE_QUOTA
+			      : answer.outcome == ADMISSION_TOO_LARGE ? ENGINE_TOO_LARGE
+								      : ENGINE_QUEUE_FULL;
+	ret_refusal->retry_after_ms = answer.retry_after_ms;
+	return code;
+}
+
 int
 engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
-	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
+	      char ret_id[JOB_ID_CHARS + 1], struct engine_refusal *ret_refusal, struct error *err)
 {
+	struct account *account;
 	struct job *job = NULL;
-	if (engine->draining || engine->failed || engine->closing)
-		return error_set(err, ERROR_CLOSED, "the daemon takes no new job");
-	int code = queue_admit(&engine->queue,
-			       sizeof(*job) + request->blob_bytes + request->stdin_size, err);
-	if (code == 0)
-		code = job_new(request, owner->session, owner->ticket, owner->id, engine_now_ns(),
-			       &job, err);
+	*ret_refusal = (struct engine_refusal){ENGINE_QUEUE_FULL, ADMISSION_FULL_RETRY_MS};
+	int code = account_get(&engine->accounts, owner->terms, &account, err);
 	if (code < 0)
 		return code;
+	if (engine->draining || engine->failed || engine->closing)
+		code = error_set(err, ERROR_CLOSED, "the daemon takes no new job");
+	else
+		code = engine_admit(engine, request, owner, account, &job, ret_refusal, err);
+	if (code < 0) {
+		account->refused_total++;
+		return code;
+	}
 	job_table_add(&engine->table, job);
 	queue_put(&engine->queue, job);
 	memcpy(ret_id, job->id, sizeof(job->id));

@@ -62,13 +62,23 @@ struct engine_owner {
 	const struct tenant_terms *terms; /* borrowed for the call: the tenant as it is now */
 	const char *id; /* the job's id from an earlier life of it; NULL: a new one */
 };
+/* Why a job was not taken, with ERROR_LIMIT. */
+struct engine_refusal {
+	enum {
+		ENGINE_QUEUE_FULL, /* too many jobs or bytes wait, or too many tenants have jobs */
+		ENGINE_QUOTA,	   /* the tenant has used up a rate */
+		ENGINE_TOO_LARGE,  /* it can never enter */
+	} reason;
+	uint64_t retry_after_ms; /* when it may be possible; 0: never */
+};
 /*
  * Queue a job. On success *request is moved from (left empty) and ret_id gets the job's id.
- * ERROR_LIMIT: the queue is full. ERROR_CLOSED: draining. Then request is untouched.
+ * ERROR_LIMIT: refused, ret_refusal says how. ERROR_CLOSED: draining. Then request is untouched.
+ * One with an id has passed the tenant's rates before: only the caps on the queue hold.
  */
 int engine_submit(struct engine *engine, struct run_request *request,
 		  const struct engine_owner *owner, char ret_id[JOB_ID_CHARS + 1],
-		  struct error *err);
+		  struct engine_refusal *ret_refusal, struct error *err);
 /* A result, and what the callee made of it, are no longer in memory: others may be read. */
 void engine_result_gone(struct engine *engine, uint64_t held_bytes);
 /* End a job early; its result (status cancelled) still comes by callback. session 0: any session's.
@@ -84,7 +94,7 @@ struct engine_job_status {
 	uint64_t cpu_us;   /* used so far, from the kernel */
 	uint64_t stdout_bytes, stderr_bytes; /* so far */
 	uint64_t opcodes;		     /* so far */
-	uint64_t position; /* in the queue, 1 is next; 0 when running */
+	uint64_t position; /* among its tenant's waiting jobs, 1 is next; 0 when running */
 };
 /* State of a waiting or running job; ERROR_NOT_FOUND otherwise. */
 int engine_status(struct engine *engine, const char *id, uint64_t session,
@@ -107,6 +117,15 @@ struct engine_info {
 	char meter_id[32];
 };
 void engine_info(const struct engine *engine, struct engine_info *ret_info);
+
+/* What a tenant has in work, and has used since this stintd began; nothing, when it gave no job. */
+struct engine_tenant_usage {
+	uint64_t queued, running, queue_bytes;
+	uint64_t jobs_total, refused_total;   /* jobs taken, and not taken */
+	uint64_t cpu_us_total, opcodes_total; /* of its ended jobs */
+};
+void engine_tenant_usage(const struct engine *engine, const char *tenant,
+			 struct engine_tenant_usage *ret_usage);
 
 /* Take no new job; `drained` is called when the last one has ended. */
 void engine_drain(struct engine *engine);

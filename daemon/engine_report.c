@@ -63,6 +63,23 @@ engine_status(struct engine *engine, const char *id, uint64_t session,
 }
 
 void
+engine_tenant_usage(const struct engine *engine, const char *tenant,
+		    struct engine_tenant_usage *ret_usage)
+{
+	const struct account *account = account_find(&engine->accounts, tenant);
+	memset(ret_usage, 0, sizeof(*ret_usage));
+	if (!account)
+		return;
+	ret_usage->queued = account->queued;
+	ret_usage->running = account->running;
+	ret_usage->queue_bytes = account->queue_bytes;
+	ret_usage->jobs_total = account->jobs_total;
+	ret_usage->refused_total = account->refused_total;
+	ret_usage->cpu_us_total = account->cpu_us_total;
+	ret_usage->opcodes_total = account->opcodes_total;
+}
+
+void
 engine_info(const struct engine *engine, struct engine_info *ret_info)
 {
 	const struct message_zygote *about = generation_about(engine->generation);

@@ -47,6 +47,7 @@ finish_tell(struct engine *engine)
 	while (!engine->closing && (first = list_first(&engine->lists.of[JOB_ENDED]))) {
 		struct job *job = list_item(first, struct job, link);
 		engine->ended[job->result->status]++;
+		account_charge(job->account, &job->result->usage);
 		job_table_remove(&engine->table, job);
 		list_remove(&job->link);
 		stream_rest(engine, job);
@@ -73,7 +74,7 @@ void
 finish_waiting(struct engine *engine, struct job *job, enum job_status status, const char *type,
 	       const char *message)
 {
-	queue_leave(&engine->queue, job, JOB_ENDED);
+	queue_leave(&engine->queue, job);
 	job_conclude(job, status, type, message);
 	job->result->usage.queue_us = (engine_now_ns() - job->queued_ns) / NS_PER_US;
 	engine_later(engine);
@@ -149,7 +150,9 @@ finish_decide(struct finish *finish)
 		       facts->unread && worker->page->setup_step != 0 ? setup : NULL);
 	*job_new_result(job) = *result;
 	job->worker = NULL;
-	job_move(&finish->engine->lists, job, JOB_ENDED);
+	uint64_t cost_us = quota_charge(job->account, result->usage.cpu_us, result->usage.opcodes,
+					engine_now_ns());
+	queue_end(&finish->engine->queue, job, cost_us);
 }
 
 static void

@@ -28,7 +28,7 @@ static const struct feature FEATURES[] = {
     {"stream", true},  {"inputs", true}, {"outputs", true},  {"entry", true},
     {"modules", true}, {"eval", true},   {"code", true},     {"cancel", true},
     {"opcodes", true}, {"trace", true},  {"submit", false},  {"sessions", false},
-    {"judge", false},  {"files", true},  {"tenants", false},
+    {"judge", false},  {"files", true},  {"tenants", true},
 };
 
 static bool
@@ -41,10 +41,10 @@ has_parameters(const struct rpc_call *call, struct rpc_error *fault)
 	return true;
 }
 
-static void
-put_limits(struct json_members *info, const struct config *config)
+void
+method_daemon_put_limits(struct json_members *info, const struct tenant_terms *terms)
 {
-	const struct limits *const sets[] = {&config->limits_default, &config->limits_max};
+	const struct limits *const sets[] = {&terms->limits_default, &terms->limits_max};
 	static const char *const NAMES[] = {"default", "max"};
 	json_members_name(info, "limits");
 	struct json_members both = json_members_begin(info->text);
@@ -130,7 +130,9 @@ method_daemon_info(struct rpc *rpc, struct inwork_client *client, struct rpc_cal
 	struct json_members runtimes = json_members_begin(result);
 	json_members_text(&runtimes, "python", engine.python);
 	json_members_end(&runtimes);
-	put_limits(&info, rpc->config);
+	json_members_text(&info, "tenant", call->caller.terms.name);
+	json_members_flag(&info, "operator", call->caller.operates);
+	method_daemon_put_limits(&info, &call->caller.terms);
 	put_settings(&info, rpc->config);
 	put_isolation(&info, &engine);
 	json_members_u64(&info, "hash_seed", engine.hash_seed);

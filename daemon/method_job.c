@@ -2,9 +2,10 @@
  * job.run, job.cancel and job.status.
  *
  * job.run hands a packed job to the engine and is answered by reply.c when the job has ended. The
- * other two look a job up among the requests in work: a caller reaches the jobs of its own uid, uid
- * 0 reaches all, and whatever else there is does not exist for it. Nothing here waits or keeps
- * state of its own. Called by rpc.c; faults are the client's, or the engine's refusal of a job.
+ * other two look a job up among the requests in work: a caller reaches the jobs of its own tenant,
+ * an operator reaches all, and whatever else there is does not exist for it. Nothing here waits or
+ * keeps state of its own. Called by rpc.c; faults are the client's, or the engine's refusal of a
+ * job.
  */
 #include "daemon/method_job.h"
 
@@ -17,12 +18,22 @@
 #include <string.h>
 
 static void
+refusal_fault(struct rpc_error *ret_fault, const struct engine_refusal *refusal,
+	      const struct error *err)
+{
+	enum rpc_reason reason = RPC_REASON_QUEUE_FULL;
+	if (refusal->reason == ENGINE_QUOTA)
+		reason = RPC_REASON_QUOTA_EXCEEDED;
+	else if (refusal->reason == ENGINE_TOO_LARGE)
+		reason = RPC_REASON_TOO_LARGE;
+	jsonrpc_error_reason(ret_fault, reason, "%s", err->text);
+	ret_fault->retry_after_ms = refusal->retry_after_ms;
+}
+
+static void
 engine_fault(struct rpc_error *ret_fault, int rc, const struct error *err)
 {
 	switch (rc) {
-	case ERROR_LIMIT:
-		jsonrpc_error_reason(ret_fault, RPC_REASON_QUEUE_FULL, "%s", err->text);
-		return;
 	case ERROR_CLOSED:
 		jsonrpc_error_reason(ret_fault, RPC_REASON_DRAINING,
 				     "the daemon is shutting down and takes no more jobs");
@@ -47,7 +58,8 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 			    (unsigned long long)client->session);
 		return RPC_LATER;
 	}
-	struct inwork_request *request = inwork_add(rpc->inwork, client, call->id);
+	struct inwork_request *request =
+	    inwork_add(rpc->inwork, client, call->id, call->caller.terms.name);
 	if (request == NULL) {
 		jsonrpc_error_reason(fault, RPC_REASON_DUPLICATE_ID,
 				     "a request with this id is in work on this connection");
@@ -56,14 +68,15 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 	struct error err = ERROR_INIT;
 	char job[JOB_ID_CHARS + 1];
 	request->stream = call->request.stream;
-	struct tenant_terms terms;
-	tenant_terms_init(&terms, client->tenant, &rpc->config->limits_default,
-			  &rpc->config->limits_max);
-	struct engine_owner owner = {client->session, request->ticket, &terms, NULL};
-	int rc = engine_submit(rpc->engine, &call->request, &owner, job, &err);
+	struct engine_owner owner = {client->session, request->ticket, &call->caller.terms, NULL};
+	struct engine_refusal refusal;
+	int rc = engine_submit(rpc->engine, &call->request, &owner, job, &refusal, &err);
 	if (rc != 0) {
 		inwork_remove(rpc->inwork, &request);
-		engine_fault(fault, rc, &err);
+		if (rc == ERROR_LIMIT)
+			refusal_fault(fault, &refusal, &err);
+		else
+			engine_fault(fault, rc, &err);
 		return RPC_FAULT;
 	}
 	inwork_set_job(rpc->inwork, request, job);
@@ -83,7 +96,7 @@ text_parameter(const struct rpc *rpc, const json_t *value)
 }
 
 static struct inwork_request *
-find_by_job(struct rpc *rpc, const struct inwork_client *client, const json_t *value,
+find_by_job(struct rpc *rpc, const struct caller *caller, const json_t *value,
 	    struct rpc_error *fault)
 {
 	const char *job = text_parameter(rpc, value);
@@ -92,7 +105,7 @@ find_by_job(struct rpc *rpc, const struct inwork_client *client, const json_t *v
 		return NULL;
 	}
 	struct inwork_request *request = inwork_find_job(rpc->inwork, job);
-	if (request == NULL || (client->uid != 0 && request->client->uid != client->uid)) {
+	if (request == NULL || !caller_sees(caller, request->tenant)) {
 		jsonrpc_error_reason(fault, RPC_REASON_NOT_FOUND, "no such job");
 		return NULL;
 	}
@@ -100,8 +113,8 @@ find_by_job(struct rpc *rpc, const struct inwork_client *client, const json_t *v
 }
 
 static struct inwork_request *
-find_by_id(struct rpc *rpc, const struct inwork_client *client, const json_t *value,
-	   struct rpc_error *fault)
+find_by_id(struct rpc *rpc, const struct inwork_client *client, const struct caller *caller,
+	   const json_t *value, struct rpc_error *fault)
 {
 	struct text_buffer text;
 	struct inwork_request *request = NULL;
@@ -111,10 +124,11 @@ find_by_id(struct rpc *rpc, const struct inwork_client *client, const json_t *va
 	if (!text.failed)
 		request = inwork_find_id(rpc->inwork, client, text.bytes);
 	text_buffer_deinit(&text);
-	if (request == NULL)
-		jsonrpc_error_reason(fault, RPC_REASON_NOT_FOUND,
-				     "no job.run with this id is in work on this connection");
-	return request;
+	if (request != NULL && caller_sees(caller, request->tenant))
+		return request;
+	jsonrpc_error_reason(fault, RPC_REASON_NOT_FOUND,
+			     "no job.run with this id is in work on this connection");
+	return NULL;
 }
 
 /* The request whose job the caller means, or NULL with the fault filled in. */
@@ -146,8 +160,8 @@ find_request(struct rpc *rpc, const struct inwork_client *client, const struct r
 		return NULL;
 	}
 	if (job != NULL)
-		return find_by_job(rpc, client, job, fault);
-	return find_by_id(rpc, client, id, fault);
+		return find_by_job(rpc, &call->caller, job, fault);
+	return find_by_id(rpc, client, &call->caller, id, fault);
 }
 
 enum rpc_outcome

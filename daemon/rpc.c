@@ -12,6 +12,7 @@
 #include "daemon/engine.h"
 #include "daemon/method_daemon.h"
 #include "daemon/method_job.h"
+#include "daemon/method_tenant.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/request_json.h"
@@ -23,15 +24,17 @@
 #define RPC_ANSWER_BYTES_MAX 262144u
 #define RPC_LOG_LINES_MINUTE 60u
 
-#define PREPARE              true
-#define NONE                 false
+/* prepares, names */
+#define PREPARE true, false
+#define NAMES   false, true
+#define NONE    false, false
 static const struct rpc_method METHODS[] = {
-#define METHOD(name, handler, prepares, params, sentence)                                          \
-	{name, handler, prepares, params, sentence},
+#define METHOD(name, handler, kind, params, sentence) {name, handler, kind, params, sentence},
 #include "daemon/methods.def"
 #undef METHOD
 };
 #undef PREPARE
+#undef NAMES
 #undef NONE
 #define METHOD_COUNT (sizeof(METHODS) / sizeof(METHODS[0]))
 
@@ -81,7 +84,8 @@ static int
 prepare(const struct rpc *rpc, struct rpc_call *call)
 {
 	struct error err = ERROR_INIT;
-	int rc = request_json_read(&rpc->marks, call->params, rpc->config, &call->request, &err);
+	int rc = request_json_read(&rpc->marks, call->params, rpc->config, &call->caller.terms,
+				   &call->request, &err);
 	json_decref(call->params);
 	call->params = NULL;
 	if (rc == 0)
@@ -95,8 +99,51 @@ prepare(const struct rpc *rpc, struct rpc_call *call)
 	return rc;
 }
 
+static bool
+read_text(const struct rpc *rpc, const json_t *value, const char *name, size_t max,
+	  const char **ret_text, size_t *ret_size, struct rpc_error *fault)
+{
+	*ret_text = "";
+	*ret_size = 0;
+	if (value == NULL ||
+	    (json_value_string(&rpc->marks, value, ret_text, ret_size) && *ret_size <= max))
+		return true;
+	jsonrpc_error_code(fault, RPC_INVALID_PARAMS, "%s must be a text of at most %zu bytes",
+			   name, max);
+	return false;
+}
+
+/* For whom it is: the client's own tenant, or the one it names with a token. Negative: the fault is
+ * filled in. The two parameters are gone then, and never reach a method. */
+static int
+choose_caller(const struct rpc *rpc, const struct identity *identity,
+	      const struct rpc_method *method, struct rpc_call *call)
+{
+	const json_t *tenant = json_object_get(call->params, "tenant");
+	const json_t *token = json_object_get(call->params, "token");
+	const char *name, *secret;
+	size_t name_size, secret_size;
+	struct error err = ERROR_INIT;
+	call->caller = identity->own;
+	if (tenant == NULL && token == NULL)
+		return 0;
+	if (token == NULL && method->names)
+		return 0;
+	if (!read_text(rpc, tenant, "tenant", TENANT_NAME_MAX, &name, &name_size, &call->fault) ||
+	    !read_text(rpc, token, "token", TOKEN_BYTES_MAX, &secret, &secret_size, &call->fault))
+		return ERROR_INVALID;
+	if (identity_act(identity, name, name_size, secret, secret_size, &call->caller, &err) !=
+	    0) {
+		jsonrpc_error_reason(&call->fault, RPC_REASON_NOT_PERMITTED, "%s", err.text);
+		return ERROR_PERMISSION;
+	}
+	(void)json_object_del(call->params, "tenant");
+	(void)json_object_del(call->params, "token");
+	return 0;
+}
+
 struct rpc_call *
-rpc_parse(const struct rpc *rpc, const void *line, size_t length)
+rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *line, size_t length)
 {
 	struct rpc_call *call = calloc(1, sizeof(*call));
 	require(call != NULL);
@@ -118,6 +165,7 @@ rpc_parse(const struct rpc *rpc, const void *line, size_t length)
 	}
 	call->params = envelope.params;
 	envelope.params = NULL;
+	call->secret = json_object_get(call->params, "token") != NULL;
 	const struct rpc_method *method = find_method(envelope.method);
 	if (method == NULL) {
 		char quoted[RPC_METHOD_BYTES_MAX * 2];
@@ -126,6 +174,8 @@ rpc_parse(const struct rpc *rpc, const void *line, size_t length)
 						  sizeof(quoted)));
 	}
 	jsonrpc_request_deinit(&envelope);
+	if (method != NULL && choose_caller(rpc, identity, method, call) != 0)
+		return call;
 	if (method != NULL && method->prepares && call->id != NULL && prepare(rpc, call) != 0)
 		return call;
 	call->method = method;

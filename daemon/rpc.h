@@ -5,6 +5,7 @@
 #ifndef STINT_DAEMON_RPC_H
 #define STINT_DAEMON_RPC_H
 
+#include "daemon/identity.h"
 #include "daemon/inwork.h"
 #include "daemon/outbox.h"
 #include "protocol/config.h"
@@ -36,6 +37,7 @@ struct rpc_method {
 	const char *name;
 	rpc_handler *handler;
 	bool prepares;        /* its parameters become call->request while parsing */
+	bool names;           /* a `tenant` without a token is its own parameter */
 	const char *params;   /* for the manual */
 	const char *sentence; /* for the manual */
 };
@@ -44,6 +46,8 @@ struct rpc_method {
 struct rpc_call {
 	const struct rpc_method *method; /* NULL: refused, see fault */
 	char *id;                        /* owned: JSON text; NULL: a notification */
+	struct caller caller;            /* for whom it is run */
+	bool secret;                     /* the line holds a token */
 	json_t *params;                  /* owned: an object; NULL: none, or all in `request` */
 	struct run_request request;      /* owned: of a method that prepares */
 	struct rpc_error fault;
@@ -54,6 +58,7 @@ struct rpc {
 	struct engine *engine;       /* borrowed */
 	struct inwork *inwork;       /* borrowed */
 	struct outbox *outbox;       /* borrowed */
+	struct tenant_table *tenants; /* borrowed: as they are now */
 	uv_loop_t *loop;             /* borrowed: for the time */
 	uint64_t start_ms;           /* loop time at start */
 	struct json_marks marks;     /* of this process */
@@ -65,12 +70,14 @@ enum rpc_refusal {
 	RPC_REFUSED_NO_ROOM,   /* the memory for large lines is in use */
 };
 
+/* tenants is to be set before the first client. */
 int rpc_init(struct rpc *ret_rpc, const struct config *config, struct inwork *inwork,
 	     struct outbox *outbox, uv_loop_t *loop, struct error *err);
 
-/* Check and take apart one line. Uses nothing of rpc but its configuration: any thread may. Never
- * NULL. */
-struct rpc_call *rpc_parse(const struct rpc *rpc, const void *line, size_t length);
+/* Check and take apart one line of a settled client. Uses nothing of rpc but its configuration: any
+ * thread may, while the identity stands still. Never NULL. */
+struct rpc_call *rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *line,
+			   size_t length);
 void rpc_call_free(struct rpc_call **call);
 /* Run the method, or answer why not. Takes the call over. */
 void rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call);

@@ -16,7 +16,6 @@
 #include <sys/types.h>
 
 #define SPAWNER_GENERATIONS_MAX 2 /* the new one is ready before the old one drains */
-#define SPAWNER_SETS_MAX        64
 #define SPAWNER_GRACE_MS        30000 /* from MESSAGE_DRAIN to SIGKILL */
 
 /* One value per bit: a permit names the states in which it holds. */
@@ -46,9 +45,7 @@ struct spawner_generation {
 
 struct spawner {
 	struct config config;
-	const char *sets[SPAWNER_SETS_MAX]; /* borrowed from argv: NAME=VALUE */
-	size_t set_count;
-	int config_fd;            /* owned, or -1 without a file */
+	int config_fd;            /* owned: as stintd gets it (spawner_config.h), or -1 */
 	int stintd_fd, zygote_fd; /* owned: the programs, O_PATH */
 	const char *root;         /* borrowed: the prepared tree */
 	bool rootless;            /* started by an ordinary user, who asked for it */

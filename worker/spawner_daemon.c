@@ -1,7 +1,6 @@
 /*
- * Starts stintd with nothing but the listening socket, the spawner link and the configuration
- * file's descriptor, as an account without privileges, and restarts it with the policy of
- * spawner_backoff.c.
+ * Starts stintd with nothing but the listening socket, the spawner link and its configuration, as
+ * an account without privileges, and restarts it with the policy of spawner_backoff.c.
  *
  * A stintd that ends takes every generation with it: a new one begins with a clean slate. Its extra
  * groups are the first gid of each uid range, so that it can open a leaf's files to that range's
@@ -27,7 +26,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define SPAWNER_DAEMON_ARGS_MAX (8 + 2 * SPAWNER_SETS_MAX)
 #define SPAWNER_DAEMON_ACCOUNT  "stint"
 
 int
@@ -75,16 +73,15 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 	uint32_t base = (uint32_t)config_number(&spawner->config, uid_base);
 	gid_t groups[SPAWNER_GENERATIONS_MAX];
 	int fds[] = {spawner->socket.fd, link_fd, spawner->config_fd};
-	const char *argv[SPAWNER_DAEMON_ARGS_MAX] = {"stintd", "--listen-fd", "3", "--spawner-fd",
-						     "4"};
+	static const char *const ARGV[] = {"stintd", "--listen-fd", "3", "--spawner-fd",
+					   "4",      "--config-fd", "5", NULL};
 	int tasks[CGROUP_DIRS_MAX], into = -1, rc;
-	size_t argc = 5;
 	pid_t pid;
 	struct spawner_exec plan = {
-	    .argv = argv,
+	    .argv = ARGV,
 	    .program_fd = spawner->stintd_fd,
 	    .fds = fds,
-	    .fd_count = spawner->config_fd < 0 ? 2 : 3,
+	    .fd_count = sizeof(fds) / sizeof(fds[0]),
 	    .tasks = tasks,
 	    .uid = spawner->uid,
 	    .gid = spawner->gid,
@@ -97,15 +94,7 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 
 	for (size_t i = 0; i < SPAWNER_GENERATIONS_MAX; i++)
 		groups[i] = base + (gid_t)i * (gid_t)config_number(&spawner->config, uid_count);
-	if (spawner->config_fd >= 0) {
-		argv[argc++] = "--config-fd";
-		argv[argc++] = "5";
-	}
-	for (size_t i = 0; i < spawner->set_count; i++) {
-		argv[argc++] = "--set";
-		argv[argc++] = spawner->sets[i];
-	}
-	require(argc < SPAWNER_DAEMON_ARGS_MAX);
+	require(spawner->config_fd >= 0);
 	rc = cgroup_tree_entrance(&spawner->trees, CGROUP_TREE_DAEMON, &into, tasks,
 				  &plan.task_count, err);
 	plan.cgroup_fd = into;

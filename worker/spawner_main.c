@@ -19,6 +19,7 @@
 #include "protocol/base_sys.h"
 #include "protocol/isolation.h"
 #include "worker/cgroup_remove.h"
+#include "worker/spawner_config.h"
 #include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_guardian.h"
@@ -377,7 +378,9 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	int signal_fd = -1;
 	bool orderly = false;
 
-	if (spawner_rootless_choose(spawner, &err) < 0) {
+	if (spawner_rootless_choose(spawner, &err) < 0 ||
+	    spawner_config_seal(&spawner->config, spawner_options_config_name(options),
+				spawner->rootless, &spawner->config_fd, &err) < 0) {
 		(void)fprintf(stderr, "stint-spawner: %s\n", err.text);
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
@@ -393,6 +396,21 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	spawner_main_undo(spawner);
 	base_close(&signal_fd);
 	return orderly ? 0 : SPAWNER_MAIN_EXIT_FAILED;
+}
+
+/* Names of accounts are looked up too, as at a start. */
+static int
+spawner_main_check(struct spawner *spawner, const struct spawner_options *options)
+{
+	struct error err = ERROR_INIT;
+
+	if (spawner_config_seal(&spawner->config, spawner_options_config_name(options), false,
+				&spawner->config_fd, &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err.text);
+		return SPAWNER_MAIN_EXIT_USAGE;
+	}
+	(void)puts("configuration is valid");
+	return 0;
 }
 
 int
@@ -424,7 +442,7 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "%s\n", err.text);
 		status = SPAWNER_MAIN_EXIT_USAGE;
 	} else if (options.action == SPAWNER_OPTIONS_CHECK) {
-		(void)puts("configuration is valid");
+		status = spawner_main_check(&spawner, &options);
 	} else if (options.action == SPAWNER_OPTIONS_PRINT) {
 		config_print(&spawner.config, STDOUT_FILENO);
 	} else if (options.action == SPAWNER_OPTIONS_SERVE) {

@@ -191,7 +191,7 @@ class TestSpawner(unittest.TestCase):
         assert os.stat(service.path).st_gid == int(own["gid"])
         assert own["groups"] == "%d,%d," % (BASE, BASE + COUNT), own
         # 0 1 2, the listening socket, the link, and the client's connection
-        assert own["fds"] == "6" and own["files_full"] == "1", own
+        assert own["fds"] == "7" and own["files_full"] == "1", own
         status = open("/proc/%s/status" % own["pid"]).read()
         assert "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status
         for line in open("/proc/%s/cgroup" % own["pid"]):

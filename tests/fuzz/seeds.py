@@ -36,6 +36,9 @@ def client():
                                      "limits": {"scratch_bytes": 1 << 20, "scratch_files": 20, "collected_bytes": 0}})
     yield b"\x30" + call("job.run", {"source": "s", "files": files + files, "limits": {"scratch_bytes": 4096}})
     yield b"\x30" + call("job.run", {"source": "s", "files": [{"name": "../x", "content": "a", "base64": "AA=="}, 1]})
+    acting = {"tenant": "shop", "token": "test"}
+    yield b"\x30" + call("job.run", {"source": "s", "limits": {"cpu_ms": 900}, **acting}) + call("tenant.usage", acting)
+    yield b"\x30" + call("job.status", {"job": "0" * 32, "tenant": "shop", "token": "no"}) + call("tenant.usage", {"tenant": "x"})
     yield b"\x30" + call("job.run", {"source": "s", "collect": ["/a", "a//b", "[", "a" * 300, ""],
                                      "limits": {"scratch_bytes": 1, "scratch_files": 1}})
 
@@ -88,6 +91,10 @@ def config():
     yield b"preload = json re\nlog_level = debug\nasyncio = no\nsocket_mode = 0600\nqueue_bytes_max = 64M\n"
     yield b"user = 1000\nuid_base = 1900000000 # here\n\nservice_memory_max=1G\nmax_memory_bytes = 512M\n"
     yield b"socket=/a"
+    digest = b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    yield b"operators = root a\noperator_groups = 7 b\n[tenant a]\nusers = u v 17\ngroups = g 5\nweight = 3\nmax_cpu_ms = 1s\n"
+    yield b"[tenant a]\nusers = u\n[tenant b]\nusers = v w\ntoken_sha256 = " + digest + b"\n[tenant g]\ngateway = yes\n"
+    yield b"[tenant default]\nrunning_max = 3\ncpu_per_minute = 2min\nqueue_bytes_max = 1M\ndefault_wall_ms = 1s\n"
 
 
 PROGRAMS = (

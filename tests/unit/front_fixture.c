@@ -52,9 +52,16 @@ on_result_gone(void *context, uint64_t held_bytes)
 struct front *
 front_new(const char *const *settings)
 {
+	return front_new_with("", settings);
+}
+
+struct front *
+front_new_with(const char *text, const char *const *settings)
+{
 	struct front *front = calloc(1, sizeof(*front));
 	assert_non_null(front);
 	config_init(&front->config);
+	assert_int_equal(config_read_text(&front->config, text, strlen(text), "text", NULL), 0);
 	for (; settings != NULL && *settings != NULL; settings++)
 		assert_int_equal(config_set(&front->config, *settings, NULL), 0);
 	assert_int_equal(uv_loop_init(&front->loop), 0);
@@ -72,6 +79,8 @@ front_new(const char *const *settings)
 	assert_int_equal(
 	    engine_new(&front->loop, &front->config, -1, &callbacks, &front->engine, NULL), 0);
 	front->rpc.engine = front->engine;
+	assert_int_equal(tenant_table_new(&front->config, &front->tenants, NULL), 0);
+	front->rpc.tenants = front->tenants;
 	front->host.loop = &front->loop;
 	front->host.rpc = &front->rpc;
 	front->host.inwork = &front->inwork;
@@ -81,6 +90,7 @@ front_new(const char *const *settings)
 	front->host.jobs_max = config_number(&front->config, connection_jobs_max);
 	front->host.backlog_max = output_max / 4;
 	list_init(&front->host.open);
+	share_table_init(&front->host.shares);
 	front->host.gone = on_gone;
 	front->host.context = front;
 	return front;
@@ -101,6 +111,8 @@ front_free(struct front **front_)
 	assert_int_equal(front->host.budget.used, 0);
 	outbox_deinit(&front->outbox);
 	inwork_deinit(&front->inwork);
+	share_table_deinit(&front->host.shares);
+	tenant_table_release(&front->tenants);
 	config_deinit(&front->config);
 	free(front);
 }
@@ -108,13 +120,21 @@ front_free(struct front **front_)
 struct client *
 front_connect(struct front *front, uid_t uid)
 {
+	return front_connect_as(front, uid, NULL, 0);
+}
+
+struct client *
+front_connect_as(struct front *front, uid_t uid, const gid_t *groups, size_t count)
+{
 	int fds[2];
+	struct identity identity;
 	struct client *client = calloc(1, sizeof(*client));
 	assert_non_null(client);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
 			 0);
 	client->fd = fds[1];
-	connection_open(&front->host, fds[0], ++front->last_session, uid, uid, 1);
+	identity_init(&identity, uid, uid, groups, count);
+	connection_open(&front->host, fds[0], ++front->last_session, &identity);
 	return client;
 }
 
