@@ -27,7 +27,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define SPAWNER_DAEMON_ARGS_MAX (8 + 2 * SPAWNER_SETS_MAX)
+/* Five words, two for the file, the settings (spawner_options.c bounds them), the end. */
+#define SPAWNER_DAEMON_ARGS_MAX (5 + 2 + 2 * SPAWNER_SETS_MAX + 1)
 #define SPAWNER_DAEMON_ACCOUNT  "stint"
 
 int
@@ -105,7 +106,6 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 		argv[argc++] = "--set";
 		argv[argc++] = spawner->sets[i];
 	}
-	require(argc < SPAWNER_DAEMON_ARGS_MAX);
 	rc = cgroup_tree_entrance(&spawner->trees, CGROUP_TREE_DAEMON, &into, tasks,
 				  &plan.task_count, err);
 	plan.cgroup_fd = into;
@@ -166,8 +166,8 @@ spawner_daemon_drain(struct spawner *spawner, uint64_t now_ns)
 		return;
 	message_init(&message, MESSAGE_DRAIN);
 	rc = daemon->link_fd < 0 ? error_set(&err, ERROR_CLOSED, "it has no link any more")
-				 : base_send_fds(daemon->link_fd, &message, sizeof(message), NULL, 0,
-						 MSG_DONTWAIT, &err);
+				 : base_send_fds(daemon->link_fd, &message, sizeof(message), NULL,
+						 0, MSG_DONTWAIT, &err);
 	if (rc < 0)
 		spawner_daemon_condemn(spawner, err.text);
 	else

@@ -168,8 +168,7 @@ setup(void **state)
 		struct cgroup_tree *tree = &at.trees.trees[i];
 
 		tree->roles = i ? CGROUP_ROLE_KILL | CGROUP_ROLE_V2 : CGROUP_ROLE_MEMORY;
-		(void)snprintf(tree->parent, sizeof(tree->parent), "%s/%c", at.top,
-			       "ab"[i]);
+		(void)snprintf(tree->parent, sizeof(tree->parent), "%s/%c", at.top, "ab"[i]);
 		tree->parent_fd = open(tree->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		tree->service_fd = __real_cgroup_file_open_dir(tree->parent_fd, "stint-1");
 		assert_true(tree->service_fd >= 0);
@@ -263,7 +262,8 @@ removes_all_below(void **state)
 	group("a/stint-1/gen-1/w1", "");
 	assert_int_equal(cgroup_remove(&at.trees, "gen-1", UINT_MAX, &err), 0);
 	assert_false(is_there("a/stint-1/gen-1"));
-	assert_int_equal(cgroup_remove(&at.trees, "gen-1", UINT_MAX, &err), 0); /* nor is it there */
+	assert_int_equal(cgroup_remove(&at.trees, "gen-1", UINT_MAX, &err),
+			 0); /* nor is it there */
 	base_close(&at.trees.trees[0].service_fd);
 	group("a/stint-1/gen-2", "");
 	group("b/stint-1/gen-2", "");
@@ -354,11 +354,9 @@ only_what_is_stale_is_swept(void **state)
 		const char *spawner; /* members of its group `spawner`; NULL: it has none */
 		bool stays;
 	} ROWS[] = {
-	    {DEAD, "", false},
-	    {DEAD - 1, NULL, false},
+	    {DEAD, "", false},       {DEAD - 1, NULL, false},
 	    {DEAD - 2, "5\n", true}, /* one of another pid namespace */
-	    {ALIVE, "", true},
-	    {STRANGER, "", true},
+	    {ALIVE, "", true},       {STRANGER, "", true},
 	};
 	char path[96], own[64];
 
