@@ -42,7 +42,7 @@ struct engine {
 	uv_idle_t later; /* runs in the next turn, while there is something put off */
 	unsigned handles_open;
 	unsigned works_open; /* results being read on the pool thread */
-	struct alarm *refill_alarm, *house_alarm, *stream_alarm; /* owned */
+	struct alarm *refill_alarm, *backoff_alarm, *house_alarm, *stream_alarm; /* owned */
 
 	unsigned running_max, cores;
 	bool refill_due;
