@@ -1,5 +1,5 @@
 /*
- * The whole privileged protocol: a table of three requests, a check and their handlers.
+ * The whole privileged protocol: a table of four requests, a check and their handlers.
  *
  * The check is strict enough that a correct message is one of a kind: all bytes but the
  * generation's number are known beforehand and compared. It is pure and tested from a table. A
