@@ -34,6 +34,7 @@ static struct {
 	const char *refuse;               /* what of it is refused, */
 	int refusal;                      /* with which errno, */
 	unsigned refusals;                /* how often yet */
+	bool flat;                        /* new groups do not count what is below them */
 	unsigned changes, change_refused; /* of owner and mode; the one that is refused, from 1 */
 } at;
 
@@ -77,6 +78,12 @@ __wrap_mkdirat(int dir_fd, const char *name, mode_t mode)
 	(void)snprintf(path, sizeof(path), "%s/tasks", name);
 	if (rc == 0)
 		base_close(&(int){openat(dir_fd, path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)});
+	(void)snprintf(path, sizeof(path), "%s/memory.use_hierarchy", name);
+	if (rc == 0 && at.flat) {
+		autoclose int fd = openat(dir_fd, path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+		assert_int_equal(write(fd, "0\n", 2), 2);
+	}
 	return rc;
 }
 
@@ -232,6 +239,15 @@ v1_is_entered_by_its_tasks(void **state)
 	assert_int_equal(make(NULL), 0);
 	assert_string_equal(at.log, "r/stint-1/spawner/tasks=0 ");
 	finish();
+	for (unsigned refused = 0; refused < 2; refused++) {
+		begin(false);
+		at.flat = true; /* a maximum would not hold for what is below */
+		refuse("use_hierarchy", EBUSY, refused);
+		assert_int_equal(make(NULL) < 0, refused);
+		if (!refused)
+			assert_non_null(strstr(at.log, "r/stint-1/memory.use_hierarchy=1 "));
+		finish();
+	}
 }
 
 static void
@@ -403,7 +419,7 @@ a_generation_is_given_away(void **state)
 static void
 ways_in_are_all_or_none(void **state)
 {
-	int fds[CGROUP_DIRS_MAX], tasks[CGROUP_DIRS_MAX], into = -1;
+	int fds[CGROUP_DIRS_MAX], tasks[CGROUP_DIRS_MAX], into = -1, before, after;
 	size_t count = 9;
 
 	(void)state;
@@ -423,6 +439,14 @@ ways_in_are_all_or_none(void **state)
 	assert_int_equal(unlinkat(at.trees.trees[0].service_fd, "daemon/tasks", 0), 0);
 	assert_true(cgroup_tree_entrance(&at.trees, "daemon", &into, tasks, &count, NULL) < 0);
 	assert_int_equal(into, -1);
+	/* Only in the first of them: then not that one's either. */
+	at.trees.trees[1].service_fd = at.trees.trees[0].root_fd;
+	before = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	base_close(&(int){before});
+	assert_true(cgroup_tree_directories(&at.trees, "daemon", fds, NULL) < 0);
+	after = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(after, before);
+	base_close(&after);
 	at.trees.count = 1;
 	finish();
 }
