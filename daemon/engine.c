@@ -187,6 +187,7 @@ engine_check_closed(struct engine *engine)
 	succession_free(&engine->succession);
 	watchdog_free(&engine->watchdog);
 	alarm_close(&engine->refill_alarm);
+	alarm_close(&engine->backoff_alarm);
 	alarm_close(&engine->house_alarm);
 	alarm_close(&engine->stream_alarm);
 	alarm_close(&engine->deadline_alarm);
@@ -277,6 +278,8 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 		code = sweep_new(loop, &engine->sweep, err);
 	if (code == 0)
 		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->refill_alarm, err);
+	if (code == 0)
+		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->backoff_alarm, err);
 	if (code == 0)
 		code = alarm_new(loop, house_on_alarm, engine, &engine->house_alarm, err);
 	if (code == 0)

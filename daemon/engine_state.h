@@ -46,7 +46,8 @@ struct engine {
 	uv_idle_t later; /* runs in the next turn, while there is something put off */
 	unsigned handles_open;
 	unsigned works_open; /* results being read on the pool thread */
-	struct alarm *refill_alarm, *house_alarm, *stream_alarm, *deadline_alarm; /* owned */
+	struct alarm *refill_alarm, *backoff_alarm, *house_alarm; /* owned */
+	struct alarm *stream_alarm, *deadline_alarm;		     /* owned */
 	uint64_t deadline_ns; /* that deadline_alarm is set for */
 
 	unsigned cores;

@@ -33,6 +33,7 @@ struct spawner_daemon {
 	uint32_t seen;       /* permits used up, by bit */
 	uint64_t due_ns;     /* DOWN: of the next start; STARTING: when patience ends */
 	uint64_t silence_ns; /* SERVING: until then a sign of life is expected */
+	uint64_t leave_ns;   /* it closed its link: until then it should end; 0: it did not */
 	struct spawner_rate rate;
 	struct spawner_backoff backoff;
 };

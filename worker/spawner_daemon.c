@@ -140,6 +140,7 @@ spawner_daemon_drain(struct spawner *spawner, uint64_t now_ns)
 	struct spawner_daemon *daemon = &spawner->daemon;
 	struct error err = ERROR_INIT;
 	struct message message;
+	int rc;
 
 	if (spawner->stopping) {
 		log_info("spawner", "second signal: stopping at once");
@@ -153,8 +154,10 @@ spawner_daemon_drain(struct spawner *spawner, uint64_t now_ns)
 	if (daemon->state == SPAWNER_DAEMON_DOWN)
 		return;
 	message_init(&message, MESSAGE_DRAIN);
-	if (daemon->link_fd < 0 || base_send_fds(daemon->link_fd, &message, sizeof(message), NULL,
-						 0, MSG_DONTWAIT, &err) < 0)
+	rc = daemon->link_fd < 0 ? error_set(&err, ERROR_CLOSED, "it has no link any more")
+				 : base_send_fds(daemon->link_fd, &message, sizeof(message), NULL,
+						 0, MSG_DONTWAIT, &err);
+	if (rc < 0)
 		spawner_daemon_condemn(spawner, err.text);
 	else
 		daemon->state = SPAWNER_DAEMON_DRAINING;
@@ -166,6 +169,7 @@ spawner_daemon_condemn(struct spawner *spawner, const char *reason)
 	log_error("spawner", "ending stintd: %s", reason);
 	/* Nothing more is heard from it. */
 	base_close(&spawner->daemon.link_fd);
+	spawner->daemon.leave_ns = 0;
 	spawner_exec_kill(spawner->daemon.pidfd);
 }
 
@@ -177,6 +181,7 @@ spawner_daemon_ended(struct spawner *spawner, uint64_t now_ns)
 
 	base_close(&daemon->link_fd);
 	base_close(&daemon->pidfd);
+	daemon->leave_ns = 0;
 	daemon->state = SPAWNER_DAEMON_DOWN;
 	spawner_zygote_kill_all(spawner);
 	if (spawner->stopping)

@@ -288,6 +288,8 @@ spawner_main_timeout(const struct spawner *spawner, uint64_t now_ns)
 		  spawner_zygote_live(spawner) == 0) ||
 		 (spawner->daemon.state == SPAWNER_DAEMON_STARTING && spawner->daemon.link_fd >= 0))
 		due_ns = spawner->daemon.due_ns;
+	else if (spawner->daemon.leave_ns != 0)
+		due_ns = spawner->daemon.leave_ns;
 	else if (spawner_silence_is_counted(spawner))
 		due_ns = spawner->daemon.silence_ns;
 	else
