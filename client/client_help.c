@@ -14,6 +14,8 @@ static const char OVERVIEW[] =
     "  stint run FILE [-- ARG...]   run a program and print its output as it comes\n"
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
+    "  stint top                    live view of load and tenants (for operators)\n"
+    "  stint metrics                counters and gauges for Prometheus (for operators)\n"
     "  stint selftest               attack the daemon harmlessly: does the sandbox hold?\n"
     "  stint doctor                 what this machine has, or lacks, for isolation\n"
     "  stint help [COMMAND]         this, or a command's options\n"
@@ -73,6 +75,23 @@ static const char CANCEL[] =
     "\n"
     "Exit status: 0; 125 no such job, or no daemon.\n";
 
+static const char TOP[] =
+    "stint top [--interval TIME] [--socket PATH]\n"
+    "\n"
+    "  Load, rates and tenants, anew every --interval (2s; 100ms to 1h); q or Ctrl-C ends it.\n"
+    "  Where standard output is no terminal: once, with rates since the daemon's start. For\n"
+    "  operators: root, or the account that the daemon runs as.\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or not permitted.\n";
+
+static const char METRICS[] =
+    "stint metrics [--socket PATH]\n"
+    "\n"
+    "  Print the daemon's counters and gauges in Prometheus' text format. For operators: root, or\n"
+    "  the account that the daemon runs as. See also the setting metrics_listen.\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or not permitted.\n";
+
 static const char SELFTEST[] =
     "stint selftest [--socket PATH]\n"
     "\n"
@@ -117,6 +136,10 @@ client_help(FILE *out, const char *command)
 		(void)fputs(STATUS, out);
 	} else if (strcmp(command, "cancel") == 0) {
 		(void)fputs(CANCEL, out);
+	} else if (strcmp(command, "top") == 0) {
+		(void)fputs(TOP, out);
+	} else if (strcmp(command, "metrics") == 0) {
+		(void)fputs(METRICS, out);
 	} else if (strcmp(command, "selftest") == 0) {
 		(void)fputs(SELFTEST, out);
 	} else if (strcmp(command, "doctor") == 0) {

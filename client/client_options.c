@@ -17,6 +17,7 @@ enum option_id {
 	OPTION_JSON,
 	OPTION_USAGE,
 	OPTION_ISOLATION,
+	OPTION_INTERVAL,
 	OPTION_EVAL,
 	OPTION_TRACE,
 	OPTION_NO_STDIN,
@@ -46,11 +47,12 @@ struct option {
 static const struct option OPTIONS[] = {
     {"--socket", OPTION_SOCKET,
      CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL | CLIENT_COMMAND_SELFTEST |
-	 CLIENT_COMMAND_DOCTOR,
+	 CLIENT_COMMAND_DOCTOR | CLIENT_COMMAND_METRICS | CLIENT_COMMAND_TOP,
      "a path"},
     {"--json", OPTION_JSON, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR,
      NULL},
     {"--isolation", OPTION_ISOLATION, CLIENT_COMMAND_DOCTOR, "a level"},
+    {"--interval", OPTION_INTERVAL, CLIENT_COMMAND_TOP, "a time"},
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN, NULL},
     {"--eval", OPTION_EVAL, CLIENT_COMMAND_RUN, NULL},
     {"--trace", OPTION_TRACE, CLIENT_COMMAND_RUN, NULL},
@@ -156,22 +158,40 @@ client_options_apply_pair(struct client_options *options, const struct option *o
 	return client_options_pair(option, value, pair, err);
 }
 
+/* Where the value of an option goes that is kept as it is. */
+static const char **
+client_options_text(struct client_options *options, enum option_id id)
+{
+	switch (id) {
+	case OPTION_ISOLATION:
+		return &options->isolation;
+	case OPTION_INTERVAL:
+		return &options->interval;
+	case OPTION_STDIN:
+		return &options->stdin_path;
+	case OPTION_NAME:
+		return &options->name;
+	case OPTION_ENTRY:
+		return &options->entry;
+	case OPTION_ENTRY_ARGS:
+		return &options->entry_args;
+	case OPTION_ENTRY_KWARGS:
+		return &options->entry_kwargs;
+	default:
+		return &options->socket;
+	}
+}
+
 static int
 client_options_apply(struct client_options *options, const struct option *option, const char *value,
 		     struct error *err)
 {
 	switch (option->id) {
-	case OPTION_SOCKET:
-		options->socket = value;
-		return 0;
 	case OPTION_JSON:
 		options->json = true;
 		return 0;
 	case OPTION_USAGE:
 		options->usage = true;
-		return 0;
-	case OPTION_ISOLATION:
-		options->isolation = value;
 		return 0;
 	case OPTION_EVAL:
 		options->eval = true;
@@ -182,20 +202,15 @@ client_options_apply(struct client_options *options, const struct option *option
 	case OPTION_NO_STDIN:
 		options->no_stdin = true;
 		return 0;
+	case OPTION_SOCKET:
+	case OPTION_ISOLATION:
+	case OPTION_INTERVAL:
 	case OPTION_STDIN:
-		options->stdin_path = value;
-		return 0;
 	case OPTION_NAME:
-		options->name = value;
-		return 0;
 	case OPTION_ENTRY:
-		options->entry = value;
-		return 0;
 	case OPTION_ENTRY_ARGS:
-		options->entry_args = value;
-		return 0;
 	case OPTION_ENTRY_KWARGS:
-		options->entry_kwargs = value;
+		*client_options_text(options, option->id) = value;
 		return 0;
 	case OPTION_OUTPUT:
 		options->outputs[options->output_count++] = value;

@@ -15,6 +15,7 @@
 #include "daemon/engine.h"
 #include "daemon/inwork.h"
 #include "daemon/listener.h"
+#include "daemon/metrics.h"
 #include "daemon/outbox.h"
 #include "daemon/reply.h"
 #include "daemon/rpc.h"
@@ -45,6 +46,7 @@ struct daemon {
 	struct outbox outbox;
 	struct reply reply;
 	struct rpc rpc;
+	struct metrics metrics;
 	struct connection_host host;
 	struct listener listener;
 	struct engine *engine; /* owned */
@@ -164,6 +166,20 @@ on_fatal(void *context, const struct error *err)
 	stop(daemon);
 }
 
+static void
+on_ended(void *context, const struct engine_ended *ended)
+{
+	struct daemon *daemon = context;
+	metrics_ended(&daemon->metrics, ended);
+}
+
+static void
+on_event(void *context, enum engine_event event, uint64_t value)
+{
+	struct daemon *daemon = context;
+	metrics_event(&daemon->metrics, event, value);
+}
+
 /* The engine may be gone while the last results are written. */
 static void
 on_result_gone(void *context, uint64_t held_bytes)
@@ -181,6 +197,7 @@ start_stages(struct daemon *daemon)
 	size_t output_total = output_max * DAEMON_OUTPUT_SHARES;
 	if (output_total < DAEMON_OUTPUT_TOTAL_MIN)
 		output_total = DAEMON_OUTPUT_TOTAL_MIN;
+	metrics_init(&daemon->metrics, (unsigned)config_number(config, metrics_tenants_max));
 	inwork_init(&daemon->inwork);
 	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_total);
 	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
@@ -221,10 +238,13 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .progress = on_progress,
 					     .ready = on_ready,
 					     .drained = on_drained,
+					     .ended = on_ended,
+					     .event = on_event,
 					     .fatal = on_fatal,
 					     .context = daemon};
 	int rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
 			  &daemon->loop, err);
+	daemon->rpc.metrics = &daemon->metrics;
 	if (rc == 0)
 		rc = engine_new(&daemon->loop, daemon->config, options->spawner_fd, &callbacks,
 				&daemon->engine, err);
@@ -254,6 +274,7 @@ shut_down(struct daemon *daemon)
 		return;
 	outbox_deinit(&daemon->outbox);
 	inwork_deinit(&daemon->inwork);
+	metrics_deinit(&daemon->metrics);
 }
 
 int

@@ -18,6 +18,7 @@
 #include <uv.h>
 
 struct engine;
+struct metrics;
 struct rpc;
 struct rpc_call;
 
@@ -54,6 +55,7 @@ struct rpc {
 	struct engine *engine;       /* borrowed */
 	struct inwork *inwork;       /* borrowed */
 	struct outbox *outbox;       /* borrowed */
+	struct metrics *metrics;     /* borrowed; NULL: nobody counts */
 	uv_loop_t *loop;             /* borrowed: for the time */
 	uint64_t start_ms;           /* loop time at start */
 	struct json_marks marks;     /* of this process */
