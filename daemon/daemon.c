@@ -19,6 +19,8 @@
 #include "daemon/outbox.h"
 #include "daemon/reply.h"
 #include "daemon/rpc.h"
+#include "daemon/scrape.h"
+#include "daemon/usage_log.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -47,6 +49,8 @@ struct daemon {
 	struct reply reply;
 	struct rpc rpc;
 	struct metrics metrics;
+	struct usage_log *usage_log; /* owned, or NULL */
+	struct scrape scrape;
 	struct connection_host host;
 	struct listener listener;
 	struct engine *engine; /* owned */
@@ -171,6 +175,7 @@ on_ended(void *context, const struct engine_ended *ended)
 {
 	struct daemon *daemon = context;
 	metrics_ended(&daemon->metrics, ended);
+	usage_log_put(daemon->usage_log, ended);
 }
 
 static void
@@ -229,6 +234,25 @@ start_stages(struct daemon *daemon)
 	daemon->linger.data = daemon;
 }
 
+/* What others may ask of us: numbers over HTTP, records of use. */
+static int
+start_reports(struct daemon *daemon, const struct daemon_options *options, struct error *err)
+{
+	daemon->rpc.metrics = &daemon->metrics;
+	if (options->usage_fd >= 0) {
+		int rc = usage_log_new(options->usage_fd, options->usage_old_fd,
+				       config_number(daemon->config, usage_log_bytes_max),
+				       &daemon->usage_log, err);
+		if (rc != 0) {
+			int metrics_fd = options->metrics_fd;
+			base_close(&metrics_fd);
+			return rc;
+		}
+		daemon->rpc.usage_log = daemon->usage_log;
+	}
+	return scrape_open(&daemon->scrape, &daemon->loop, &daemon->rpc, options->metrics_fd, err);
+}
+
 static int
 start_outside(struct daemon *daemon, const struct daemon_options *options, struct error *err)
 {
@@ -244,7 +268,8 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .context = daemon};
 	int rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
 			  &daemon->loop, err);
-	daemon->rpc.metrics = &daemon->metrics;
+	if (rc == 0)
+		rc = start_reports(daemon, options, err);
 	if (rc == 0)
 		rc = engine_new(&daemon->loop, daemon->config, options->spawner_fd, &callbacks,
 				&daemon->engine, err);
@@ -264,6 +289,7 @@ shut_down(struct daemon *daemon)
 {
 	daemon->state = DAEMON_STOPPED;
 	listener_close(&daemon->listener);
+	scrape_close(&daemon->scrape);
 	outbox_close(&daemon->outbox);
 	uv_close((uv_handle_t *)&daemon->sigterm, NULL);
 	uv_close((uv_handle_t *)&daemon->sigint, NULL);
@@ -274,6 +300,7 @@ shut_down(struct daemon *daemon)
 		return;
 	outbox_deinit(&daemon->outbox);
 	inwork_deinit(&daemon->inwork);
+	usage_log_free(&daemon->usage_log);
 	metrics_deinit(&daemon->metrics);
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/engine.h"
 #include "daemon/metrics.h"
 #include "daemon/rpc.h"
+#include "daemon/usage_log.h"
 #include "protocol/config.h"
 
 #define METRICS_GATHER_US_PER_MS 1000u
@@ -63,6 +64,8 @@ metrics_gather(struct rpc *rpc, struct text_buffer *text)
 		metrics_set(metrics, gauges[i].cell, gauges[i].value);
 	for (unsigned layer = 0; layer < ISOLATION_LAYER_COUNT; layer++)
 		metrics_set(metrics, METRIC_layers + layer, engine.layers >> layer & 1);
+	usage_log_counts(rpc->usage_log, &metrics->cells[METRIC_usage_records],
+			 &metrics->cells[METRIC_usage_dropped]);
 	metrics_gather_tenants(metrics, rpc, &engine);
 	metrics_write(metrics, text);
 }

@@ -19,6 +19,7 @@
 
 struct engine;
 struct metrics;
+struct usage_log;
 struct rpc;
 struct rpc_call;
 
@@ -56,6 +57,7 @@ struct rpc {
 	struct inwork *inwork;       /* borrowed */
 	struct outbox *outbox;       /* borrowed */
 	struct metrics *metrics;     /* borrowed; NULL: nobody counts */
+	struct usage_log *usage_log; /* borrowed; NULL: there is none */
 	uv_loop_t *loop;             /* borrowed: for the time */
 	uint64_t start_ms;           /* loop time at start */
 	struct json_marks marks;     /* of this process */

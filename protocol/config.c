@@ -12,6 +12,7 @@
 #include "protocol/base_sys.h"
 #include "protocol/base_utf8.h"
 #include "protocol/config_parse.h"
+#include "protocol/metrics_address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -321,6 +322,7 @@ config_check(const struct config *config, struct error *err)
 {
 	uint64_t uid_base = config_number(config, uid_base);
 	uint64_t uid_count = config_number(config, uid_count);
+	struct metrics_address metrics;
 
 	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
 		uint64_t def = limits_get(&config->limits_default, (enum limit_id)i);
@@ -341,7 +343,7 @@ config_check(const struct config *config, struct error *err)
 				 ") is above queue_bytes_max (%" PRIu64 ")",
 				 config_number(config, request_bytes_max),
 				 config_number(config, queue_bytes_max));
-	return 0;
+	return metrics_address_parse(config_text(config, metrics_listen), &metrics, err);
 }
 
 void

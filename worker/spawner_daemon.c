@@ -1,7 +1,7 @@
 /*
- * Starts stintd with nothing but the listening socket, the spawner link and the configuration
- * file's descriptor, as an account without privileges, and restarts it with the policy of
- * spawner_backoff.c.
+ * Starts stintd with nothing but the listening sockets, the spawner link, the configuration file's
+ * descriptor and those of the usage records, as an account without privileges, and restarts it with
+ * the policy of spawner_backoff.c.
  *
  * A stintd that ends takes every generation with it: a new one begins with a clean slate. Its extra
  * groups are the first gid of each uid range, so that it can open a leaf's files to that range's
@@ -27,7 +27,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define SPAWNER_DAEMON_ARGS_MAX (8 + 2 * SPAWNER_SETS_MAX)
+#define SPAWNER_DAEMON_ARGS_MAX (14 + 2 * SPAWNER_SETS_MAX)
+#define SPAWNER_DAEMON_FDS_MAX  6
 #define SPAWNER_DAEMON_ACCOUNT  "stint"
 
 int
@@ -69,12 +70,41 @@ spawner_daemon_account(const struct config *config, uid_t *ret_uid, gid_t *ret_g
 	return 0;
 }
 
+/* The descriptors that not every stintd gets: each with the option that names its number. */
+static void
+spawner_daemon_options(const struct spawner *spawner, struct spawner_exec *plan, int *fds,
+		       const char **argv, size_t *argc)
+{
+	static const char *const NUMBERS[SPAWNER_DAEMON_FDS_MAX] = {"3", "4", "5", "6", "7", "8"};
+	const struct {
+		const char *option;
+		int fd;
+	} optional[] = {
+	    {"--config-fd", spawner->config_fd},
+	    {"--metrics-fd", spawner->metrics.fd},
+	    {"--usage-fd", spawner->usage.fd},
+	    {"--usage-old-fd", spawner->usage.old_fd},
+	};
+
+	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+		if (optional[i].fd < 0)
+			continue;
+		argv[(*argc)++] = optional[i].option;
+		argv[(*argc)++] = NUMBERS[plan->fd_count];
+		fds[plan->fd_count++] = optional[i].fd;
+	}
+	for (size_t i = 0; i < spawner->set_count; i++) {
+		argv[(*argc)++] = "--set";
+		argv[(*argc)++] = spawner->sets[i];
+	}
+}
+
 static int
 spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, struct error *err)
 {
 	uint32_t base = (uint32_t)config_number(&spawner->config, uid_base);
 	gid_t groups[SPAWNER_GENERATIONS_MAX];
-	int fds[] = {spawner->socket.fd, link_fd, spawner->config_fd};
+	int fds[SPAWNER_DAEMON_FDS_MAX] = {spawner->socket.fd, link_fd};
 	const char *argv[SPAWNER_DAEMON_ARGS_MAX] = {"stintd", "--listen-fd", "3", "--spawner-fd",
 						     "4"};
 	int tasks[CGROUP_DIRS_MAX], into = -1, rc;
@@ -84,7 +114,7 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 	    .argv = argv,
 	    .program_fd = spawner->stintd_fd,
 	    .fds = fds,
-	    .fd_count = spawner->config_fd < 0 ? 2 : 3,
+	    .fd_count = 2,
 	    .tasks = tasks,
 	    .uid = spawner->uid,
 	    .gid = spawner->gid,
@@ -97,14 +127,7 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 
 	for (size_t i = 0; i < SPAWNER_GENERATIONS_MAX; i++)
 		groups[i] = base + (gid_t)i * (gid_t)config_number(&spawner->config, uid_count);
-	if (spawner->config_fd >= 0) {
-		argv[argc++] = "--config-fd";
-		argv[argc++] = "5";
-	}
-	for (size_t i = 0; i < spawner->set_count; i++) {
-		argv[argc++] = "--set";
-		argv[argc++] = spawner->sets[i];
-	}
+	spawner_daemon_options(spawner, &plan, fds, argv, &argc);
 	require(argc < SPAWNER_DAEMON_ARGS_MAX);
 	rc = cgroup_tree_entrance(&spawner->trees, CGROUP_TREE_DAEMON, &into, tasks,
 				  &plan.task_count, err);

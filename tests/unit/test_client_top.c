@@ -135,7 +135,7 @@ test_view(void **state)
 	expect(text, "\nb                              0       0       7.5    1.45          0");
 	expect(text, "\na                              0       0       3.0    0.05      1e+03");
 	/* The busier one first; what is nobody's is not there. */
-	assert_true(strstr(text, "\nb ") < strstr(text, "\na "));
+	assert_true(strstr(text, "\nb   ") < strstr(text, "\na   "));
 	assert_null(strstr(text, "_other"));
 	free(text);
 }
