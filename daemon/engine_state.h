@@ -62,6 +62,8 @@ void engine_later(struct engine *engine);
 void engine_check_closed(struct engine *engine);
 /* Link of the zygote that has that worker, or -1: for kills where there is no cgroup.kill. */
 int engine_zygote_fd(const struct engine *engine, const struct worker *worker);
+/* For whoever counts what workers and generations do. */
+void engine_note(struct engine *engine, enum engine_event event, uint64_t value);
 /* Monotonic. */
 uint64_t engine_now_ns(void);
 /* Fill in what is known of a running job. */

@@ -63,6 +63,7 @@ static void
 refill_note_failure(struct engine *engine, struct worker_kind kind, uint64_t generation)
 {
 	uint64_t now_ns = engine_now_ns();
+	engine_note(engine, ENGINE_EVENT_WORKER_FAILED, generation);
 	succession_doubt(engine->succession, generation);
 	pool_note_failure(&engine->pool, worker_kind_class(kind), now_ns);
 	scratch_blame(engine, kind);
@@ -95,8 +96,10 @@ refill_start_one(struct engine *engine, struct worker_kind kind)
 	    pool_start(&engine->pool, kind, engine->loop, generation_root(engine->generation),
 		       generation_zygote(engine->generation), generation_number(engine->generation),
 		       engine_now_ns(), refill_on_hello, engine, &err);
-	if (code == 0)
+	if (code == 0) {
+		engine_note(engine, ENGINE_EVENT_WORKER_STARTED, engine->pool.last_serial);
 		return true;
+	}
 	log_error("pool", "worker %llu cannot be started: %s",
 		  (unsigned long long)engine->pool.last_serial, err.text);
 	refill_note_failure(engine, kind, generation_number(engine->generation));
@@ -187,6 +190,8 @@ refill_check_ready(struct engine *engine, struct worker *worker)
 	if (worker->pidfd < 0 || worker->pid == 0)
 		return;
 	pool_move(&engine->pool, worker, WORKER_READY);
+	engine_note(engine, ENGINE_EVENT_WORKER_READY,
+		    (engine_now_ns() - worker->born_ns) / NS_PER_US);
 	pool_note_success(&engine->pool, worker_kind_class(worker->kind));
 	succession_prove(engine->succession, worker->generation);
 	refill_soon(engine);

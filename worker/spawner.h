@@ -10,6 +10,7 @@
 #include "worker/spawner_backoff.h"
 #include "worker/spawner_rate.h"
 #include "worker/spawner_socket.h"
+#include "worker/spawner_usage.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +54,8 @@ struct spawner {
 	uid_t uid;                /* of stintd */
 	gid_t gid;
 	struct spawner_socket socket;
+	struct spawner_socket metrics; /* fd -1: metrics are not served */
+	struct spawner_usage usage;
 	struct cgroup_trees trees;
 	int guardian_fd;    /* owned: write end of the guardian's pipe, or -1 */
 	int guardian_pidfd; /* owned, or -1 */
