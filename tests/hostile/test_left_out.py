@@ -74,6 +74,7 @@ SYSTEM = [HUNT, SHARED, *cases_system.FILE_CASES, *cases_system.PROCESS_CASES, *
 CHEAP = [case for case in (*cases_python.CPU_CASES, *cases_python.MEMORY_CASES, *cases_python.INTERPRETER_CASES)
          if "cpu_limit" not in case[1]]
 KERNEL = [case for case in breach_kernel.CASES if "cpu_limit" not in case[1]]
+USUAL = {"cpu_ms": 1000 * harness.SLOW, "wall_ms": 3000 * harness.SLOW}
 
 
 class Layers(unittest.TestCase):
@@ -109,7 +110,7 @@ class Layers(unittest.TestCase):
         """Ids of those that did not end as they must, and of those that brought a canary out."""
         wrong, out = [], []
         with daemon.connect(timeout=15 * harness.SLOW) as client:
-            idents = [client.send("job.run", {"source": source, **{"limits": {"cpu_ms": 1000, "wall_ms": 3000}, **(rest[0] if rest else {})}})
+            idents = [client.send("job.run", {"source": source, **{"limits": USUAL, **(rest[0] if rest else {})}})
                       for _, _, source, *rest in cases]
             for ident, (name, status, _, *rest) in zip(idents, cases):
                 try:
