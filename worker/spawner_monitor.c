@@ -103,16 +103,31 @@ spawner_monitor_check(const struct spawner_monitor_view *view, const struct mess
 	return rc < 0 ? rc : (int)index;
 }
 
+/* A stintd that gives up closes its link a moment before it says why by its exit status. */
+static bool
+spawner_monitor_ended_itself(struct spawner_daemon *daemon, int code)
+{
+	if (code != ERROR_CLOSED || poll(&(struct pollfd){.fd = daemon->pidfd, .events = POLLIN}, 1,
+					 SPAWNER_MONITOR_ENDING_MS) <= 0)
+		return false;
+	base_close(&daemon->link_fd);
+	return true;
+}
+
 /* Send, or condemn: a stintd that leaves a full link unread is as good as hung. */
 static void
 spawner_monitor_send(struct spawner *spawner, const struct message *message, const int *fds,
 		     size_t count)
 {
+	struct spawner_daemon *daemon = &spawner->daemon;
 	struct error err = ERROR_INIT;
+	int code;
 
-	if (spawner->daemon.link_fd >= 0 &&
-	    base_send_fds(spawner->daemon.link_fd, message, sizeof(*message), fds, count,
-			  MSG_DONTWAIT, &err) < 0)
+	if (daemon->link_fd < 0)
+		return;
+	code = base_send_fds(daemon->link_fd, message, sizeof(*message), fds, count, MSG_DONTWAIT,
+			     &err);
+	if (code < 0 && !spawner_monitor_ended_itself(daemon, code))
 		spawner_daemon_condemn(spawner, err.text);
 }
 
@@ -205,12 +220,8 @@ spawner_monitor_read(struct spawner *spawner)
 		base_close(&daemon->link_fd);
 		return;
 	}
-	/* A stintd that gives up closes its link a moment before it says why by its exit status. */
-	if (rc == ERROR_CLOSED && poll(&(struct pollfd){.fd = daemon->pidfd, .events = POLLIN}, 1,
-				       SPAWNER_MONITOR_ENDING_MS) > 0) {
-		base_close(&daemon->link_fd);
+	if (spawner_monitor_ended_itself(daemon, rc))
 		return;
-	}
 	if (rc == 0 && !spawner_rate_take(&daemon->rate, clock_now_ns(&CLOCK_SYSTEM)))
 		rc = error_set(&err, ERROR_LIMIT, "more requests than it can need");
 	index = rc < 0 ? rc : spawner_monitor_check(&view, &message, size, &err);
