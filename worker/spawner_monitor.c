@@ -216,6 +216,7 @@ spawner_monitor_read(struct spawner *spawner)
 	if (rc == ERROR_CLOSED) {
 		spawner_monitor_closed(spawner);
 		return;
+	}
 	if (rc == 0 && !spawner_rate_take(&daemon->rate, clock_now_ns(&CLOCK_SYSTEM)))
 		rc = error_set(&err, ERROR_LIMIT, "more requests than it can need");
 	index = rc < 0 ? rc : spawner_monitor_check(&view, &message, size, &err);
