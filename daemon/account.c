@@ -39,6 +39,7 @@ account_drop(struct account_table *table, struct account *account)
 	require(*at == account);
 	*at = account->next_same;
 	list_remove(&account->idle);
+	pick_tenant_deinit(&account->share);
 	if (!account->named)
 		table->count--;
 	free(account);
@@ -107,6 +108,7 @@ account_new(struct account_table *table, const char *name, struct account **ret_
 	struct account **chain = &table->chains[account_chain(name)];
 	account->table = table;
 	account->named = named;
+	pick_tenant_init(&account->share);
 	(void)snprintf(account->terms.name, sizeof(account->terms.name), "%s", name);
 	account->next_same = *chain;
 	*chain = account;

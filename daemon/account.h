@@ -7,6 +7,9 @@
 #ifndef STINT_DAEMON_ACCOUNT_H
 #define STINT_DAEMON_ACCOUNT_H
 
+#include "daemon/admission.h"
+#include "daemon/bucket.h"
+#include "daemon/pick.h"
 #include "protocol/base_list.h"
 #include "protocol/error.h"
 #include "protocol/run_result.h"
@@ -27,6 +30,8 @@ struct account {
 	uint64_t jobs;                        /* that hold it, in whatever state */
 	uint64_t queued, running;             /* of them */
 	uint64_t queue_bytes;                 /* of those queued */
+	struct pick_tenant share;             /* its waiting jobs, its turns: queue.c's */
+	struct bucket rates[ADMISSION_RATE_COUNT]; /* quota.c's */
 	uint64_t jobs_total;                  /* taken */
 	uint64_t refused_total;               /* not taken */
 	uint64_t cpu_us_total, opcodes_total; /* of ended jobs */

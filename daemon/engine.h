@@ -9,6 +9,7 @@
 #ifndef STINT_DAEMON_ENGINE_H
 #define STINT_DAEMON_ENGINE_H
 
+#include "daemon/engine_event.h"
 #include "protocol/config.h"
 #include "protocol/error.h"
 #include "protocol/isolation.h"
@@ -44,6 +45,10 @@ struct engine_callbacks {
 	void (*ready)(void *context);
 	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */
 	void (*drained)(void *context);
+	/* A job has ended, whether anybody is told or not; before `result`. May be NULL. */
+	void (*ended)(void *context, const struct engine_ended *ended);
+	/* What workers and generations do. May be NULL. */
+	void (*event)(void *context, enum engine_event event, uint64_t value);
 	/* The engine cannot go on (spawner link lost, protocol breach). The process must end. */
 	void (*fatal)(void *context, const struct error *err);
 	void *context;
@@ -62,14 +67,23 @@ struct engine_owner {
 	const struct tenant_terms *terms; /* borrowed for the call: the tenant as it is now */
 	const char *id; /* the job's id from an earlier life of it; NULL: a new one */
 };
+/* Why a job was not taken, with ERROR_LIMIT. */
+struct engine_refusal {
+	enum {
+		ENGINE_QUEUE_FULL, /* too many jobs or bytes wait, or too many tenants have jobs */
+		ENGINE_QUOTA,	   /* the tenant has used up a rate */
+		ENGINE_TOO_LARGE,  /* it can never enter */
+	} reason;
+	uint64_t retry_after_ms; /* when it may be possible; 0: never */
+};
 /*
  * Queue a job. On success *request is moved from (left empty) and ret_id gets the job's id.
- * ERROR_LIMIT: the queue is full, or too many tenants have jobs. ERROR_CLOSED: draining. Then
- * request is untouched.
+ * ERROR_LIMIT: refused, ret_refusal says how. ERROR_CLOSED: draining. Then request is untouched.
+ * One with an id has passed the tenant's rates before: only the caps on the queue hold.
  */
 int engine_submit(struct engine *engine, struct run_request *request,
 		  const struct engine_owner *owner, char ret_id[JOB_ID_CHARS + 1],
-		  struct error *err);
+		  struct engine_refusal *ret_refusal, struct error *err);
 /* A result, and what the callee made of it, are no longer in memory: others may be read. */
 void engine_result_gone(struct engine *engine, uint64_t held_bytes);
 /* End a job early; its result (status cancelled) still comes by callback. session 0: any session's.
@@ -85,7 +99,7 @@ struct engine_job_status {
 	uint64_t cpu_us;   /* used so far, from the kernel */
 	uint64_t stdout_bytes, stderr_bytes; /* so far */
 	uint64_t opcodes;		     /* so far */
-	uint64_t position; /* in the queue, 1 is next; 0 when running */
+	uint64_t position; /* among its tenant's waiting jobs, 1 is next; 0 when running */
 };
 /* State of a waiting or running job; ERROR_NOT_FOUND otherwise. */
 int engine_status(struct engine *engine, const char *id, uint64_t session,
@@ -93,6 +107,7 @@ int engine_status(struct engine *engine, const char *id, uint64_t session,
 
 struct engine_info {
 	uint64_t jobs_queued, jobs_running, queue_bytes;
+	uint64_t results_bytes, results_waiting; /* being read and written; without room yet */
 	uint64_t workers_ready, workers_starting, workers_busy;
 	uint64_t jobs_ended[STATUS_COUNT]; /* since start */
 	uint64_t workers_failed;	   /* workers that could not be set up */

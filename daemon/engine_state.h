@@ -12,6 +12,7 @@
 #include "daemon/job_table.h"
 #include "daemon/pool.h"
 #include "daemon/queue.h"
+#include "daemon/quota.h"
 #include "daemon/result_room.h"
 #include "daemon/succession.h"
 #include "daemon/sweep.h"
@@ -38,15 +39,18 @@ struct engine {
 	struct job_lists lists;
 	struct job_table table;
 	struct queue queue;
+	struct quota_caps caps;
 	struct result_room results;
 
 	uv_check_t turn; /* once per loop turn: dispatch */
 	uv_idle_t later; /* runs in the next turn, while there is something put off */
 	unsigned handles_open;
 	unsigned works_open; /* results being read on the pool thread */
-	struct alarm *refill_alarm, *house_alarm, *stream_alarm; /* owned */
+	struct alarm *refill_alarm, *backoff_alarm, *house_alarm; /* owned */
+	struct alarm *stream_alarm, *deadline_alarm;		     /* owned */
+	uint64_t deadline_ns; /* that deadline_alarm is set for */
 
-	unsigned running_max, cores;
+	unsigned cores;
 	bool refill_due;
 	bool announced, draining, drained_told, failed, closing;
 	uint64_t ended[STATUS_COUNT];
@@ -58,6 +62,8 @@ void engine_later(struct engine *engine);
 void engine_check_closed(struct engine *engine);
 /* Link of the zygote that has that worker, or -1: for kills where there is no cgroup.kill. */
 int engine_zygote_fd(const struct engine *engine, const struct worker *worker);
+/* For whoever counts what workers and generations do. */
+void engine_note(struct engine *engine, enum engine_event event, uint64_t value);
 /* Monotonic. */
 uint64_t engine_now_ns(void);
 /* Fill in what is known of a running job. */

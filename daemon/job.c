@@ -6,6 +6,7 @@
 #include "daemon/job.h"
 
 #include "protocol/base_assert.h"
+#include "protocol/base_clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,12 @@ job_make_id(char ret_id[JOB_ID_CHARS + 1], struct error *err)
 	return 0;
 }
 
+uint64_t
+job_bytes(const struct run_request *request)
+{
+	return sizeof(struct job) + request->blob_bytes + request->stdin_size;
+}
+
 int
 job_new(struct run_request *request, const struct job_owner *owner, uint64_t now_ns,
 	struct job **ret_job, struct error *err)
@@ -70,7 +77,9 @@ job_new(struct run_request *request, const struct job_owner *owner, uint64_t now
 	job->session = owner->session;
 	job->ticket = owner->ticket;
 	job->queued_ns = now_ns;
-	job->bytes = sizeof(*job) + request->blob_bytes + request->stdin_size;
+	if (request->deadline_ms > 0)
+		job->deadline_ns = now_ns + request->deadline_ms * NS_PER_MS;
+	job->bytes = job_bytes(request);
 	job->request = *request;
 	memset(request, 0, sizeof(*request));
 	*ret_job = job;

@@ -6,6 +6,8 @@
 #define STINT_DAEMON_JOB_H
 
 #include "daemon/account.h"
+#include "daemon/engine_event.h"
+#include "daemon/pick.h"
 #include "daemon/trace_read.h"
 #include "protocol/base_list.h"
 #include "protocol/error.h"
@@ -36,11 +38,15 @@ struct job {
 	bool cancelled;
 	unsigned broken; /* workers that broke under it before they took it */
 	uint64_t bytes;  /* what it counts for in the queue */
+	struct pick_job turn; /* in the queue */
 	uint64_t queued_ns, started_ns;
+	uint64_t deadline_ns; /* when it must have started; 0: none */
 	uint64_t progress_ns; /* when a streaming job's client was last told how far it is */
 	uint64_t out_told, err_told; /* bytes of output a streaming job's client has got */
 	struct trace_cursor trace; /* events of its trace a streaming job's client has got */
 	struct run_request request;
+	enum engine_kill kill;     /* who has ended it, and how far past its limit it came */
+	uint64_t overrun_us;
 	struct run_result *result; /* owned; ENDED: never NULL */
 	struct worker *worker;    /* RUNNING: borrowed from the pool */
 };
@@ -56,6 +62,8 @@ struct job_owner {
 	uint64_t session, ticket;
 	const char *id;
 };
+/* What a job of that request counts for in the queue. */
+uint64_t job_bytes(const struct run_request *request);
 /* On success *request is moved from. The job is in no list yet; it counts as one of its account's
  * from here on. */
 int job_new(struct run_request *request, const struct job_owner *owner, uint64_t now_ns,

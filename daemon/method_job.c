@@ -18,12 +18,22 @@
 #include <string.h>
 
 static void
+refusal_fault(struct rpc_error *ret_fault, const struct engine_refusal *refusal,
+	      const struct error *err)
+{
+	enum rpc_reason reason = RPC_REASON_QUEUE_FULL;
+	if (refusal->reason == ENGINE_QUOTA)
+		reason = RPC_REASON_QUOTA_EXCEEDED;
+	else if (refusal->reason == ENGINE_TOO_LARGE)
+		reason = RPC_REASON_TOO_LARGE;
+	jsonrpc_error_reason(ret_fault, reason, "%s", err->text);
+	ret_fault->retry_after_ms = refusal->retry_after_ms;
+}
+
+static void
 engine_fault(struct rpc_error *ret_fault, int rc, const struct error *err)
 {
 	switch (rc) {
-	case ERROR_LIMIT:
-		jsonrpc_error_reason(ret_fault, RPC_REASON_QUEUE_FULL, "%s", err->text);
-		return;
 	case ERROR_CLOSED:
 		jsonrpc_error_reason(ret_fault, RPC_REASON_DRAINING,
 				     "the daemon is shutting down and takes no more jobs");
@@ -59,10 +69,14 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 	char job[JOB_ID_CHARS + 1];
 	request->stream = call->request.stream;
 	struct engine_owner owner = {client->session, request->ticket, &call->caller.terms, NULL};
-	int rc = engine_submit(rpc->engine, &call->request, &owner, job, &err);
+	struct engine_refusal refusal;
+	int rc = engine_submit(rpc->engine, &call->request, &owner, job, &refusal, &err);
 	if (rc != 0) {
 		inwork_remove(rpc->inwork, &request);
-		engine_fault(fault, rc, &err);
+		if (rc == ERROR_LIMIT)
+			refusal_fault(fault, &refusal, &err);
+		else
+			engine_fault(fault, rc, &err);
 		return RPC_FAULT;
 	}
 	inwork_set_job(rpc->inwork, request, job);

@@ -13,6 +13,7 @@
 #include "protocol/base_utf8.h"
 #include "protocol/config_parse.h"
 #include "protocol/config_section.h"
+#include "protocol/metrics_address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,6 +115,8 @@ config_check_at(const struct config *config, unsigned *ret_line, struct error *e
 {
 	uint64_t uid_base = config_number(config, uid_base);
 	uint64_t uid_count = config_number(config, uid_count);
+	struct metrics_address metrics;
+	int r;
 
 	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
 		uint64_t def = limits_get(&config->limits_default, (enum limit_id)i);
@@ -134,7 +137,8 @@ config_check_at(const struct config *config, unsigned *ret_line, struct error *e
 				 ") is above queue_bytes_max (%" PRIu64 ")",
 				 config_number(config, request_bytes_max),
 				 config_number(config, queue_bytes_max));
-	return config_section_check(config, ret_line, err);
+	r = metrics_address_parse(config_text(config, metrics_listen), &metrics, err);
+	return r < 0 ? r : config_section_check(config, ret_line, err);
 }
 
 int

@@ -115,14 +115,53 @@ request_read_tag(struct request_reader *reader, json_t *value)
 {
 	const char *bytes;
 	size_t size;
-	int r = request_read_label(reader, "tag", value, sizeof(reader->request.tag) - 1, &bytes,
-				   &size);
+	int r = request_read_label(reader, "tag", value, NAME_BYTES_MAX, &bytes, &size);
 
 	if (r < 0)
 		return r;
-	memcpy(reader->request.tag, bytes, size);
-	reader->request.tag[size] = '\0';
+	reader->request.tag = strndup(bytes, size);
+	if (reader->request.tag == NULL)
+		return error_set(reader->err, ERROR_SYSTEM, "tag: out of memory");
 	return 0;
+}
+
+/* An integer from min to max. */
+static int
+request_read_integer(const struct request_reader *reader, const char *name, const json_t *value,
+		     int64_t min, int64_t max, int64_t *ret_number)
+{
+	const char *big;
+	size_t size;
+
+	if (!json_is_integer(value) && !json_value_big(reader->marks, value, &big, &size))
+		return request_refuse_type(reader, name, value, "an integer");
+	if (!json_is_integer(value) || json_integer_value(value) < min ||
+	    json_integer_value(value) > max)
+		return error_set(reader->err, ERROR_INVALID,
+				 "%s: must be from %" PRId64 " to %" PRId64, name, min, max);
+	*ret_number = json_integer_value(value);
+	return 0;
+}
+
+static int
+request_read_priority(struct request_reader *reader, json_t *value)
+{
+	int64_t number = 0;
+	int r = request_read_integer(reader, "priority", value, -PRIORITY_MAX, PRIORITY_MAX,
+				     &number);
+
+	reader->request.priority = (int8_t)number;
+	return r;
+}
+
+static int
+request_read_deadline(struct request_reader *reader, json_t *value)
+{
+	int64_t number = 0;
+	int r = request_read_integer(reader, "deadline_ms", value, 1, DEADLINE_MAX_MS, &number);
+
+	reader->request.deadline_ms = (uint64_t)number;
+	return r;
 }
 
 static int
@@ -244,8 +283,8 @@ static const struct {
     {"limits", request_read_limits},
     {"stream", request_read_stream},
     {"trace", request_read_trace},
-    {"priority", NULL},
-    {"deadline_ms", NULL},
+    {"priority", request_read_priority},
+    {"deadline_ms", request_read_deadline},
     {"tag", request_read_tag},
     {"idempotency_key", NULL},
 };
@@ -335,7 +374,9 @@ request_json_read(const struct json_marks *marks, json_t *params, const struct c
 		run_request_deinit(&reader.request);
 		return r;
 	}
-	reader.request.blob = reader.pack.bytes;
+	/* It may wait for long: what it does not need goes back. */
+	uint8_t *fitting = realloc(reader.pack.bytes, reader.pack.size);
+	reader.request.blob = fitting != NULL ? fitting : reader.pack.bytes;
 	reader.request.blob_bytes = reader.pack.size;
 	*ret_request = reader.request;
 	return 0;

@@ -88,8 +88,12 @@ make_fixture(void)
 void
 engine_fixture_start(struct fixture *fixture)
 {
-	struct engine_callbacks callbacks = {on_result, on_output,  NULL,     NULL,
-					     on_ready,  on_drained, on_fatal, fixture};
+	struct engine_callbacks callbacks = {.result = on_result,
+					     .output = on_output,
+					     .ready = on_ready,
+					     .drained = on_drained,
+					     .fatal = on_fatal,
+					     .context = fixture};
 	int link = fixture->fake.link;
 	fixture->fake.link = -1;
 	assert_int_equal(
@@ -160,7 +164,8 @@ submit_request(struct fixture *fixture, struct run_request *request, uint64_t se
 {
 	static char id[JOB_ID_CHARS + 1];
 	struct engine_owner owner = {session, ticket, &TEST_TERMS, NULL};
-	assert_int_equal(engine_submit(fixture->engine, request, &owner, id, NULL), 0);
+	struct engine_refusal refusal;
+	assert_int_equal(engine_submit(fixture->engine, request, &owner, id, &refusal, NULL), 0);
 	return id;
 }
 

@@ -178,10 +178,11 @@ engine_close(struct engine **engine)
 
 int
 engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
-	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
+	      char ret_id[JOB_ID_CHARS + 1], struct engine_refusal *ret_refusal, struct error *err)
 {
 	if (engine->draining)
 		return error_set(err, ERROR_CLOSED, "the daemon is draining");
+	*ret_refusal = engine->refusal;
 	if (engine->full || engine->count == FAKE_JOBS_MAX)
 		return error_set(err, ERROR_LIMIT, "the queue is full: 3 jobs wait");
 	struct fake_job *job = &engine->jobs[engine->count++];
@@ -259,6 +260,15 @@ engine_status(struct engine *engine, const char *id, uint64_t session,
 	ret_status->cpu_us = 22;
 	ret_status->stdout_bytes = 33;
 	return 0;
+}
+
+void
+engine_tenant_usage(const struct engine *engine, const char *tenant,
+		    struct engine_tenant_usage *ret_usage)
+{
+	(void)engine;
+	(void)tenant;
+	memset(ret_usage, 0, sizeof(*ret_usage));
 }
 
 void

@@ -55,7 +55,7 @@ assert_request_refused(const char *text, int code, const char *reason)
 	if (r != code || strstr(err.text, reason) == NULL)
 		fail_msg("%s: %d \"%s\"", text, r, err.text);
 	assert_null(strstr(err.text, marks.mark));
-	assert_int_equal(request.tag[0], 0x5a); /* untouched */
+	assert_int_equal(request.priority, 0x5a); /* untouched */
 }
 
 /* The n-th field of that tag in the blob must hold these bytes. */

@@ -24,7 +24,8 @@ submit_as(struct fixture *fixture, const char *tenant, const char *script, uint6
 	(void)snprintf(terms.name, sizeof(terms.name), "%s", tenant);
 	struct engine_owner owner = {1, ticket, &terms, NULL};
 	make_request(&request, script);
-	int code = engine_submit(fixture->engine, &request, &owner, id, NULL);
+	struct engine_refusal refusal;
+	int code = engine_submit(fixture->engine, &request, &owner, id, &refusal, NULL);
 	run_request_deinit(&request);
 	return code;
 }
