@@ -15,6 +15,8 @@ static const char OVERVIEW[] =
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
     "  stint token                  make a token for a gateway of the daemon's\n"
+    "  stint top                    live view of load and tenants (for operators)\n"
+    "  stint metrics                counters and gauges for Prometheus (for operators)\n"
     "  stint selftest               attack the daemon harmlessly: does the sandbox hold?\n"
     "  stint doctor                 what this machine has, or lacks, for isolation\n"
     "  stint help [COMMAND]         this, or a command's options\n"
@@ -87,6 +89,23 @@ static const char TOKEN[] =
     "\n"
     "Exit status: 0.\n";
 
+static const char TOP[] =
+    "stint top [--interval TIME] [--socket PATH]\n"
+    "\n"
+    "  Load, rates and tenants, anew every --interval (2s; 100ms to 1h); q or Ctrl-C ends it.\n"
+    "  Where standard output is no terminal: once, with rates since the daemon's start. For\n"
+    "  operators (setting operators).\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or not permitted.\n";
+
+static const char METRICS[] =
+    "stint metrics [--socket PATH]\n"
+    "\n"
+    "  Print the daemon's counters and gauges in Prometheus' text format. For operators\n"
+    "  (setting operators). See also the setting metrics_listen.\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or not permitted.\n";
+
 static const char SELFTEST[] =
     "stint selftest [--socket PATH]\n"
     "\n"
@@ -133,6 +152,10 @@ client_help(FILE *out, const char *command)
 		(void)fputs(CANCEL, out);
 	} else if (strcmp(command, "token") == 0) {
 		(void)fputs(TOKEN, out);
+	} else if (strcmp(command, "top") == 0) {
+		(void)fputs(TOP, out);
+	} else if (strcmp(command, "metrics") == 0) {
+		(void)fputs(METRICS, out);
 	} else if (strcmp(command, "selftest") == 0) {
 		(void)fputs(SELFTEST, out);
 	} else if (strcmp(command, "doctor") == 0) {

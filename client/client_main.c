@@ -12,12 +12,14 @@
 #include "client/client_doctor.h"
 #include "client/client_exit.h"
 #include "client/client_help.h"
+#include "client/client_metrics.h"
 #include "client/client_options.h"
 #include "client/client_print.h"
 #include "client/client_run.h"
 #include "client/client_selftest.h"
 #include "client/client_status.h"
 #include "client/client_token.h"
+#include "client/client_top.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +34,8 @@ static const struct command COMMANDS[] = {
     {"run", CLIENT_COMMAND_RUN, client_run},
     {"status", CLIENT_COMMAND_STATUS, client_status},
     {"cancel", CLIENT_COMMAND_CANCEL, client_status_cancel},
+    {"top", CLIENT_COMMAND_TOP, client_top},
+    {"metrics", CLIENT_COMMAND_METRICS, client_metrics},
     {"selftest", CLIENT_COMMAND_SELFTEST, client_selftest},
     {"doctor", CLIENT_COMMAND_DOCTOR, client_doctor},
     {"token", CLIENT_COMMAND_TOKEN, client_token},
@@ -86,8 +90,8 @@ main(int argc, char **argv)
 		(void)client_help(stderr, NULL);
 		return CLIENT_EXIT_DAEMON;
 	}
-	client_print_error("unknown command '%s': run, status, cancel, token, selftest, doctor or "
-			   "help",
+	client_print_error("unknown command '%s': run, status, cancel, top, metrics, token, selftest, "
+			   "doctor or help",
 			   name);
 	return CLIENT_EXIT_DAEMON;
 }

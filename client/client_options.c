@@ -17,6 +17,7 @@ enum option_id {
 	OPTION_JSON,
 	OPTION_USAGE,
 	OPTION_ISOLATION,
+	OPTION_INTERVAL,
 	OPTION_EVAL,
 	OPTION_TRACE,
 	OPTION_NO_STDIN,
@@ -50,11 +51,12 @@ struct option {
 static const struct option OPTIONS[] = {
     {"--socket", OPTION_SOCKET,
      CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL | CLIENT_COMMAND_SELFTEST |
-	 CLIENT_COMMAND_DOCTOR,
+	 CLIENT_COMMAND_DOCTOR | CLIENT_COMMAND_METRICS | CLIENT_COMMAND_TOP,
      "a path"},
     {"--json", OPTION_JSON, CLIENT_COMMAND_RUN | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR,
      NULL},
     {"--isolation", OPTION_ISOLATION, CLIENT_COMMAND_DOCTOR, "a level"},
+    {"--interval", OPTION_INTERVAL, CLIENT_COMMAND_TOP, "a time"},
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN, NULL},
     {"--eval", OPTION_EVAL, CLIENT_COMMAND_RUN, NULL},
     {"--trace", OPTION_TRACE, CLIENT_COMMAND_RUN, NULL},
@@ -179,6 +181,8 @@ client_options_text(struct client_options *options, enum option_id id)
 		return &options->tenant;
 	case OPTION_TOKEN_FILE:
 		return &options->token_file;
+	case OPTION_INTERVAL:
+		return &options->interval;
 	case OPTION_NAME:
 		return &options->name;
 	case OPTION_ENTRY:

@@ -34,12 +34,15 @@ enum client_command {
 	CLIENT_COMMAND_CANCEL = 1u << 2,
 	CLIENT_COMMAND_SELFTEST = 1u << 3,
 	CLIENT_COMMAND_DOCTOR = 1u << 4,
+	CLIENT_COMMAND_METRICS = 1u << 5,
+	CLIENT_COMMAND_TOP = 1u << 6,
 	CLIENT_COMMAND_TOKEN = 1u << 9,
 };
 
 struct client_options {
 	const char *socket;
 	bool json, usage, eval, no_stdin;
+	const char *interval;  /* top: a time, or NULL */
 	const char *isolation; /* doctor: a level, or NULL */
 	int priority;
 	uint64_t deadline_ms;  /* 0: none */

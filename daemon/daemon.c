@@ -15,10 +15,13 @@
 #include "daemon/engine.h"
 #include "daemon/inwork.h"
 #include "daemon/listener.h"
+#include "daemon/metrics.h"
 #include "daemon/outbox.h"
 #include "daemon/reply.h"
 #include "daemon/rpc.h"
+#include "daemon/scrape.h"
 #include "daemon/tenant_table.h"
+#include "daemon/usage_log.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -46,6 +49,9 @@ struct daemon {
 	struct outbox outbox;
 	struct reply reply;
 	struct rpc rpc;
+	struct metrics metrics;
+	struct usage_log *usage_log; /* owned, or NULL */
+	struct scrape scrape;
 	struct connection_host host;
 	struct listener listener;
 	struct engine *engine;        /* owned */
@@ -166,6 +172,21 @@ on_fatal(void *context, const struct error *err)
 	stop(daemon);
 }
 
+static void
+on_ended(void *context, const struct engine_ended *ended)
+{
+	struct daemon *daemon = context;
+	metrics_ended(&daemon->metrics, ended);
+	usage_log_put(daemon->usage_log, ended);
+}
+
+static void
+on_event(void *context, enum engine_event event, uint64_t value)
+{
+	struct daemon *daemon = context;
+	metrics_event(&daemon->metrics, event, value);
+}
+
 /* The engine may be gone while the last results are written. */
 static void
 on_result_gone(void *context, uint64_t held_bytes)
@@ -183,6 +204,7 @@ start_stages(struct daemon *daemon)
 	size_t output_total = output_max * DAEMON_OUTPUT_SHARES;
 	if (output_total < DAEMON_OUTPUT_TOTAL_MIN)
 		output_total = DAEMON_OUTPUT_TOTAL_MIN;
+	metrics_init(&daemon->metrics, (unsigned)config_number(config, metrics_tenants_max));
 	inwork_init(&daemon->inwork);
 	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_total);
 	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
@@ -215,6 +237,25 @@ start_stages(struct daemon *daemon)
 	daemon->linger.data = daemon;
 }
 
+/* What others may ask of us: numbers over HTTP, records of use. */
+static int
+start_reports(struct daemon *daemon, const struct daemon_options *options, struct error *err)
+{
+	daemon->rpc.metrics = &daemon->metrics;
+	if (options->usage_fd >= 0) {
+		int rc = usage_log_new(options->usage_fd, options->usage_old_fd,
+				       config_number(daemon->config, usage_log_bytes_max),
+				       &daemon->usage_log, err);
+		if (rc != 0) {
+			int metrics_fd = options->metrics_fd;
+			base_close(&metrics_fd);
+			return rc;
+		}
+		daemon->rpc.usage_log = daemon->usage_log;
+	}
+	return scrape_open(&daemon->scrape, &daemon->loop, &daemon->rpc, options->metrics_fd, err);
+}
+
 static int
 start_outside(struct daemon *daemon, const struct daemon_options *options, struct error *err)
 {
@@ -224,12 +265,16 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .progress = on_progress,
 					     .ready = on_ready,
 					     .drained = on_drained,
+					     .ended = on_ended,
+					     .event = on_event,
 					     .fatal = on_fatal,
 					     .context = daemon};
 	int rc = tenant_table_new(daemon->config, &daemon->tenants, err);
 	if (rc == 0)
 		rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
 			      &daemon->loop, err);
+	if (rc == 0)
+		rc = start_reports(daemon, options, err);
 	if (rc == 0)
 		rc = engine_new(&daemon->loop, daemon->config, options->spawner_fd, &callbacks,
 				&daemon->engine, err);
@@ -250,6 +295,7 @@ shut_down(struct daemon *daemon)
 {
 	daemon->state = DAEMON_STOPPED;
 	listener_close(&daemon->listener);
+	scrape_close(&daemon->scrape);
 	outbox_close(&daemon->outbox);
 	uv_close((uv_handle_t *)&daemon->sigterm, NULL);
 	uv_close((uv_handle_t *)&daemon->sigint, NULL);
@@ -262,6 +308,8 @@ shut_down(struct daemon *daemon)
 	inwork_deinit(&daemon->inwork);
 	share_table_deinit(&daemon->host.shares);
 	tenant_table_release(&daemon->tenants);
+	usage_log_free(&daemon->usage_log);
+	metrics_deinit(&daemon->metrics);
 }
 
 int

@@ -37,6 +37,13 @@ engine_now_ns(void)
 	return clock_now_ns(&CLOCK_SYSTEM);
 }
 
+void
+engine_note(struct engine *engine, enum engine_event event, uint64_t value)
+{
+	if (engine->callbacks.event)
+		engine->callbacks.event(engine->callbacks.context, event, value);
+}
+
 static struct engine *
 engine_of(void *data)
 {
@@ -97,6 +104,7 @@ engine_on_front(void *context, struct generation *generation)
 	engine->generation = generation;
 	engine->pool.generation = generation_number(generation);
 	engine->pool.uid_count = generation_uid_count(generation);
+	engine_note(engine, ENGINE_EVENT_GENERATION_STARTED, generation_number(generation));
 	refill_soon(engine);
 }
 
@@ -105,6 +113,7 @@ engine_on_lost(void *context, struct generation *generation, const char *why)
 {
 	struct engine *engine = engine_of(context);
 	struct zygote_link *zygote = generation_zygote(generation);
+	engine_note(engine, ENGINE_EVENT_GENERATION_LOST, generation_number(generation));
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		struct worker *worker = engine->pool.slots[i];
 		if (!worker || worker->state == WORKER_DEAD ||
@@ -187,6 +196,7 @@ engine_check_closed(struct engine *engine)
 	succession_free(&engine->succession);
 	watchdog_free(&engine->watchdog);
 	alarm_close(&engine->refill_alarm);
+	alarm_close(&engine->backoff_alarm);
 	alarm_close(&engine->house_alarm);
 	alarm_close(&engine->stream_alarm);
 	alarm_close(&engine->deadline_alarm);
@@ -277,6 +287,8 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 		code = sweep_new(loop, &engine->sweep, err);
 	if (code == 0)
 		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->refill_alarm, err);
+	if (code == 0)
+		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->backoff_alarm, err);
 	if (code == 0)
 		code = alarm_new(loop, house_on_alarm, engine, &engine->house_alarm, err);
 	if (code == 0)

@@ -9,6 +9,7 @@
 #ifndef STINT_DAEMON_ENGINE_H
 #define STINT_DAEMON_ENGINE_H
 
+#include "daemon/engine_event.h"
 #include "protocol/config.h"
 #include "protocol/error.h"
 #include "protocol/isolation.h"
@@ -44,6 +45,10 @@ struct engine_callbacks {
 	void (*ready)(void *context);
 	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */
 	void (*drained)(void *context);
+	/* A job has ended, whether anybody is told or not; before `result`. May be NULL. */
+	void (*ended)(void *context, const struct engine_ended *ended);
+	/* What workers and generations do. May be NULL. */
+	void (*event)(void *context, enum engine_event event, uint64_t value);
 	/* The engine cannot go on (spawner link lost, protocol breach). The process must end. */
 	void (*fatal)(void *context, const struct error *err);
 	void *context;
@@ -102,6 +107,7 @@ int engine_status(struct engine *engine, const char *id, uint64_t session,
 
 struct engine_info {
 	uint64_t jobs_queued, jobs_running, queue_bytes;
+	uint64_t results_bytes, results_waiting; /* being read and written; without room yet */
 	uint64_t workers_ready, workers_starting, workers_busy;
 	uint64_t jobs_ended[STATUS_COUNT]; /* since start */
 	uint64_t workers_failed;	   /* workers that could not be set up */

@@ -88,6 +88,8 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 	ret_info->jobs_queued = queue_count(&engine->queue);
 	ret_info->jobs_running = engine->lists.of[JOB_RUNNING].count;
 	ret_info->queue_bytes = engine->queue.bytes;
+	ret_info->results_bytes = engine->results.used_bytes;
+	ret_info->results_waiting = engine->results.waiting.count;
 	ret_info->workers_ready = pool_count(&engine->pool, WORKER_READY);
 	ret_info->workers_starting = pool_count(&engine->pool, WORKER_STARTING);
 	ret_info->workers_busy = pool_count(&engine->pool, WORKER_BUSY);

@@ -46,7 +46,8 @@ struct engine {
 	uv_idle_t later; /* runs in the next turn, while there is something put off */
 	unsigned handles_open;
 	unsigned works_open; /* results being read on the pool thread */
-	struct alarm *refill_alarm, *house_alarm, *stream_alarm, *deadline_alarm; /* owned */
+	struct alarm *refill_alarm, *backoff_alarm, *house_alarm; /* owned */
+	struct alarm *stream_alarm, *deadline_alarm;		     /* owned */
 	uint64_t deadline_ns; /* that deadline_alarm is set for */
 
 	unsigned cores;
@@ -61,6 +62,8 @@ void engine_later(struct engine *engine);
 void engine_check_closed(struct engine *engine);
 /* Link of the zygote that has that worker, or -1: for kills where there is no cgroup.kill. */
 int engine_zygote_fd(const struct engine *engine, const struct worker *worker);
+/* For whoever counts what workers and generations do. */
+void engine_note(struct engine *engine, enum engine_event event, uint64_t value);
 /* Monotonic. */
 uint64_t engine_now_ns(void);
 /* Fill in what is known of a running job. */

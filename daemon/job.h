@@ -6,6 +6,7 @@
 #define STINT_DAEMON_JOB_H
 
 #include "daemon/account.h"
+#include "daemon/engine_event.h"
 #include "daemon/pick.h"
 #include "daemon/trace_read.h"
 #include "protocol/base_list.h"
@@ -44,6 +45,8 @@ struct job {
 	uint64_t out_told, err_told; /* bytes of output a streaming job's client has got */
 	struct trace_cursor trace; /* events of its trace a streaming job's client has got */
 	struct run_request request;
+	enum engine_kill kill;     /* who has ended it, and how far past its limit it came */
+	uint64_t overrun_us;
 	struct run_result *result; /* owned; ENDED: never NULL */
 	struct worker *worker;    /* RUNNING: borrowed from the pool */
 };

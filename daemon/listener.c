@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "daemon/listener.h"
 
+#include "daemon/metrics.h"
 #include "daemon/rpc.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
@@ -30,8 +31,9 @@
 static void on_ready(uv_poll_t *handle, int status, int events);
 
 static void
-turn_away(int fd, const char *why)
+turn_away(const struct listener *listener, int fd, const char *why)
 {
+	metrics_add(listener->host->rpc->metrics, METRIC_connections_refused, 1);
 	struct rpc_error fault;
 	struct text_buffer text;
 	jsonrpc_error_reason(&fault, RPC_REASON_QUOTA_EXCEEDED, "%s", why);
@@ -62,7 +64,7 @@ welcome(struct listener *listener, int fd)
 	if (host->open.count >= listener->connections_max) {
 		log_limited(LOG_LEVEL_WARNING, "listener", 6,
 			    "a client was turned away: %zu connections are open", host->open.count);
-		turn_away(fd, "too many connections");
+		turn_away(listener, fd, "too many connections");
 		return;
 	}
 	if (identity_of_peer(fd, &identity, &err) != 0) {
@@ -77,10 +79,11 @@ welcome(struct listener *listener, int fd)
 		log_limited(LOG_LEVEL_WARNING, "listener", 6,
 			    "a client of tenant %s was turned away: it has %zu connections",
 			    identity.own.terms.name, max);
-		turn_away(fd, "too many connections of this tenant");
+		turn_away(listener, fd, "too many connections of this tenant");
 		identity_deinit(&identity);
 		return;
 	}
+	metrics_add(host->rpc->metrics, METRIC_connections_opened, 1);
 	connection_open(host, fd, ++listener->last_session, &identity);
 }
 
@@ -106,6 +109,7 @@ accept_with_spare(struct listener *listener)
 {
 	log_limited(LOG_LEVEL_WARNING, "listener", 6,
 		    "a client was turned away: no descriptor left");
+	metrics_add(listener->host->rpc->metrics, METRIC_connections_refused, 1);
 	base_close(&listener->spare_fd);
 	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	base_close(&fd);

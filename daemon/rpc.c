@@ -12,6 +12,8 @@
 #include "daemon/engine.h"
 #include "daemon/method_daemon.h"
 #include "daemon/method_job.h"
+#include "daemon/method_metrics.h"
+#include "daemon/metrics.h"
 #include "daemon/method_tenant.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
@@ -21,7 +23,7 @@
 #include <string.h>
 
 /* No answer that is written here is longer; a job's result is reply.c's. */
-#define RPC_ANSWER_BYTES_MAX 262144u
+#define RPC_ANSWER_BYTES_MAX (2 * METRICS_TEXT_MAX)
 #define RPC_LOG_LINES_MINUTE 60u
 
 /* prepares, names */
@@ -205,10 +207,11 @@ send_text(struct rpc *rpc, const struct inwork_client *client, struct text_buffe
 }
 
 static void
-answer_fault(struct rpc *rpc, const struct inwork_client *client, const char *id,
-	     const struct rpc_error *fault)
+answer_fault(struct rpc *rpc, const struct inwork_client *client, const char *tenant,
+	     const char *id, const struct rpc_error *fault)
 {
 	char quoted[ERROR_TEXT_BYTES];
+	metrics_refused(rpc->metrics, tenant, fault->reason);
 	log_limited(LOG_LEVEL_DEBUG, "rpc", RPC_LOG_LINES_MINUTE,
 		    "session %llu: refused a line (%d): %s", (unsigned long long)client->session,
 		    fault->code,
@@ -241,13 +244,15 @@ void
 rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call)
 {
 	struct rpc_call *c = *call;
+	unsigned number = c->method ? (unsigned)(c->method - METHODS) : METRICS_METHOD_UNKNOWN;
+	metrics_add(rpc->metrics, METRIC_requests + number, 1);
 	if (c->method == NULL) {
-		answer_fault(rpc, client, c->id, &c->fault);
+		answer_fault(rpc, client, c->caller.terms.name, c->id, &c->fault);
 		rpc_call_free(call);
 		return;
 	}
 	struct text_buffer result;
-	text_buffer_init(&result, RPC_ANSWER_BYTES_MAX / 2);
+	text_buffer_init(&result, RPC_ANSWER_BYTES_MAX - RPC_ID_BYTES_MAX * 2);
 	switch (c->method->handler(rpc, client, c, &result, &c->fault)) {
 	case RPC_ANSWERED:
 		if (check_failed(!result.failed))
@@ -255,7 +260,7 @@ rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call)
 		answer_result(rpc, client, c->id, &result);
 		break;
 	case RPC_FAULT:
-		answer_fault(rpc, client, c->id, &c->fault);
+		answer_fault(rpc, client, c->caller.terms.name, c->id, &c->fault);
 		break;
 	case RPC_LATER:
 		break;
@@ -275,7 +280,7 @@ rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal
 	else
 		jsonrpc_error_reason(&fault, RPC_REASON_QUEUE_FULL,
 				     "the memory for long lines is in use; try again");
-	answer_fault(rpc, client, "null", &fault);
+	answer_fault(rpc, client, "", "null", &fault);
 }
 
 void

@@ -19,6 +19,8 @@
 #include <uv.h>
 
 struct engine;
+struct metrics;
+struct usage_log;
 struct rpc;
 struct rpc_call;
 
@@ -59,6 +61,8 @@ struct rpc {
 	struct inwork *inwork;       /* borrowed */
 	struct outbox *outbox;       /* borrowed */
 	struct tenant_table *tenants; /* borrowed: as they are now */
+	struct metrics *metrics;     /* borrowed; NULL: nobody counts */
+	struct usage_log *usage_log; /* borrowed; NULL: there is none */
 	uv_loop_t *loop;             /* borrowed: for the time */
 	uint64_t start_ms;           /* loop time at start */
 	struct json_marks marks;     /* of this process */

@@ -180,6 +180,16 @@ manual_page_reasons(void)
 }
 
 static void
+manual_page_metrics(void)
+{
+#define METRIC(id, name, type, unit, labels, help) manual_page_item(name, #type, help);
+#define TENANT_METRIC(id, name, type, unit, labels, help) METRIC(id, name, type, unit, labels, help)
+#include "daemon/metrics.def"
+#undef METRIC
+#undef TENANT_METRIC
+}
+
+static void
 manual_page_isolation(void)
 {
 #define ISOLATION(name, from, text, remedy) manual_page_item(#name, "", text);
@@ -313,7 +323,7 @@ manual_page_table(const char *word)
 	    {"tenants", manual_page_tenants},
 	    {"methods", manual_page_methods},   {"statuses", manual_page_statuses},
 	    {"reasons", manual_page_reasons},   {"isolation", manual_page_isolation},
-	    {"exits", manual_page_exits},
+	    {"exits", manual_page_exits},       {"metrics", manual_page_metrics},
 	};
 
 	if (strcmp(word, "commands") == 0)

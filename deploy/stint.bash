@@ -33,7 +33,7 @@ _stint()
 		mapfile -t COMPREPLY < <(compgen -W "$(stint help "$command" 2>/dev/null |
 			grep -oE -e '(^  |\[)--?[a-z][a-z-]*' | tr -d ' [' | sort -u)" -- "$cur")
 	elif [[ $command == help ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "run status cancel" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "run status cancel top metrics selftest doctor" -- "$cur")
 	elif [[ $command == run ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi

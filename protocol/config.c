@@ -13,6 +13,7 @@
 #include "protocol/base_utf8.h"
 #include "protocol/config_parse.h"
 #include "protocol/config_section.h"
+#include "protocol/metrics_address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,6 +115,8 @@ config_check_at(const struct config *config, unsigned *ret_line, struct error *e
 {
 	uint64_t uid_base = config_number(config, uid_base);
 	uint64_t uid_count = config_number(config, uid_count);
+	struct metrics_address metrics;
+	int r;
 
 	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
 		uint64_t def = limits_get(&config->limits_default, (enum limit_id)i);
@@ -134,7 +137,8 @@ config_check_at(const struct config *config, unsigned *ret_line, struct error *e
 				 ") is above queue_bytes_max (%" PRIu64 ")",
 				 config_number(config, request_bytes_max),
 				 config_number(config, queue_bytes_max));
-	return config_section_check(config, ret_line, err);
+	r = metrics_address_parse(config_text(config, metrics_listen), &metrics, err);
+	return r < 0 ? r : config_section_check(config, ret_line, err);
 }
 
 int
@@ -406,35 +410,25 @@ config_format_settings(const struct config *config, bool sentences, FILE *file)
 	}
 }
 
-int
-config_format(const struct config *config, bool sentences, char **ret_text, size_t *ret_size,
-	      struct error *err)
+char *
+config_format(const struct config *config, bool sentences, size_t *ret_size)
 {
 	char *text = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&text, &size);
+	FILE *file = open_memstream(&text, ret_size);
 
-	if (file == NULL)
-		return error_errno(err, "configuration");
+	require(file != NULL);
 	config_format_settings(config, sentences, file);
 	config_section_print_all(config, sentences, file);
-	if (ferror(file) || fclose(file) != 0) {
-		free(text);
-		return error_set(err, ERROR_SYSTEM, "configuration: out of memory");
-	}
-	*ret_text = text;
-	*ret_size = size;
-	return 0;
+	require(!ferror(file) && fclose(file) == 0);
+	return text;
 }
 
 void
 config_print(const struct config *config, int fd)
 {
-	struct error err = ERROR_INIT;
-	char *text;
 	size_t size;
+	char *text = config_format(config, true, &size);
 
-	require(config_format(config, true, &text, &size, &err) == 0);
-	(void)base_write_full(fd, text, size, &err);
+	(void)base_write_full(fd, text, size, NULL);
 	free(text);
 }

@@ -10,6 +10,7 @@
 #include "worker/spawner_backoff.h"
 #include "worker/spawner_rate.h"
 #include "worker/spawner_socket.h"
+#include "worker/spawner_usage.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@ struct spawner_daemon {
 	uint32_t seen;       /* permits used up, by bit */
 	uint64_t due_ns;     /* DOWN: of the next start; STARTING: when patience ends */
 	uint64_t silence_ns; /* SERVING: until then a sign of life is expected */
+	uint64_t leave_ns;   /* it closed its link: until then it should end; 0: it did not */
 	struct spawner_rate rate;
 	struct spawner_backoff backoff;
 };
@@ -52,6 +54,8 @@ struct spawner {
 	uid_t uid;                /* of stintd */
 	gid_t gid;
 	struct spawner_socket socket;
+	struct spawner_socket metrics; /* fd -1: metrics are not served */
+	struct spawner_usage usage;
 	struct cgroup_trees trees;
 	int guardian_fd;    /* owned: write end of the guardian's pipe, or -1 */
 	int guardian_pidfd; /* owned, or -1 */

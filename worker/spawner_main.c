@@ -23,6 +23,7 @@
 #include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_guardian.h"
+#include "worker/spawner_metrics.h"
 #include "worker/spawner_monitor.h"
 #include "worker/spawner_options.h"
 #include "worker/spawner_preflight.h"
@@ -137,6 +138,10 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 	if (rc == 0)
 		rc = spawner_socket_open(&spawner->config, spawner->gid, &spawner->socket, err);
 	if (rc == 0)
+		rc = spawner_metrics_open(&spawner->config, &spawner->metrics, err);
+	if (rc == 0)
+		rc = spawner_usage_open(&spawner->config, spawner->gid, &spawner->usage, err);
+	if (rc == 0)
 		rc = spawner_main_groups(spawner, err);
 	if (rc == 0 && spawner->rootless)
 		rc = spawner_rootless_enter(spawner, err);
@@ -162,6 +167,10 @@ spawner_main_undo(struct spawner *spawner)
 	spawner_socket_unlink(&spawner->socket);
 	base_close(&spawner->socket.fd);
 	base_close(&spawner->socket.dir_fd);
+	spawner_socket_unlink(&spawner->metrics);
+	base_close(&spawner->metrics.fd);
+	base_close(&spawner->metrics.dir_fd);
+	spawner_usage_close(&spawner->usage);
 	base_close(&spawner->zygote_fd);
 	base_close(&spawner->stintd_fd);
 }
@@ -288,6 +297,8 @@ spawner_main_timeout(const struct spawner *spawner, uint64_t now_ns)
 		  spawner_zygote_live(spawner) == 0) ||
 		 (spawner->daemon.state == SPAWNER_DAEMON_STARTING && spawner->daemon.link_fd >= 0))
 		due_ns = spawner->daemon.due_ns;
+	else if (spawner->daemon.leave_ns != 0)
+		due_ns = spawner->daemon.leave_ns;
 	else if (spawner_silence_is_counted(spawner))
 		due_ns = spawner->daemon.silence_ns;
 	else
@@ -423,6 +434,8 @@ main(int argc, char **argv)
 	    .guardian_fd = -1,
 	    .guardian_pidfd = -1,
 	    .socket = {.fd = -1, .dir_fd = -1},
+	    .metrics = {.fd = -1, .dir_fd = -1},
+	    .usage = {-1, -1},
 	    .daemon = {.state = SPAWNER_DAEMON_DOWN, .pidfd = -1, .link_fd = -1},
 	    .generations = {{.pidfd = -1}, {.pidfd = -1}},
 	};

@@ -509,7 +509,8 @@ class TestSpawner(unittest.TestCase):
                 assert run.returncode == code and said in run.stdout + run.stderr, run
             for options, code in ((["--version"], 0), (["--help"], 0), (["--print-config"], 0),
                                   (["--nonsense"], 2), (["word"], 2), (["--set", "user=root"], 1),
-                                  (["--config", "/nonexistent"], 2), (["--stintd", "/etc"], 1)):
+                                  (["--config", "/nonexistent"], 2), (["--stintd", "/etc"], 1),
+                                  (["--set", "hash_seed=1"] * 65, 2), (["--config", "/" + "x" * 5000], 2)):
                 run = subprocess.run([SPAWNER] + options, capture_output=True, text=True,
                                      timeout=PATIENCE_S)
                 assert run.returncode == code and run.stdout + run.stderr, run

@@ -18,6 +18,7 @@ NEUTRAL = {
     "Restart", "RestartSec", "RestartPreventExitStatus", "Slice", "Delegate", "OOMPolicy", "TasksMax",
     "LimitNOFILE", "LimitCORE", "IPAddressDeny", "KeyringMode", "PrivateTmp", "DevicePolicy",
     "SystemCallArchitectures", "PrivateMounts", "AmbientCapabilities", "ProtectClock",
+    "LogsDirectory",
 }
 # Switches whose other value would need an emulation that is not here.
 FIXED = {

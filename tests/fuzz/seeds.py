@@ -77,6 +77,8 @@ def worker():
         for levels, mark, cap in ((0, 0, 1000), (5 | 7 << 32, 0, 1000), (8192, 3, 4), (1 << 63, 1 << 62, 0)):
             yield header.pack(4, 0, 0, 4, 3, len(blob), len(trace), len(blob), len(trace), levels, levels, mark,
                               mark, cap, cap, 1000, 0, 1 if cap else 7) + b"out\nerr" + blob + trace
+        yield header.pack(4, 0, 0, 4, 3, len(blob), len(trace), 1 << 40, 1 << 40, 0, 0, 0, 0, 9, 9, 1000, 0,
+                          0xFF) + b"out\nerr" + blob + trace
 
 
 def spawner():

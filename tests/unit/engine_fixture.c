@@ -88,8 +88,12 @@ make_fixture(void)
 void
 engine_fixture_start(struct fixture *fixture)
 {
-	struct engine_callbacks callbacks = {on_result, on_output,  NULL,     NULL,
-					     on_ready,  on_drained, on_fatal, fixture};
+	struct engine_callbacks callbacks = {.result = on_result,
+					     .output = on_output,
+					     .ready = on_ready,
+					     .drained = on_drained,
+					     .fatal = on_fatal,
+					     .context = fixture};
 	int link = fixture->fake.link;
 	fixture->fake.link = -1;
 	assert_int_equal(

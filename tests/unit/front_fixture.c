@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FRONT_STUCK_MS 20000
+#define FRONT_STUCK_MS 120000
 
 static void
 on_result(void *context, uint64_t session, uint64_t ticket, struct run_result *result)
