@@ -24,9 +24,9 @@ def tool(name):
 
 
 @contextlib.contextmanager
-def daemon(**settings):
+def daemon(config=None, **settings):
     """A stint of its own, with the built-in defaults but for `settings`; any user may connect."""
-    one = harness.Daemon(**{"socket_mode": "0666", **settings})
+    one = harness.Daemon(config, **{"socket_mode": "0666", **settings})
     try:
         one.wait_idle()
         yield one
