@@ -18,6 +18,9 @@ static const char OVERVIEW[] =
     "  stint list                   the stored jobs\n"
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
+    "  stint token                  make a token for a gateway of the daemon's\n"
+    "  stint top                    live view of load and tenants (for operators)\n"
+    "  stint metrics                counters and gauges for Prometheus (for operators)\n"
     "  stint selftest               attack the daemon harmlessly: does the sandbox hold?\n"
     "  stint doctor                 what this machine has, or lacks, for isolation\n"
     "  stint help [COMMAND]         this, or a command's options\n"
@@ -50,6 +53,10 @@ static const char RUN[] =
     "  --no-stdin            run it with an empty standard input\n"
     "  --trace [WHAT]        print on standard error what is executed: opcodes (default), lines,\n"
     "                        calls\n"
+    "  --priority N          -10 to 10: before or after other waiting jobs of ours; default 0\n"
+    "  --deadline TIME       end it as cancelled when it has not started by then\n"
+    "  --tenant NAME         as a gateway: run it for this tenant\n"
+    "  --token-file FILE     its token, one line; without this option it is STINT_TOKEN\n"
     "  --json                print the whole result as JSON instead of the output\n"
     "  --usage               one line on standard error: what the job has used\n"
     "  --socket PATH         the daemon's socket\n"
@@ -117,6 +124,32 @@ static const char CANCEL[] =
     "\n"
     "Exit status: 0; 125 no such job, or no daemon.\n";
 
+static const char TOKEN[] =
+    "stint token\n"
+    "\n"
+    "  Make a random token and print it, and below it the line for the tenant's section in\n"
+    "  stint.conf by which the daemon knows it. The daemon never sees the token itself but in a\n"
+    "  gateway's request: see --tenant of stint run.\n"
+    "\n"
+    "Exit status: 0.\n";
+
+static const char TOP[] =
+    "stint top [--interval TIME] [--socket PATH]\n"
+    "\n"
+    "  Load, rates and tenants, anew every --interval (2s; 100ms to 1h); q or Ctrl-C ends it.\n"
+    "  Where standard output is no terminal: once, with rates since the daemon's start. For\n"
+    "  operators (setting operators).\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or not permitted.\n";
+
+static const char METRICS[] =
+    "stint metrics [--socket PATH]\n"
+    "\n"
+    "  Print the daemon's counters and gauges in Prometheus' text format. For operators\n"
+    "  (setting operators). See also the setting metrics_listen.\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or not permitted.\n";
+
 static const char SELFTEST[] =
     "stint selftest [--socket PATH]\n"
     "\n"
@@ -169,6 +202,12 @@ client_help(FILE *out, const char *command)
 		(void)fputs(STATUS, out);
 	} else if (strcmp(command, "cancel") == 0) {
 		(void)fputs(CANCEL, out);
+	} else if (strcmp(command, "token") == 0) {
+		(void)fputs(TOKEN, out);
+	} else if (strcmp(command, "top") == 0) {
+		(void)fputs(TOP, out);
+	} else if (strcmp(command, "metrics") == 0) {
+		(void)fputs(METRICS, out);
 	} else if (strcmp(command, "selftest") == 0) {
 		(void)fputs(SELFTEST, out);
 	} else if (strcmp(command, "doctor") == 0) {

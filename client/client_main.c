@@ -13,11 +13,14 @@
 #include "client/client_exit.h"
 #include "client/client_help.h"
 #include "client/client_jobs.h"
+#include "client/client_metrics.h"
 #include "client/client_options.h"
 #include "client/client_print.h"
 #include "client/client_run.h"
 #include "client/client_selftest.h"
 #include "client/client_status.h"
+#include "client/client_token.h"
+#include "client/client_top.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,8 +39,11 @@ static const struct command COMMANDS[] = {
     {"list", CLIENT_COMMAND_LIST, client_jobs_list},
     {"status", CLIENT_COMMAND_STATUS, client_status},
     {"cancel", CLIENT_COMMAND_CANCEL, client_status_cancel},
+    {"top", CLIENT_COMMAND_TOP, client_top},
+    {"metrics", CLIENT_COMMAND_METRICS, client_metrics},
     {"selftest", CLIENT_COMMAND_SELFTEST, client_selftest},
     {"doctor", CLIENT_COMMAND_DOCTOR, client_doctor},
+    {"token", CLIENT_COMMAND_TOKEN, client_token},
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 
@@ -90,6 +96,7 @@ main(int argc, char **argv)
 		return CLIENT_EXIT_DAEMON;
 	}
 	client_print_error("unknown command '%s': run, submit, wait, result, list, status, cancel, "
+			   "top, metrics, token, "
 			   "selftest, doctor or help",
 			   name);
 	return CLIENT_EXIT_DAEMON;

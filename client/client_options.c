@@ -17,9 +17,14 @@ enum option_id {
 	OPTION_JSON,
 	OPTION_USAGE,
 	OPTION_ISOLATION,
+	OPTION_INTERVAL,
 	OPTION_EVAL,
 	OPTION_TRACE,
 	OPTION_NO_STDIN,
+	OPTION_TENANT,
+	OPTION_TOKEN_FILE,
+	OPTION_PRIORITY,
+	OPTION_DEADLINE,
 	OPTION_STDIN,
 	OPTION_NAME,
 	OPTION_ENTRY,
@@ -54,12 +59,18 @@ struct option {
 static const struct option OPTIONS[] = {
     {"--socket", OPTION_SOCKET,
      CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL |
-	 CLIENT_COMMAND_SELFTEST | CLIENT_COMMAND_DOCTOR,
+	 CLIENT_COMMAND_SELFTEST | CLIENT_COMMAND_DOCTOR | CLIENT_COMMAND_METRICS |
+	 CLIENT_COMMAND_TOP,
      "a path"},
     {"--json", OPTION_JSON,
      CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR,
      NULL},
     {"--isolation", OPTION_ISOLATION, CLIENT_COMMAND_DOCTOR, "a level"},
+    {"--interval", OPTION_INTERVAL, CLIENT_COMMAND_TOP, "a time"},
+    {"--tenant", OPTION_TENANT, CLIENT_COMMAND_JOB, "a tenant's name"},
+    {"--token-file", OPTION_TOKEN_FILE, CLIENT_COMMAND_JOB, "a file"},
+    {"--priority", OPTION_PRIORITY, CLIENT_COMMAND_JOB, "a number from -10 to 10"},
+    {"--deadline", OPTION_DEADLINE, CLIENT_COMMAND_JOB, "a time"},
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN | CLIENT_COMMAND_WAIT, NULL},
     {"--eval", OPTION_EVAL, CLIENT_COMMAND_JOB, NULL},
     {"--trace", OPTION_TRACE, CLIENT_COMMAND_JOB, NULL},
@@ -169,7 +180,7 @@ client_options_apply_pair(struct client_options *options, const struct option *o
 	return client_options_pair(option, value, pair, err);
 }
 
-/* Where an option that takes a text, once, is kept; NULL for others. */
+/* Where the value of an option goes that is a text and nothing else; NULL: it is another kind. */
 static const char **
 client_options_text(struct client_options *options, enum option_id id)
 {
@@ -180,6 +191,12 @@ client_options_text(struct client_options *options, enum option_id id)
 		return &options->isolation;
 	case OPTION_STDIN:
 		return &options->stdin_path;
+	case OPTION_TENANT:
+		return &options->tenant;
+	case OPTION_TOKEN_FILE:
+		return &options->token_file;
+	case OPTION_INTERVAL:
+		return &options->interval;
 	case OPTION_NAME:
 		return &options->name;
 	case OPTION_ENTRY:
@@ -201,6 +218,31 @@ client_options_text(struct client_options *options, enum option_id id)
 	default:
 		return NULL;
 	}
+}
+
+static int
+client_options_priority(struct client_options *options, const char *value, struct error *err)
+{
+	char *end;
+	long number = strtol(value, &end, 10);
+
+	if (end == value || *end != '\0' || number < -PRIORITY_MAX || number > PRIORITY_MAX)
+		return error_set(err, ERROR_INVALID, "--priority: want a number from %d to %d",
+				 -PRIORITY_MAX, PRIORITY_MAX);
+	options->priority = (int)number;
+	return 0;
+}
+
+static int
+client_options_deadline(struct client_options *options, const char *value, struct error *err)
+{
+	int code = client_units_parse(value, "ms", &options->deadline_ms, err);
+
+	if (code < 0)
+		return error_wrap(err, "--deadline");
+	if (options->deadline_ms == 0 || options->deadline_ms > DEADLINE_MAX_MS)
+		return error_set(err, ERROR_INVALID, "--deadline: want a time from 1ms to 30 days");
+	return 0;
 }
 
 static int
@@ -229,6 +271,10 @@ client_options_apply(struct client_options *options, const struct option *option
 	case OPTION_NO_STDIN:
 		options->no_stdin = true;
 		return 0;
+	case OPTION_PRIORITY:
+		return client_options_priority(options, value, err);
+	case OPTION_DEADLINE:
+		return client_options_deadline(options, value, err);
 	case OPTION_OUTPUT:
 		options->outputs[options->output_count++] = value;
 		return 0;
@@ -333,6 +379,8 @@ client_options_finish_job(struct client_options *options, enum client_command co
 				 "--entry-args and --entry-kwargs need --entry FUNCTION");
 	if (options->no_stdin && options->stdin_path != NULL)
 		return error_set(err, ERROR_INVALID, "--stdin and --no-stdin exclude each other");
+	if (options->token_file != NULL && options->tenant == NULL)
+		return error_set(err, ERROR_INVALID, "--token-file needs --tenant NAME");
 	if (options->out != NULL && options->collect_count == 0)
 		return error_set(err, ERROR_INVALID, "--out needs --collect PATTERN");
 	if (command == CLIENT_COMMAND_RUN && options->out == NULL && !options->json &&

@@ -34,18 +34,25 @@ enum client_command {
 	CLIENT_COMMAND_CANCEL = 1u << 2,
 	CLIENT_COMMAND_SELFTEST = 1u << 3,
 	CLIENT_COMMAND_DOCTOR = 1u << 4,
-	CLIENT_COMMAND_SUBMIT = 1u << 5,
-	CLIENT_COMMAND_WAIT = 1u << 6, /* and result */
-	CLIENT_COMMAND_LIST = 1u << 7,
+	CLIENT_COMMAND_METRICS = 1u << 5,
+	CLIENT_COMMAND_TOP = 1u << 6,
+	CLIENT_COMMAND_TOKEN = 1u << 9,
+	CLIENT_COMMAND_SUBMIT = 1u << 10,
+	CLIENT_COMMAND_WAIT = 1u << 11, /* and result */
+	CLIENT_COMMAND_LIST = 1u << 12,
 };
 
 struct client_options {
 	const char *socket;
 	bool json, usage, eval, no_stdin;
 	bool stored; /* wait, result: of a job that was submitted */
-	const char *isolation; /* doctor: a level, or NULL */
 	const char *key, *tag, *state, *timeout; /* of stored jobs, or NULL */
+	const char *interval;  /* top: a time, or NULL */
+	const char *isolation; /* doctor: a level, or NULL */
+	int priority;
+	uint64_t deadline_ms;  /* 0: none */
 	const char *trace;     /* opcodes, lines or calls, or NULL */
+	const char *tenant, *token_file; /* for gateways, or NULL */
 	enum client_source kind;
 	const char *source;
 	const char *stdin_path, *name, *entry, *entry_args, *entry_kwargs;

@@ -9,8 +9,10 @@
 #include "client/client_request.h"
 #include "client/client_json.h"
 #include "client/client_read.h"
+#include "client/client_token.h"
 #include "protocol/base_utf8.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -353,6 +355,26 @@ client_request_limits(FILE *out, const struct client_options *options)
 		(void)fputc('}', out);
 }
 
+/* For whom, as a gateway. */
+static int
+client_request_tenant(FILE *out, const struct client_options *options, struct error *err)
+{
+	char *token;
+	int code;
+
+	if (options->tenant == NULL)
+		return 0;
+	code = client_token_read(options, &token, err);
+	if (code < 0)
+		return code;
+	code = client_request_text(out, "tenant", options->tenant, err);
+	if (code == 0)
+		code = client_request_text(out, "token", token, err);
+	explicit_bzero(token, strlen(token));
+	free(token);
+	return code;
+}
+
 static int
 client_request_params(FILE *out, const struct client_options *options, struct error *err)
 {
@@ -377,6 +399,8 @@ client_request_params(FILE *out, const struct client_options *options, struct er
 					      options->collect_count, err);
 	if (code == 0)
 		code = client_request_entry(out, options, err);
+	if (code == 0)
+		code = client_request_tenant(out, options, err);
 	if (code < 0)
 		return code;
 	client_request_limits(out, options);
@@ -385,6 +409,10 @@ client_request_params(FILE *out, const struct client_options *options, struct er
 		if (code < 0)
 			return code;
 	}
+	if (options->priority != 0)
+		(void)fprintf(out, ",\"priority\":%d", options->priority);
+	if (options->deadline_ms > 0)
+		(void)fprintf(out, ",\"deadline_ms\":%" PRIu64, options->deadline_ms);
 	(void)fputs(options->eval ? ",\"mode\":\"eval\"" : "", out);
 	if (options->tag != NULL)
 		code = client_request_text(out, "tag", options->tag, err);

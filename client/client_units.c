@@ -9,7 +9,6 @@
 #include "client/client_units.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,10 +66,13 @@ client_units_parse(const char *text, const char *unit, uint64_t *ret_amount, str
 		units++;
 	if (units->name == NULL)
 		return error_set(err, ERROR_INVALID, "'%s' is not %s", text, hint);
-	value = ceil(value * units->factor);
+	value *= units->factor;
 	if (!(value <= UNITS_AMOUNT_MAX))
 		return error_set(err, ERROR_LIMIT, "'%s' is too large", text);
+	/* Rounded up; by hand, since libm would be needed for this alone. */
 	*ret_amount = (uint64_t)value;
+	if ((double)*ret_amount < value)
+		++*ret_amount;
 	return 0;
 }
 

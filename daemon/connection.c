@@ -48,6 +48,7 @@ free_when_unused(struct connection *c)
 	struct connection_host *host = c->host;
 	list_remove(&c->link);
 	line_buffer_deinit(&c->lines);
+	identity_deinit(&c->identity);
 	c->magic = 0;
 	free(c);
 	if (host->gone != NULL)
@@ -68,6 +69,7 @@ connection_close(struct connection *c)
 	if (c->lost)
 		return;
 	c->lost = true;
+	share_leave(&c->host->shares, &c->share);
 	rpc_forget(c->host->rpc, &c->client);
 	outbox_channel_close(c->host->outbox, &c->channel);
 	uv_close((uv_handle_t *)&c->poll, on_closed);
@@ -82,11 +84,21 @@ may_take(const struct connection *c)
 	       c->channel.pending <= c->host->backlog_max;
 }
 
+/* Read a line; a token does not stay where it stood. */
+static struct rpc_call *
+parse(struct connection *c, const uint8_t *line, size_t length)
+{
+	struct rpc_call *call = rpc_parse(c->host->rpc, &c->identity, line, length);
+	if (call->secret)
+		line_buffer_wipe(&c->lines, line, length);
+	return call;
+}
+
 static void
 parse_off_loop(uv_work_t *work)
 {
 	struct connection *c = unpack(work->data);
-	c->work_call = rpc_parse(c->host->rpc, c->work_line, c->work_length);
+	c->work_call = parse(c, c->work_line, c->work_length);
 }
 
 static void
@@ -115,8 +127,10 @@ take_line(struct connection *c, const uint8_t *line, size_t length)
 	c->line_since_ms = 0;
 	if (length == 0)
 		return;
+	if (c->identity.table != c->host->rpc->tenants)
+		identity_settle(&c->identity, c->host->rpc->tenants);
 	if (length <= CONNECTION_INLINE_BYTES_MAX) {
-		struct rpc_call *call = rpc_parse(c->host->rpc, line, length);
+		struct rpc_call *call = parse(c, line, length);
 		rpc_run(c->host->rpc, &c->client, &call);
 		return;
 	}
@@ -295,24 +309,25 @@ on_poll(uv_poll_t *handle, int status, int events)
 }
 
 void
-connection_open(struct connection_host *host, int fd, uint64_t session, uid_t uid, gid_t gid,
-		pid_t pid)
+connection_open(struct connection_host *host, int fd, uint64_t session, struct identity *identity)
 {
 	struct connection *c = calloc(1, sizeof(*c));
 	if (c == NULL || uv_poll_init(host->loop, &c->poll, fd) != 0) {
 		free(c);
 		base_close(&fd);
+		identity_deinit(identity);
 		return;
 	}
 	c->magic = CONNECTION_MAGIC;
 	c->host = host;
 	c->fd = fd;
-	c->uid = uid;
-	c->gid = gid;
-	c->pid = pid;
+	c->identity = *identity;
+	memset(identity, 0, sizeof(*identity));
+	identity_settle(&c->identity, host->rpc->tenants);
+	c->share = share_enter(&host->shares, c->identity.own.terms.name);
 	c->poll.data = c;
 	list_append(&host->open, &c->link);
-	inwork_client_add(host->inwork, &c->client, session, uid);
+	inwork_client_add(host->inwork, &c->client, session);
 	line_buffer_init(&c->lines, host->line_max, &host->budget);
 	c->channel.session = session;
 	c->channel.fd = fd;

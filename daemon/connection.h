@@ -8,14 +8,15 @@
 #ifndef STINT_DAEMON_CONNECTION_H
 #define STINT_DAEMON_CONNECTION_H
 
+#include "daemon/identity.h"
 #include "daemon/inwork.h"
 #include "daemon/line_buffer.h"
 #include "daemon/outbox.h"
+#include "daemon/share.h"
 #include "protocol/base_list.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 #include <uv.h>
 
 struct rpc;
@@ -33,11 +34,12 @@ struct connection_host {
 	struct rpc *rpc;
 	struct inwork *inwork;
 	struct outbox *outbox;
+	struct share_table shares;    /* of open connections */
 	struct line_budget budget;
 	size_t line_max;    /* request_bytes_max */
 	size_t jobs_max;    /* connection_jobs_max */
 	size_t backlog_max; /* reading pauses while more than this waits to be read */
-	size_t uid_max;     /* connections of one uid other than root's; 0: no maximum */
+	size_t uid_max;     /* connections of a tenant without a maximum of its own; 0: none */
 	struct list open;   /* of struct connection: all that are not freed */
 	/* A connection's memory is about to go. May be NULL. */
 	void (*gone)(void *context);
@@ -50,9 +52,8 @@ struct connection {
 	struct link link;             /* in host->open */
 	uv_poll_t poll;
 	int fd; /* owned */
-	uid_t uid;
-	gid_t gid;
-	pid_t pid;
+	struct identity identity; /* owned; settled, and the same while a line is being read */
+	struct share *share;      /* of its tenant; NULL: lost */
 	struct inwork_client client; /* client.session is the session number */
 	struct outbox_channel channel;
 	struct line_buffer lines;
@@ -69,9 +70,9 @@ struct connection {
 	struct rpc_call *work_call; /* owned: what became of it */
 };
 
-/* Takes over fd, which is non-blocking. session is unique and not 0. */
-void connection_open(struct connection_host *host, int fd, uint64_t session, uid_t uid, gid_t gid,
-		     pid_t pid);
+/* Takes over fd, which is non-blocking, and *identity. session is unique and not 0. */
+void connection_open(struct connection_host *host, int fd, uint64_t session,
+		     struct identity *identity);
 /* End it now: its jobs are cancelled, what waits to be written is dropped. */
 void connection_close(struct connection *connection);
 /* Read no more; answer what was asked, then close. */

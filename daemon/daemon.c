@@ -16,10 +16,14 @@
 #include "daemon/engine.h"
 #include "daemon/inwork.h"
 #include "daemon/listener.h"
+#include "daemon/metrics.h"
 #include "daemon/outbox.h"
 #include "daemon/reply.h"
 #include "daemon/rpc.h"
 #include "daemon/script_keep.h"
+#include "daemon/scrape.h"
+#include "daemon/tenant_table.h"
+#include "daemon/usage_log.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -47,10 +51,14 @@ struct daemon {
 	struct outbox outbox;
 	struct reply reply;
 	struct rpc rpc;
+	struct metrics metrics;
+	struct usage_log *usage_log; /* owned, or NULL */
+	struct scrape scrape;
 	struct connection_host host;
 	struct listener listener;
-	struct engine *engine;   /* owned */
-	struct durable *durable; /* owned */
+	struct engine *engine;        /* owned */
+	struct tenant_table *tenants; /* held */
+	struct durable *durable;      /* owned */
 	struct script_keep scripts;
 	bool engine_drained;
 	uv_signal_t sigterm, sigint;
@@ -202,6 +210,21 @@ on_fatal(void *context, const struct error *err)
 	stop(daemon);
 }
 
+static void
+on_ended(void *context, const struct engine_ended *ended)
+{
+	struct daemon *daemon = context;
+	metrics_ended(&daemon->metrics, ended);
+	usage_log_put(daemon->usage_log, ended);
+}
+
+static void
+on_event(void *context, enum engine_event event, uint64_t value)
+{
+	struct daemon *daemon = context;
+	metrics_event(&daemon->metrics, event, value);
+}
+
 /* The engine may be gone while the last results are written. */
 static void
 on_result_gone(void *context, uint64_t held_bytes)
@@ -219,6 +242,7 @@ start_stages(struct daemon *daemon)
 	size_t output_total = output_max * DAEMON_OUTPUT_SHARES;
 	if (output_total < DAEMON_OUTPUT_TOTAL_MIN)
 		output_total = DAEMON_OUTPUT_TOTAL_MIN;
+	metrics_init(&daemon->metrics, (unsigned)config_number(config, metrics_tenants_max));
 	inwork_init(&daemon->inwork);
 	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_total);
 	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
@@ -238,6 +262,7 @@ start_stages(struct daemon *daemon)
 		host->uid_max = config_number(config, connections_max) * 3 / 4;
 	host->backlog_max = output_max / DAEMON_BACKLOG_DIVISOR;
 	list_init(&host->open);
+	share_table_init(&host->shares);
 	host->gone = on_connection_gone;
 	host->context = daemon;
 	uv_signal_t *signals[] = {&daemon->sigterm, &daemon->sigint};
@@ -251,6 +276,25 @@ start_stages(struct daemon *daemon)
 	daemon->linger.data = daemon;
 }
 
+/* What others may ask of us: numbers over HTTP, records of use. */
+static int
+start_reports(struct daemon *daemon, const struct daemon_options *options, struct error *err)
+{
+	daemon->rpc.metrics = &daemon->metrics;
+	if (options->usage_fd >= 0) {
+		int rc = usage_log_new(options->usage_fd, options->usage_old_fd,
+				       config_number(daemon->config, usage_log_bytes_max),
+				       &daemon->usage_log, err);
+		if (rc != 0) {
+			int metrics_fd = options->metrics_fd;
+			base_close(&metrics_fd);
+			return rc;
+		}
+		daemon->rpc.usage_log = daemon->usage_log;
+	}
+	return scrape_open(&daemon->scrape, &daemon->loop, &daemon->rpc, options->metrics_fd, err);
+}
+
 static int
 start_outside(struct daemon *daemon, const struct daemon_options *options, struct error *err)
 {
@@ -262,17 +306,24 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .draining = on_draining,
 					     .ready = on_ready,
 					     .drained = on_drained,
+					     .ended = on_ended,
+					     .event = on_event,
 					     .fatal = on_fatal,
 					     .context = daemon};
 	struct durable_setup setup = {.loop = &daemon->loop,
 				      .config = daemon->config,
+				      .tenants = &daemon->tenants,
 				      .marks = &daemon->rpc.marks,
 				      .inwork = &daemon->inwork,
 				      .reply = &daemon->reply,
 				      .idle = on_idle,
 				      .context = daemon};
-	int rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
-			  &daemon->loop, err);
+	int rc = tenant_table_new(daemon->config, &daemon->tenants, err);
+	if (rc == 0)
+		rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
+			      &daemon->loop, err);
+	if (rc == 0)
+		rc = start_reports(daemon, options, err);
 	if (rc == 0)
 		rc = durable_new(&setup, options->state_fd, &daemon->durable, err);
 	if (rc == 0)
@@ -288,6 +339,7 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 	daemon->rpc.scripts = &daemon->scripts;
 	script_keep_start(&daemon->scripts, durable_store(daemon->durable));
 	durable_start(daemon->durable, daemon->engine);
+	daemon->rpc.tenants = daemon->tenants;
 	return listener_open(&daemon->listener, &daemon->host, options->listen_fd,
 			     config_number(daemon->config, connections_max), err);
 }
@@ -298,6 +350,7 @@ shut_down(struct daemon *daemon)
 {
 	daemon->state = DAEMON_STOPPED;
 	listener_close(&daemon->listener);
+	scrape_close(&daemon->scrape);
 	outbox_close(&daemon->outbox);
 	uv_close((uv_handle_t *)&daemon->sigterm, NULL);
 	uv_close((uv_handle_t *)&daemon->sigint, NULL);
@@ -310,6 +363,10 @@ shut_down(struct daemon *daemon)
 	script_keep_deinit(&daemon->scripts);
 	outbox_deinit(&daemon->outbox);
 	inwork_deinit(&daemon->inwork);
+	share_table_deinit(&daemon->host.shares);
+	tenant_table_release(&daemon->tenants);
+	usage_log_free(&daemon->usage_log);
+	metrics_deinit(&daemon->metrics);
 }
 
 int

@@ -11,6 +11,9 @@ struct daemon_options {
 	int listen_fd;  /* a listening Unix stream socket; taken over */
 	int spawner_fd; /* the spawner's link; taken over */
 	int state_fd;	/* the state directory; taken over; -1: no durable jobs */
+	/* Each -1 when there is none; taken over. */
+	int metrics_fd;		 /* a listening socket that metrics are served on */
+	int usage_fd, usage_old_fd; /* files for usage records, both or none */
 };
 
 /*

@@ -9,6 +9,7 @@
 
 #include "daemon/dispatch.h"
 
+#include "daemon/deadline.h"
 #include "daemon/engine_state.h"
 #include "daemon/finish.h"
 #include "daemon/house.h"
@@ -192,7 +193,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 	int code = dispatch_hand_over(engine, job, worker, &load, &err);
 	dispatch_unload(&load);
 	if (code == 0) {
-		queue_leave(&engine->queue, job, JOB_RUNNING);
+		queue_start(&engine->queue, job);
 		pool_move(&engine->pool, worker, WORKER_BUSY);
 		job->worker = worker;
 		worker->job = job;
@@ -214,21 +215,18 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 }
 
 /*
- * The first job in the window that there is a worker for. The window are the jobs at the front of
- * the queue that could run at once: one whose worker is still being made keeps its place in it, so
- * that neither kind of job can hold up the other, or be overtaken for ever. False: nothing to do.
+ * The first of the called jobs that there is a worker for. They are those that could run at once:
+ * one whose worker is still being made keeps its place among them, so that neither kind of job can
+ * hold up the other, or be overtaken for ever. False: nothing to do.
  */
 static bool
 dispatch_one(struct engine *engine)
 {
-	size_t running = engine->lists.of[JOB_RUNNING].count;
-	size_t window = engine->running_max > running ? engine->running_max - running : 0;
 	bool no_plain = false;
-	LIST_FOREACH (&engine->lists.of[JOB_QUEUED], link) {
-		struct job *job = list_item(link, struct job, link);
+	queue_call(&engine->queue);
+	for (struct job *job = queue_called(&engine->queue); job;
+	     job = queue_called_after(&engine->queue, job)) {
 		struct worker_kind kind = worker_kind_of(&job->request.limits);
-		if (window-- == 0)
-			return false;
 		if (no_plain && worker_kind_is_plain(kind))
 			continue;
 		if (job->broken > DISPATCH_RETRIES_MAX) {
@@ -253,6 +251,7 @@ void
 dispatch_run(struct engine *engine)
 {
 	bool joined = false;
+	deadline_run(engine);
 	if (generation_state(engine->generation) != GENERATION_SERVING)
 		return;
 	while (dispatch_one(engine))

@@ -12,6 +12,7 @@
 #include "daemon/inwork.h"
 #include "daemon/reply.h"
 #include "daemon/store.h"
+#include "daemon/tenant_table.h"
 #include "protocol/config.h"
 #include "protocol/json_value.h"
 #include "protocol/jsonrpc.h"
@@ -33,6 +34,7 @@ struct durable;
 struct durable_setup {
 	uv_loop_t *loop;		/* all borrowed */
 	const struct config *config;
+	struct tenant_table *const *tenants; /* as it is now */
 	const struct json_marks *marks;
 	struct inwork *inwork;
 	struct reply *reply;

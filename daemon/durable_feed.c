@@ -35,15 +35,6 @@ struct feed_work {
 	struct feed_read *reads; /* owned: one for each row */
 };
 
-/* Settings that accept what was accepted, whatever they are now. */
-static void
-accepting(const struct config *config, const struct limits *limits, struct config *ret_config)
-{
-	*ret_config = *config; /* the texts are borrowed */
-	ret_config->limits_default = *limits;
-	limits_maxima(&ret_config->limits_max);
-}
-
 static void
 read_limits(const struct json_marks *marks, const char *text, struct limits *limits)
 {
@@ -66,19 +57,22 @@ static void
 read_row(const struct durable *durable, struct store_row *row, struct feed_read *read)
 {
 	const struct durable_setup *setup = &durable->setup;
-	struct config config;
-	struct limits limits = setup->config->limits_default;
+	struct tenant_terms terms;
+	struct limits maxima, limits = setup->config->limits_default;
 	json_t *params = NULL;
 	read_limits(setup->marks, row->limits, &limits);
-	accepting(setup->config, &limits, &config);
-	size_t most =
-	    config_number(&config, request_bytes_max) * DURABLE_TEXT_GROWTH + DURABLE_TEXT_EXTRA;
+	/* Terms that accept what was accepted, whatever they are now. */
+	limits_maxima(&maxima);
+	tenant_terms_init(&terms, row->tenant, &limits, &maxima);
+	size_t most = config_number(setup->config, request_bytes_max) * DURABLE_TEXT_GROWTH +
+		      DURABLE_TEXT_EXTRA;
 	if (most < row->text_size)
 		most = row->text_size;
 	int rc =
 	    json_value_parse(setup->marks, row->text, row->text_size, most, &params, &read->err);
 	if (rc == 0)
-		rc = request_json_read(setup->marks, params, &config, &read->request, &read->err);
+		rc = request_json_read(setup->marks, params, setup->config, &terms, &read->request,
+				       &read->err);
 	json_decref(params);
 	if (rc == 0 && row->script[0] != '\0') {
 		if (row->program == NULL)

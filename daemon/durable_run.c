@@ -138,20 +138,34 @@ durable_on_started(struct durable *durable, uint64_t ticket)
 	(void)store_post(durable->store, op, true);
 }
 
+/* The tenant as it is now: its section, or what holds for users without one. */
+static void
+find_terms(const struct durable *durable, const char *name, struct tenant_terms *ret_terms)
+{
+	const struct tenant_table *table = *durable->setup.tenants;
+	const struct tenant *tenant = tenant_table_find(table, name, strlen(name));
+	*ret_terms = tenant != NULL ? tenant->terms : *tenant_table_other(table);
+	memcpy(ret_terms->name, name, strlen(name) + 1);
+}
+
 /* False: the engine has no place for it. */
 static bool
 hand(struct durable *durable, struct durable_job *job)
 {
 	struct error err = ERROR_INIT;
 	struct tenant_terms terms;
+	struct engine_refusal refusal;
 	char id[JOB_ID_CHARS + 1];
-	tenant_terms_init(&terms, job->tenant->name, &durable->setup.config->limits_default,
-			  &durable->setup.config->limits_max);
+	find_terms(durable, job->tenant->name, &terms);
 	struct engine_owner owner = {DURABLE_SESSION, job->ticket, &terms, job->id};
-	int rc = engine_submit(durable->engine, &job->request, &owner, id, &err);
+	int rc = engine_submit(durable->engine, &job->request, &owner, id, &refusal, &err);
 	if (rc == 0) {
 		list_remove(&job->link);
 		job->phase = DURABLE_HANDED;
+		return true;
+	}
+	if (rc == ERROR_LIMIT && refusal.reason == ENGINE_TOO_LARGE) {
+		durable_conclude(durable, job, STATUS_INTERNAL_ERROR, "TooLarge", err.text);
 		return true;
 	}
 	if (rc != ERROR_LIMIT && rc != ERROR_CLOSED)

@@ -12,6 +12,7 @@
  */
 #include "daemon/engine.h"
 
+#include "daemon/deadline.h"
 #include "daemon/dispatch.h"
 #include "daemon/engine_state.h"
 #include "daemon/finish.h"
@@ -34,6 +35,13 @@ uint64_t
 engine_now_ns(void)
 {
 	return clock_now_ns(&CLOCK_SYSTEM);
+}
+
+void
+engine_note(struct engine *engine, enum engine_event event, uint64_t value)
+{
+	if (engine->callbacks.event)
+		engine->callbacks.event(engine->callbacks.context, event, value);
 }
 
 static struct engine *
@@ -96,6 +104,7 @@ engine_on_front(void *context, struct generation *generation)
 	engine->generation = generation;
 	engine->pool.generation = generation_number(generation);
 	engine->pool.uid_count = generation_uid_count(generation);
+	engine_note(engine, ENGINE_EVENT_GENERATION_STARTED, generation_number(generation));
 	refill_soon(engine);
 }
 
@@ -104,6 +113,7 @@ engine_on_lost(void *context, struct generation *generation, const char *why)
 {
 	struct engine *engine = engine_of(context);
 	struct zygote_link *zygote = generation_zygote(generation);
+	engine_note(engine, ENGINE_EVENT_GENERATION_LOST, generation_number(generation));
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
 		struct worker *worker = engine->pool.slots[i];
 		if (!worker || worker->state == WORKER_DEAD ||
@@ -181,6 +191,7 @@ engine_check_closed(struct engine *engine)
 		LIST_FOREACH_SAFE (&engine->lists.of[state], link, next) {
 			struct job *job = list_item(link, struct job, link);
 			job_table_remove(&engine->table, job);
+			queue_forget(&engine->queue, job);
 			job_free(&job);
 		}
 	}
@@ -188,9 +199,13 @@ engine_check_closed(struct engine *engine)
 	succession_free(&engine->succession);
 	watchdog_free(&engine->watchdog);
 	alarm_close(&engine->refill_alarm);
+	alarm_close(&engine->backoff_alarm);
 	alarm_close(&engine->house_alarm);
 	alarm_close(&engine->stream_alarm);
+	alarm_close(&engine->deadline_alarm);
 	job_table_deinit(&engine->table);
+	queue_deinit(&engine->queue);
+	account_table_deinit(&engine->accounts);
 	engine->magic = 0;
 	free(engine);
 }
@@ -226,11 +241,12 @@ engine_init_numbers(struct engine *engine, const struct config *config)
 		automatic = WORKERS_MAX / 4;
 	uint64_t ready = config_number(config, workers_ready);
 	uint64_t running = config_number(config, running_max);
-	engine->running_max = running > 0 ? (unsigned)running : automatic;
 	pool_init(&engine->pool, ready > 0 ? (unsigned)ready : automatic);
+	account_table_init(&engine->accounts, config_number(config, tenants_max));
 	job_lists_init(&engine->lists);
-	queue_init(&engine->queue, &engine->lists, config_number(config, queue_jobs_max),
-		   config_number(config, queue_bytes_max));
+	queue_init(&engine->queue, &engine->lists, running > 0 ? running : automatic);
+	engine->caps = (struct quota_caps){config_number(config, queue_jobs_max),
+					   config_number(config, queue_bytes_max)};
 	result_room_init(&engine->results, config_number(config, results_bytes_max));
 }
 
@@ -275,9 +291,13 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	if (code == 0)
 		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->refill_alarm, err);
 	if (code == 0)
+		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->backoff_alarm, err);
+	if (code == 0)
 		code = alarm_new(loop, house_on_alarm, engine, &engine->house_alarm, err);
 	if (code == 0)
 		code = alarm_new(loop, stream_on_alarm, engine, &engine->stream_alarm, err);
+	if (code == 0)
+		code = alarm_new(loop, deadline_on_alarm, engine, &engine->deadline_alarm, err);
 	if (code == 0)
 		code = succession_new(loop, spawner_fd, &CLOCK_SYSTEM, &limits,
 				      (enum isolation_level)config_number(config, isolation),
@@ -293,20 +313,74 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	return 0;
 }
 
-int
-engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
-	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
+static struct engine_refusal
+engine_refusal(const struct admission_answer *answer)
 {
-	struct job *job = NULL;
-	if (engine->draining || engine->failed || engine->closing)
-		return error_set(err, ERROR_CLOSED, "the daemon takes no new job");
-	int code = queue_admit(&engine->queue,
-			       sizeof(*job) + request->blob_bytes + request->stdin_size, err);
+	struct engine_refusal refusal = {ENGINE_QUEUE_FULL, answer->retry_after_ms};
+	if (answer->outcome == ADMISSION_QUOTA)
+		refusal.reason = ENGINE_QUOTA;
+	else if (answer->outcome == ADMISSION_TOO_LARGE)
+		refusal.reason = ENGINE_TOO_LARGE;
+	return refusal;
+}
+
+/* May it enter? On success *ret_job is new, and in no list. */
+static int
+engine_admit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
+	     struct account *account, struct job **ret_job, struct engine_refusal *ret_refusal,
+	     struct error *err)
+{
+	struct job_owner of = {account, owner->session, owner->ticket, owner->id};
+	struct admission_answer answer;
+	uint64_t now_ns = engine_now_ns();
+	quota_set(account, &engine->queue, now_ns);
+	int code = quota_admit(account, &engine->queue, &engine->caps, job_bytes(request),
+			       owner->id != NULL, now_ns, &answer, err);
 	if (code == 0)
-		code = job_new(request, owner->session, owner->ticket, owner->id, engine_now_ns(),
-			       &job, err);
+		return job_new(request, &of, now_ns, ret_job, err);
+	*ret_refusal = engine_refusal(&answer);
+	return code;
+}
+
+int
+engine_admit_stored(struct engine *engine, const struct run_request *request,
+		    const struct tenant_terms *terms, struct engine_refusal *ret_refusal,
+		    struct error *err)
+{
+	struct account *account;
+	struct admission_answer answer;
+	uint64_t now_ns = engine_now_ns();
+	*ret_refusal = (struct engine_refusal){ENGINE_QUEUE_FULL, ADMISSION_FULL_RETRY_MS};
+	int code = account_get(&engine->accounts, terms, &account, err);
 	if (code < 0)
 		return code;
+	quota_set(account, &engine->queue, now_ns);
+	code = quota_admit_stored(account, &engine->caps, job_bytes(request), now_ns, &answer, err);
+	if (code == 0)
+		return 0;
+	account->refused_total++;
+	*ret_refusal = engine_refusal(&answer);
+	return code;
+}
+
+int
+engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
+	      char ret_id[JOB_ID_CHARS + 1], struct engine_refusal *ret_refusal, struct error *err)
+{
+	struct account *account;
+	struct job *job = NULL;
+	*ret_refusal = (struct engine_refusal){ENGINE_QUEUE_FULL, ADMISSION_FULL_RETRY_MS};
+	int code = account_get(&engine->accounts, owner->terms, &account, err);
+	if (code < 0)
+		return code;
+	if (engine->draining || engine->failed || engine->closing)
+		code = error_set(err, ERROR_CLOSED, "the daemon takes no new job");
+	else
+		code = engine_admit(engine, request, owner, account, &job, ret_refusal, err);
+	if (code < 0) {
+		account->refused_total++;
+		return code;
+	}
 	job_table_add(&engine->table, job);
 	queue_put(&engine->queue, job);
 	memcpy(ret_id, job->id, sizeof(job->id));

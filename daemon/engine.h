@@ -9,6 +9,7 @@
 #ifndef STINT_DAEMON_ENGINE_H
 #define STINT_DAEMON_ENGINE_H
 
+#include "daemon/engine_event.h"
 #include "protocol/config.h"
 #include "protocol/error.h"
 #include "protocol/isolation.h"
@@ -40,15 +41,18 @@ struct engine_callbacks {
 	 * the call. The rest of them comes before the result. May be NULL. */
 	void (*trace)(void *context, uint64_t session, uint64_t ticket, const char *job,
 		      const void *lines, size_t size);
-	/* A job was handed to a worker; again, should that one break before it takes it. May be
-	 * NULL. */
+	/* A job was handed to a worker; again, should that one break. May be NULL. */
 	void (*started)(void *context, uint64_t session, uint64_t ticket);
-	/* The spawner asks for a drain; engine_drain is called next. May be NULL. */
+	/* A drain begins, asked for by the spawner. May be NULL. */
 	void (*draining)(void *context);
 	/* First worker is ready: the daemon can say it serves. Once. */
 	void (*ready)(void *context);
 	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */
 	void (*drained)(void *context);
+	/* A job has ended, whether anybody is told or not; before `result`. May be NULL. */
+	void (*ended)(void *context, const struct engine_ended *ended);
+	/* What workers and generations do. May be NULL. */
+	void (*event)(void *context, enum engine_event event, uint64_t value);
 	/* The engine cannot go on (spawner link lost, protocol breach). The process must end. */
 	void (*fatal)(void *context, const struct error *err);
 	void *context;
@@ -67,13 +71,27 @@ struct engine_owner {
 	const struct tenant_terms *terms; /* borrowed for the call: the tenant as it is now */
 	const char *id; /* the job's id from an earlier life of it; NULL: a new one */
 };
+/* Why a job was not taken, with ERROR_LIMIT. */
+struct engine_refusal {
+	enum {
+		ENGINE_QUEUE_FULL, /* too many jobs or bytes wait, or too many tenants have jobs */
+		ENGINE_QUOTA,	   /* the tenant has used up a rate */
+		ENGINE_TOO_LARGE,  /* it can never enter */
+	} reason;
+	uint64_t retry_after_ms; /* when it may be possible; 0: never */
+};
 /*
  * Queue a job. On success *request is moved from (left empty) and ret_id gets the job's id.
- * ERROR_LIMIT: the queue is full. ERROR_CLOSED: draining. Then request is untouched.
+ * ERROR_LIMIT: refused, ret_refusal says how. ERROR_CLOSED: draining. Then request is untouched.
+ * One with an id has passed the tenant's rates before: only the caps on the queue hold.
  */
 int engine_submit(struct engine *engine, struct run_request *request,
 		  const struct engine_owner *owner, char ret_id[JOB_ID_CHARS + 1],
-		  struct error *err);
+		  struct engine_refusal *ret_refusal, struct error *err);
+/* May a job be stored, and queued later with an id? Its tenant's rates are charged now. */
+int engine_admit_stored(struct engine *engine, const struct run_request *request,
+			const struct tenant_terms *terms, struct engine_refusal *ret_refusal,
+			struct error *err);
 /* A new job's id: 128 random bits. */
 int engine_new_id(char ret_id[JOB_ID_CHARS + 1], struct error *err);
 /* A result, and what the callee made of it, are no longer in memory: others may be read. */
@@ -83,10 +101,8 @@ void engine_result_gone(struct engine *engine, uint64_t held_bytes);
 int engine_cancel(struct engine *engine, const char *id, uint64_t session, struct error *err);
 /* The client is gone: cancel all its jobs and call back no more for that session. */
 void engine_forget_session(struct engine *engine, uint64_t session);
-
 /* Take back that session's jobs that still wait: nothing is told of them. Returns how many. */
 size_t engine_withdraw(struct engine *engine, uint64_t session);
-
 struct engine_job_status {
 	const char *state; /* "queued" or "running", static */
 	uint64_t queue_us; /* waited so far, or until it ran */
@@ -94,7 +110,7 @@ struct engine_job_status {
 	uint64_t cpu_us;   /* used so far, from the kernel */
 	uint64_t stdout_bytes, stderr_bytes; /* so far */
 	uint64_t opcodes;		     /* so far */
-	uint64_t position; /* in the queue, 1 is next; 0 when running */
+	uint64_t position; /* among its tenant's waiting jobs, 1 is next; 0 when running */
 };
 /* State of a waiting or running job; ERROR_NOT_FOUND otherwise. */
 int engine_status(struct engine *engine, const char *id, uint64_t session,
@@ -102,6 +118,7 @@ int engine_status(struct engine *engine, const char *id, uint64_t session,
 
 struct engine_info {
 	uint64_t jobs_queued, jobs_running, queue_bytes;
+	uint64_t results_bytes, results_waiting; /* being read and written; without room yet */
 	uint64_t workers_ready, workers_starting, workers_busy;
 	uint64_t jobs_ended[STATUS_COUNT]; /* since start */
 	uint64_t workers_failed;	   /* workers that could not be set up */
@@ -117,6 +134,15 @@ struct engine_info {
 	char meter_id[32];
 };
 void engine_info(const struct engine *engine, struct engine_info *ret_info);
+
+/* What a tenant has in work, and has used since this stintd began; nothing, when it gave no job. */
+struct engine_tenant_usage {
+	uint64_t queued, running, queue_bytes;
+	uint64_t jobs_total, refused_total;   /* jobs taken, and not taken */
+	uint64_t cpu_us_total, opcodes_total; /* of its ended jobs */
+};
+void engine_tenant_usage(const struct engine *engine, const char *tenant,
+			 struct engine_tenant_usage *ret_usage);
 
 /* Take no new job; `drained` is called when the last one has ended. */
 void engine_drain(struct engine *engine);

@@ -63,6 +63,23 @@ engine_status(struct engine *engine, const char *id, uint64_t session,
 }
 
 void
+engine_tenant_usage(const struct engine *engine, const char *tenant,
+		    struct engine_tenant_usage *ret_usage)
+{
+	const struct account *account = account_find(&engine->accounts, tenant);
+	memset(ret_usage, 0, sizeof(*ret_usage));
+	if (!account)
+		return;
+	ret_usage->queued = account->queued;
+	ret_usage->running = account->running;
+	ret_usage->queue_bytes = account->queue_bytes;
+	ret_usage->jobs_total = account->jobs_total;
+	ret_usage->refused_total = account->refused_total;
+	ret_usage->cpu_us_total = account->cpu_us_total;
+	ret_usage->opcodes_total = account->opcodes_total;
+}
+
+void
 engine_info(const struct engine *engine, struct engine_info *ret_info)
 {
 	const struct message_zygote *about = generation_about(engine->generation);
@@ -71,6 +88,8 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 	ret_info->jobs_queued = queue_count(&engine->queue);
 	ret_info->jobs_running = engine->lists.of[JOB_RUNNING].count;
 	ret_info->queue_bytes = engine->queue.bytes;
+	ret_info->results_bytes = engine->results.used_bytes;
+	ret_info->results_waiting = engine->results.waiting.count;
 	ret_info->workers_ready = pool_count(&engine->pool, WORKER_READY);
 	ret_info->workers_starting = pool_count(&engine->pool, WORKER_STARTING);
 	ret_info->workers_busy = pool_count(&engine->pool, WORKER_BUSY);

@@ -5,12 +5,14 @@
 #ifndef STINT_DAEMON_ENGINE_STATE_H
 #define STINT_DAEMON_ENGINE_STATE_H
 
+#include "daemon/account.h"
 #include "daemon/alarm.h"
 #include "daemon/engine.h"
 #include "daemon/job.h"
 #include "daemon/job_table.h"
 #include "daemon/pool.h"
 #include "daemon/queue.h"
+#include "daemon/quota.h"
 #include "daemon/result_room.h"
 #include "daemon/succession.h"
 #include "daemon/sweep.h"
@@ -33,18 +35,22 @@ struct engine {
 	struct watchdog *watchdog;     /* owned */
 	struct sweep *sweep;           /* owned */
 	struct pool pool;
+	struct account_table accounts;
 	struct job_lists lists;
 	struct job_table table;
 	struct queue queue;
+	struct quota_caps caps;
 	struct result_room results;
 
 	uv_check_t turn; /* once per loop turn: dispatch */
 	uv_idle_t later; /* runs in the next turn, while there is something put off */
 	unsigned handles_open;
 	unsigned works_open; /* results being read on the pool thread */
-	struct alarm *refill_alarm, *house_alarm, *stream_alarm; /* owned */
+	struct alarm *refill_alarm, *backoff_alarm, *house_alarm; /* owned */
+	struct alarm *stream_alarm, *deadline_alarm;		     /* owned */
+	uint64_t deadline_ns; /* that deadline_alarm is set for */
 
-	unsigned running_max, cores;
+	unsigned cores;
 	bool refill_due;
 	bool announced, draining, drained_told, failed, closing;
 	uint64_t ended[STATUS_COUNT];
@@ -56,6 +62,8 @@ void engine_later(struct engine *engine);
 void engine_check_closed(struct engine *engine);
 /* Link of the zygote that has that worker, or -1: for kills where there is no cgroup.kill. */
 int engine_zygote_fd(const struct engine *engine, const struct worker *worker);
+/* For whoever counts what workers and generations do. */
+void engine_note(struct engine *engine, enum engine_event event, uint64_t value);
 /* Monotonic. */
 uint64_t engine_now_ns(void);
 /* Fill in what is known of a running job. */

@@ -40,13 +40,30 @@ struct finish {
 	struct run_result result; /* owned until it is the job's */
 };
 
+/* For whoever counts, also when nobody waits for the result. */
+static void
+finish_report(struct engine *engine, const struct job *job)
+{
+	struct engine_ended ended = {.job = job->id,
+				     .tenant = job->account->terms.name,
+				     .tag = job->request.tag,
+				     .status = job->result->status,
+				     .usage = &job->result->usage,
+				     .kill = job->kill,
+				     .overrun_us = job->overrun_us};
+	engine->ended[ended.status]++;
+	if (engine->callbacks.ended)
+		engine->callbacks.ended(engine->callbacks.context, &ended);
+}
+
 void
 finish_tell(struct engine *engine)
 {
 	struct link *first;
 	while (!engine->closing && (first = list_first(&engine->lists.of[JOB_ENDED]))) {
 		struct job *job = list_item(first, struct job, link);
-		engine->ended[job->result->status]++;
+		finish_report(engine, job);
+		account_charge(job->account, &job->result->usage);
 		job_table_remove(&engine->table, job);
 		list_remove(&job->link);
 		stream_rest(engine, job);
@@ -73,7 +90,7 @@ void
 finish_waiting(struct engine *engine, struct job *job, enum job_status status, const char *type,
 	       const char *message)
 {
-	queue_leave(&engine->queue, job, JOB_ENDED);
+	queue_leave(&engine->queue, job);
 	job_conclude(job, status, type, message);
 	job->result->usage.queue_us = (engine_now_ns() - job->queued_ns) / NS_PER_US;
 	engine_later(engine);
@@ -108,6 +125,31 @@ finish_log(const struct finish *finish, const struct job *job, const struct verd
 		log_limited(LOG_LEVEL_WARNING, "finish", 60, "job %s: security violation: %s%s%s",
 			    job->id, verdict->why, finish->found.fault ? ": " : "",
 			    finish->found.fault ? finish->found.fault : "");
+}
+
+/* Who has ended the job, if not itself, and how far past its limit it came. */
+static void
+finish_note_kill(struct job *job, const struct verdict_facts *facts, const struct run_usage *usage,
+		 enum job_status status)
+{
+	static const enum engine_kill KILLS[] = {
+	    [WATCHDOG_CPU] = ENGINE_KILL_CPU,
+	    [WATCHDOG_WALL] = ENGINE_KILL_WALL,
+	    [WATCHDOG_CANCEL] = ENGINE_KILL_CANCEL,
+	    [WATCHDOG_OPCODES] = ENGINE_KILL_OPCODES,
+	};
+	uint64_t used_us = 0, limit_us = 0;
+	job->kill = KILLS[facts->kill];
+	if (facts->kill == WATCHDOG_NONE && facts->oom_kills > 0 && status == STATUS_MEMORY_LIMIT)
+		job->kill = ENGINE_KILL_MEMORY;
+	if (facts->kill == WATCHDOG_CPU) {
+		used_us = facts->cpu_used_us;
+		limit_us = facts->cpu_limit_us;
+	} else if (facts->kill == WATCHDOG_WALL) {
+		used_us = usage->wall_us;
+		limit_us = facts->wall_limit_us;
+	}
+	job->overrun_us = used_us > limit_us ? used_us - limit_us : 0;
 }
 
 /* All is known: make the job's result out of it. */
@@ -145,11 +187,14 @@ finish_decide(struct finish *finish)
 	finish->usage.stdout_bytes = result->out.size;
 	finish->usage.stderr_bytes = result->err.size;
 	result->usage = finish->usage;
+	finish_note_kill(job, facts, &result->usage, verdict.status);
 	explain_result(result, facts, &job->request.limits,
 		       facts->unread && worker->page->setup_step != 0 ? setup : NULL);
 	*job_new_result(job) = *result;
 	job->worker = NULL;
-	job_move(&finish->engine->lists, job, JOB_ENDED);
+	uint64_t cost_us = quota_charge(job->account, result->usage.cpu_us, result->usage.opcodes,
+					engine_now_ns());
+	queue_end(&finish->engine->queue, job, cost_us);
 }
 
 static void

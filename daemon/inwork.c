@@ -2,7 +2,8 @@
  * Registry of the requests that wait for a job's end; see the header.
  *
  * It never calls the engine, the outbox or a connection: those find each other here by number, and
- * may find nothing. One uid's jobs are told apart from another's by the caller, from client->uid.
+ * may find nothing. One tenant's jobs are told apart from another's by the caller, from
+ * request->tenant.
  * Called by connection.c, method_job.c and reply.c, on the loop only. Lack of memory ends the
  * process (requests in work are bounded by connections_max times connection_jobs_max).
  */
@@ -39,12 +40,10 @@ number_hash(const struct hash_table *table, uint64_t number)
 }
 
 void
-inwork_client_add(struct inwork *inwork, struct inwork_client *client, uint64_t session, uid_t uid)
+inwork_client_add(struct inwork *inwork, struct inwork_client *client, uint64_t session)
 {
 	require(session != 0);
 	client->session = session;
-	client->uid = uid;
-	tenant_name_of_uid(uid, client->tenant);
 	list_init(&client->requests);
 	hash_table_add(&inwork->sessions, &client->link, number_hash(&inwork->sessions, session));
 }
@@ -83,14 +82,16 @@ id_hash(const struct inwork *inwork, const struct inwork_client *client, const c
 }
 
 struct inwork_request *
-inwork_add(struct inwork *inwork, struct inwork_client *client, const char *id)
+inwork_add(struct inwork *inwork, struct inwork_client *client, const char *id, const char *tenant)
 {
+	size_t size = strlen(tenant);
 	if (inwork_find_id(inwork, client, id) != NULL)
 		return NULL;
 	struct inwork_request *request = calloc(1, sizeof(*request));
 	require(request != NULL);
 	request->id = strdup(id);
-	require(request->id != NULL);
+	require(request->id != NULL && size <= TENANT_NAME_MAX);
+	memcpy(request->tenant, tenant, size);
 	request->client = client;
 	request->ticket = ++inwork->last_ticket;
 	list_append(&client->requests, &request->link);

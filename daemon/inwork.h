@@ -1,5 +1,5 @@
 /*
- * The requests that wait for a job's end: who asked (session, peer's uid), under which request id,
+ * The requests that wait for a job's end: who asked (session, tenant), under which request id,
  * and which job answers it. Found by ticket (engine callbacks), by job id (job.cancel, job.status
  * from any connection) and by request id within one client (duplicates, job.cancel by id).
  *
@@ -17,7 +17,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct inwork_request;
 
@@ -32,19 +31,18 @@ struct inwork {
 struct inwork_client {
 	struct hash_link link; /* in inwork.sessions */
 	uint64_t session;
-	uid_t uid;            /* of the peer, from the kernel */
-	char tenant[TENANT_NAME_MAX + 1];
 	struct list requests; /* of struct inwork_request */
 };
 
 struct inwork_request {
 	struct hash_link ticket_link, job_link, id_link;
-	struct link link;             /* in client->requests */
-	struct inwork_client *client; /* borrowed */
-	uint64_t ticket;              /* never 0, unique for the life of the process */
-	char *id;                     /* owned: the request's id as JSON text */
-	char job[JOB_ID_CHARS + 1];   /* empty until the engine took it */
-	void *wait;                   /* owned by durable_wait.c: for which job's end, or NULL */
+	struct link link;                 /* in client->requests */
+	struct inwork_client *client;     /* borrowed */
+	uint64_t ticket;                  /* never 0, unique for the life of the process */
+	char *id;                         /* owned: the request's id as JSON text */
+	char tenant[TENANT_NAME_MAX + 1]; /* whose it is: a gateway's client has many */
+	char job[JOB_ID_CHARS + 1];       /* empty until the engine took it */
+	void *wait; /* owned by durable_wait.c: for which job's end, or NULL */
 	bool stream;
 	struct utf8_tail tails[2]; /* of streamed stdout and stderr */
 };
@@ -53,15 +51,15 @@ void inwork_init(struct inwork *ret_inwork);
 /* All clients must be gone. */
 void inwork_deinit(struct inwork *inwork);
 
-void inwork_client_add(struct inwork *inwork, struct inwork_client *client, uint64_t session,
-		       uid_t uid);
+void inwork_client_add(struct inwork *inwork, struct inwork_client *client, uint64_t session);
 /* Forget the client and its requests. Harmless for a client that was never added. */
 void inwork_client_remove(struct inwork *inwork, struct inwork_client *client);
 struct inwork_client *inwork_client_find(const struct inwork *inwork, uint64_t session);
 
-/* A new request with `id` copied; NULL when the client has one with this id in work. */
+/* A new request with `id` and `tenant` copied; NULL when the client has one with this id in work.
+ */
 struct inwork_request *inwork_add(struct inwork *inwork, struct inwork_client *client,
-				  const char *id);
+				  const char *id, const char *tenant);
 void inwork_set_job(struct inwork *inwork, struct inwork_request *request, const char *job);
 /* Takes the request out and frees it; NULL is harmless. */
 void inwork_remove(struct inwork *inwork, struct inwork_request **request);

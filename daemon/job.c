@@ -6,6 +6,7 @@
 #include "daemon/job.h"
 
 #include "protocol/base_assert.h"
+#include "protocol/base_clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,30 +50,55 @@ job_make_id(char ret_id[JOB_ID_CHARS + 1], struct error *err)
 	return 0;
 }
 
+uint64_t
+job_bytes(const struct run_request *request)
+{
+	return sizeof(struct job) + request->blob_bytes + request->stdin_size;
+}
+
 int
-job_new(struct run_request *request, uint64_t session, uint64_t ticket, const char *id,
-	uint64_t now_ns, struct job **ret_job, struct error *err)
+job_new(struct run_request *request, const struct job_owner *owner, uint64_t now_ns,
+	struct job **ret_job, struct error *err)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	if (!job)
 		return error_errno(err, "memory for a job");
 	int code = 0;
-	if (id)
-		(void)snprintf(job->id, sizeof(job->id), "%s", id);
+	if (owner->id)
+		(void)snprintf(job->id, sizeof(job->id), "%s", owner->id);
 	else
 		code = job_make_id(job->id, err);
 	if (code < 0) {
 		free(job);
 		return code;
 	}
-	job->session = session;
-	job->ticket = ticket;
+	job->account = owner->account;
+	account_hold(job->account);
+	job->session = owner->session;
+	job->ticket = owner->ticket;
 	job->queued_ns = now_ns;
-	job->bytes = sizeof(*job) + request->blob_bytes + request->stdin_size;
+	if (request->deadline_ms > 0)
+		job->deadline_ns = now_ns + request->deadline_ms * NS_PER_MS;
+	job->bytes = job_bytes(request);
 	job->request = *request;
 	memset(request, 0, sizeof(*request));
 	*ret_job = job;
 	return 0;
+}
+
+/* A job in a list counts for its account by the list's state. */
+static void
+job_count(const struct job *job, int by)
+{
+	struct account *account = job->account;
+	if (!job->link.owner)
+		return;
+	if (job->state == JOB_QUEUED) {
+		account->queued += (uint64_t)by;
+		account->queue_bytes += by > 0 ? job->bytes : -job->bytes;
+	} else if (job->state == JOB_RUNNING) {
+		account->running += (uint64_t)by;
+	}
 }
 
 void
@@ -83,7 +109,9 @@ job_free(struct job **job)
 		return;
 	*job = NULL;
 	require(gone->peers.owner == NULL);
+	job_count(gone, -1);
 	list_remove(&gone->link);
+	account_release(gone->account);
 	run_request_deinit(&gone->request);
 	run_result_deinit(gone->result);
 	free(gone->result);
@@ -101,6 +129,8 @@ job_enter(struct job_lists *lists, struct job *job)
 {
 	require(job->state == JOB_QUEUED);
 	list_append(&lists->of[JOB_QUEUED], &job->link);
+	job->account->jobs_total++;
+	job_count(job, 1);
 }
 
 void
@@ -109,9 +139,11 @@ job_move(struct job_lists *lists, struct job *job, enum job_state state)
 	require(state < JOB_STATE_COUNT);
 	require(job->link.owner == &lists->of[job->state]);
 	require(JOB_MOVES[job->state] & 1u << state);
+	job_count(job, -1);
 	list_remove(&job->link);
 	job->state = state;
 	list_append(&lists->of[state], &job->link);
+	job_count(job, 1);
 }
 
 struct run_result *

@@ -5,6 +5,9 @@
 #ifndef STINT_DAEMON_JOB_H
 #define STINT_DAEMON_JOB_H
 
+#include "daemon/account.h"
+#include "daemon/engine_event.h"
+#include "daemon/pick.h"
 #include "daemon/trace_read.h"
 #include "protocol/base_list.h"
 #include "protocol/error.h"
@@ -29,16 +32,21 @@ struct job {
 	struct job *next_same; /* in the table's chain of ids; borrowed */
 	enum job_state state;
 	char id[JOB_ID_CHARS + 1];
+	struct account *account; /* held: its tenant */
 	uint64_t session, ticket;
 	bool forgotten; /* the session is gone: tell nobody */
 	bool cancelled;
 	unsigned broken; /* workers that broke under it before they took it */
 	uint64_t bytes;  /* what it counts for in the queue */
+	struct pick_job turn; /* in the queue */
 	uint64_t queued_ns, started_ns;
+	uint64_t deadline_ns; /* when it must have started; 0: none */
 	uint64_t progress_ns; /* when a streaming job's client was last told how far it is */
 	uint64_t out_told, err_told; /* bytes of output a streaming job's client has got */
 	struct trace_cursor trace; /* events of its trace a streaming job's client has got */
 	struct run_request request;
+	enum engine_kill kill;     /* who has ended it, and how far past its limit it came */
+	uint64_t overrun_us;
 	struct run_result *result; /* owned; ENDED: never NULL */
 	struct worker *worker;    /* RUNNING: borrowed from the pool */
 };
@@ -48,9 +56,18 @@ struct job_lists {
 };
 
 void job_lists_init(struct job_lists *ret_lists);
-/* On success *request is moved from. The job is in no list yet. id: NULL makes a new one. */
-int job_new(struct run_request *request, uint64_t session, uint64_t ticket, const char *id,
-	    uint64_t now_ns, struct job **ret_job, struct error *err);
+/* Of whom it is, and which: id NULL makes a new one. */
+struct job_owner {
+	struct account *account;
+	uint64_t session, ticket;
+	const char *id;
+};
+/* What a job of that request counts for in the queue. */
+uint64_t job_bytes(const struct run_request *request);
+/* On success *request is moved from. The job is in no list yet; it counts as one of its account's
+ * from here on. */
+int job_new(struct run_request *request, const struct job_owner *owner, uint64_t now_ns,
+	    struct job **ret_job, struct error *err);
 /* A new id: 128 random bits. */
 int job_make_id(char ret_id[JOB_ID_CHARS + 1], struct error *err);
 /* Takes it out of its lists' links; the table must have let go of it. */

@@ -175,6 +175,13 @@ line_buffer_next(struct line_buffer *buffer, const uint8_t **ret_line, size_t *r
 	return LINE_NONE;
 }
 
+void
+line_buffer_wipe(struct line_buffer *buffer, const uint8_t *line, size_t length)
+{
+	require(line >= buffer->bytes && line + length <= buffer->bytes + buffer->capacity);
+	explicit_bzero(buffer->bytes + (line - buffer->bytes), length);
+}
+
 bool
 line_buffer_last(struct line_buffer *buffer, const uint8_t **ret_line, size_t *ret_length)
 {

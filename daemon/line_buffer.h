@@ -51,6 +51,8 @@ void line_buffer_added(struct line_buffer *buffer, size_t size);
  * call on this buffer. */
 enum line_kind line_buffer_next(struct line_buffer *buffer, const uint8_t **ret_line,
 				size_t *ret_length);
+/* Forget the bytes of a line that was given out last. */
+void line_buffer_wipe(struct line_buffer *buffer, const uint8_t *line, size_t length);
 /* The connection ended: what is left is its last line. False when nothing is left. */
 bool line_buffer_last(struct line_buffer *buffer, const uint8_t **ret_line, size_t *ret_length);
 /* Does a whole line wait? */

@@ -2,15 +2,17 @@
  * Accepts clients on the socket that the spawner bound.
  *
  * A bounded number per turn, so that a flood of connects does not keep others waiting. Above
- * connections_max, or above the share of its uid, a client is told so and closed at once. Without a
- * free descriptor the spare one is given up to accept and close what waits, for else the ready
- * socket would spin the loop; other failures of accept pause it for a moment. It never reads a
- * client's byte and never binds or unlinks a path: the socket belongs to the spawner and outlives
+ * connections_max, or above the share of its tenant, a client is told so and closed at once.
+ * Without a free descriptor the spare one is given up to accept and close what waits, for else the
+ * ready socket would spin the loop; other failures of accept pause it for a moment. It never reads
+ * a client's byte and never binds or unlinks a path: the socket belongs to the spawner and outlives
  * this process. Called by daemon.c and the loop. Fails only at start.
  */
 #define _GNU_SOURCE
 #include "daemon/listener.h"
 
+#include "daemon/metrics.h"
+#include "daemon/rpc.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -29,8 +31,9 @@
 static void on_ready(uv_poll_t *handle, int status, int events);
 
 static void
-turn_away(int fd, const char *why)
+turn_away(const struct listener *listener, int fd, const char *why)
 {
+	metrics_add(listener->host->rpc->metrics, METRIC_connections_refused, 1);
 	struct rpc_error fault;
 	struct text_buffer text;
 	jsonrpc_error_reason(&fault, RPC_REASON_QUOTA_EXCEEDED, "%s", why);
@@ -42,42 +45,46 @@ turn_away(int fd, const char *why)
 	base_close(&fd);
 }
 
-/* Looks only when so many are open at all: no table has to be kept. */
-static bool
-uid_has_its_share(const struct connection_host *host, uid_t uid)
+/* How many connections the client's tenant may have; 0: as many as there are. */
+static size_t
+share_max(const struct connection_host *host, const struct identity *identity)
 {
-	size_t count = 0;
-	if (uid == 0 || host->uid_max == 0 || host->open.count < host->uid_max)
-		return false;
-	LIST_FOREACH (&host->open, link)
-		count += list_item(link, struct connection, link)->uid == uid;
-	return count >= host->uid_max;
+	size_t own = tenant_number(&identity->own.terms, connections_max);
+	if (own > 0)
+		return own;
+	return identity->uid == 0 ? 0 : host->uid_max;
 }
 
 static void
 welcome(struct listener *listener, int fd)
 {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-	if (listener->host->open.count >= listener->connections_max) {
+	struct connection_host *host = listener->host;
+	struct identity identity;
+	struct error err = ERROR_INIT;
+	if (host->open.count >= listener->connections_max) {
 		log_limited(LOG_LEVEL_WARNING, "listener", 6,
-			    "a client was turned away: %zu connections are open",
-			    listener->host->open.count);
-		turn_away(fd, "too many connections");
+			    "a client was turned away: %zu connections are open", host->open.count);
+		turn_away(listener, fd, "too many connections");
 		return;
 	}
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || size != sizeof(peer)) {
+	if (identity_of_peer(fd, &identity, &err) != 0) {
+		log_limited(LOG_LEVEL_WARNING, "listener", 6, "a client was turned away: %s",
+			    err.text);
 		base_close(&fd);
 		return;
 	}
-	if (uid_has_its_share(listener->host, peer.uid)) {
+	identity_settle(&identity, host->rpc->tenants);
+	size_t max = share_max(host, &identity);
+	if (max > 0 && share_count(&host->shares, identity.own.terms.name) >= max) {
 		log_limited(LOG_LEVEL_WARNING, "listener", 6,
-			    "a client of uid %u was turned away: it has %zu connections",
-			    (unsigned)peer.uid, listener->host->uid_max);
-		turn_away(fd, "too many connections of this user");
+			    "a client of tenant %s was turned away: it has %zu connections",
+			    identity.own.terms.name, max);
+		turn_away(listener, fd, "too many connections of this tenant");
+		identity_deinit(&identity);
 		return;
 	}
-	connection_open(listener->host, fd, ++listener->last_session, peer.uid, peer.gid, peer.pid);
+	metrics_add(host->rpc->metrics, METRIC_connections_opened, 1);
+	connection_open(host, fd, ++listener->last_session, &identity);
 }
 
 static void
@@ -102,6 +109,7 @@ accept_with_spare(struct listener *listener)
 {
 	log_limited(LOG_LEVEL_WARNING, "listener", 6,
 		    "a client was turned away: no descriptor left");
+	metrics_add(listener->host->rpc->metrics, METRIC_connections_refused, 1);
 	base_close(&listener->spare_fd);
 	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	base_close(&fd);

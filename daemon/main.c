@@ -39,13 +39,13 @@
 #define HEAP_SPARE_BYTES  (1024 * 1024)
 
 struct arguments {
-	int listen_fd, spawner_fd, config_fd, state_fd;
+	int listen_fd, spawner_fd, config_fd, state_fd, metrics_fd, usage_fd, usage_old_fd;
 	struct config config;
 };
 
 static const char USAGE[] =
     "usage: stintd --listen-fd N --spawner-fd N [--config-fd N] [--state-fd N]\n"
-    "              [--set NAME=VALUE]...\n"
+    "              [--metrics-fd N] [--usage-fd N --usage-old-fd N] [--set NAME=VALUE]...\n"
     "stintd is started by stint-spawner, never by hand.\n";
 
 static int
@@ -71,6 +71,9 @@ parse_arguments(int argc, char **argv, struct arguments *arguments, struct error
 	    {"spawner-fd", required_argument, NULL, 's'},
 	    {"config-fd", required_argument, NULL, 'c'},
 	    {"state-fd", required_argument, NULL, 'd'},
+	    {"metrics-fd", required_argument, NULL, 'm'},
+	    {"usage-fd", required_argument, NULL, 'u'},
+	    {"usage-old-fd", required_argument, NULL, 'o'},
 	    {"set", required_argument, NULL, 'S'},
 	    {NULL, 0, NULL, 0},
 	};
@@ -89,13 +92,23 @@ parse_arguments(int argc, char **argv, struct arguments *arguments, struct error
 		case 'd':
 			rc = parse_fd(optarg, &arguments->state_fd);
 			break;
+		case 'm':
+			rc = parse_fd(optarg, &arguments->metrics_fd);
+			break;
+		case 'u':
+			rc = parse_fd(optarg, &arguments->usage_fd);
+			break;
+		case 'o':
+			rc = parse_fd(optarg, &arguments->usage_old_fd);
+			break;
 		case 'S': /* after the file: see read_config */
 			break;
 		default:
 			rc = ERROR_INVALID;
 		}
 	}
-	if (rc == 0 && (optind != argc || arguments->listen_fd < 0 || arguments->spawner_fd < 0))
+	if (rc == 0 && (optind != argc || arguments->listen_fd < 0 || arguments->spawner_fd < 0 ||
+			(arguments->usage_fd < 0) != (arguments->usage_old_fd < 0)))
 		rc = ERROR_INVALID;
 	if (rc != 0)
 		return error_set(err, rc, "wrong command line");
@@ -219,15 +232,23 @@ start(int argc, char **argv, struct arguments *arguments, struct error *err)
 		return rc;
 	struct daemon_options options = {.listen_fd = arguments->listen_fd,
 					 .spawner_fd = arguments->spawner_fd,
-					 .state_fd = arguments->state_fd};
+					 .state_fd = arguments->state_fd,
+					 .metrics_fd = arguments->metrics_fd,
+					 .usage_fd = arguments->usage_fd,
+					 .usage_old_fd = arguments->usage_old_fd};
 	return daemon_run(&arguments->config, &options, err);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct arguments arguments = {
-	    .listen_fd = -1, .spawner_fd = -1, .config_fd = -1, .state_fd = -1};
+	struct arguments arguments = {.listen_fd = -1,
+				      .spawner_fd = -1,
+				      .config_fd = -1,
+				      .state_fd = -1,
+				      .metrics_fd = -1,
+				      .usage_fd = -1,
+				      .usage_old_fd = -1};
 	struct error err = ERROR_INIT;
 	base_log_init("stintd", LOG_LEVEL_INFO);
 	if (parse_arguments(argc, argv, &arguments, &err) != 0) {

@@ -1,9 +1,9 @@
 /*
  * daemon.info and daemon.health.
  *
- * They tell what a client needs to use the daemon well and an operator to see how it does; nothing
- * about any one client's jobs, and nothing of the machine's paths or accounts. Called by rpc.c; the
- * only fault is a parameter, for they take none.
+ * They tell what a client needs to use the daemon well and an operator to see how it does: counts
+ * of all tenants are for operators; nothing about any one client's jobs, and nothing of the
+ * machine's paths or accounts. Called by rpc.c; the only fault is a parameter, for they take none.
  */
 #include "daemon/method_daemon.h"
 
@@ -27,10 +27,10 @@ struct feature {
 
 /* What a client can ask for today; grows with the daemon. */
 static const struct feature FEATURES[] = {
-    {"stream", true},  {"inputs", true}, {"outputs", true},  {"entry", true},
-    {"modules", true}, {"eval", true},   {"code", true},     {"cancel", true},
-    {"opcodes", true}, {"trace", true},  {"submit", true},   {"sessions", false},
-    {"judge", false},  {"files", true},  {"tenants", false}, {"scripts", true},
+    {"stream", true},  {"inputs", true}, {"outputs", true}, {"entry", true},
+    {"modules", true}, {"eval", true},   {"code", true},    {"cancel", true},
+    {"opcodes", true}, {"trace", true},  {"submit", true},  {"sessions", false},
+    {"judge", false},  {"files", true},  {"tenants", true}, {"scripts", true},
 };
 
 static bool
@@ -43,10 +43,10 @@ has_parameters(const struct rpc_call *call, struct rpc_error *fault)
 	return true;
 }
 
-static void
-put_limits(struct json_members *info, const struct config *config)
+void
+method_daemon_put_limits(struct json_members *info, const struct tenant_terms *terms)
 {
-	const struct limits *const sets[] = {&config->limits_default, &config->limits_max};
+	const struct limits *const sets[] = {&terms->limits_default, &terms->limits_max};
 	static const char *const NAMES[] = {"default", "max"};
 	json_members_name(info, "limits");
 	struct json_members both = json_members_begin(info->text);
@@ -134,7 +134,9 @@ method_daemon_info(struct rpc *rpc, struct inwork_client *client, struct rpc_cal
 	struct json_members runtimes = json_members_begin(result);
 	json_members_text(&runtimes, "python", engine.python);
 	json_members_end(&runtimes);
-	put_limits(&info, rpc->config);
+	json_members_text(&info, "tenant", call->caller.terms.name);
+	json_members_flag(&info, "operator", call->caller.operates);
+	method_daemon_put_limits(&info, &call->caller.terms);
 	put_settings(&info, rpc->config);
 	put_isolation(&info, &engine);
 	json_members_u64(&info, "hash_seed", engine.hash_seed);
@@ -169,7 +171,7 @@ put_load(struct json_members *health, const struct engine_info *engine)
 
 /* The job store: whether it takes jobs, and how full it is. */
 static void
-put_store(struct json_members *health, const struct durable *durable)
+put_store(struct json_members *health, const struct durable *durable, bool whole)
 {
 	struct store_health store;
 	uint64_t waiting = 0;
@@ -186,6 +188,10 @@ put_store(struct json_members *health, const struct durable *durable)
 		text_buffer_json_lossy(health->text, store.why, strlen(store.why));
 	else
 		text_buffer_put_text(health->text, "null");
+	if (!whole) { /* the rest would tell of others */
+		json_members_end(&members);
+		return;
+	}
 	json_members_u64(&members, "jobs_waiting", waiting);
 	json_members_u64(&members, "bytes", store.bytes);
 	json_members_u64(&members, "bytes_max", store.bytes_max);
@@ -198,6 +204,20 @@ put_store(struct json_members *health, const struct durable *durable)
 	json_members_u64(&members, "commits", store.commits);
 	json_members_u64(&members, "operations", store.operations);
 	json_members_end(&members);
+}
+
+/* What any client may know of the load: its own tenant's part. */
+static void
+put_own_load(struct json_members *health, const struct engine_tenant_usage *usage,
+	     const struct engine_info *engine)
+{
+	json_members_name(health, "jobs");
+	struct json_members jobs = json_members_begin(health->text);
+	json_members_u64(&jobs, "queued", usage->queued);
+	json_members_u64(&jobs, "running", usage->running);
+	json_members_end(&jobs);
+	json_members_u64(health, "queue_bytes", usage->queue_bytes);
+	json_members_u64(health, "generation", engine->generation);
 }
 
 enum rpc_outcome
@@ -217,8 +237,15 @@ method_daemon_health(struct rpc *rpc, struct inwork_client *client, struct rpc_c
 	struct json_members health = json_members_begin(result);
 	json_members_text(&health, "status", status);
 	json_members_u64(&health, "uptime_ms", uv_now(rpc->loop) - rpc->start_ms);
-	put_load(&health, &engine);
-	put_store(&health, rpc->durable);
+	/* Rootless, for development, root itself is a stranger: all are told all. */
+	if (call->caller.operates || engine.rootless) {
+		put_load(&health, &engine);
+	} else {
+		struct engine_tenant_usage usage;
+		engine_tenant_usage(rpc->engine, call->caller.terms.name, &usage);
+		put_own_load(&health, &usage, &engine);
+	}
+	put_store(&health, rpc->durable, call->caller.operates || engine.rootless);
 	json_members_end(&health);
 	return RPC_ANSWERED;
 }

@@ -7,6 +7,7 @@
 #include "daemon/method_durable.h"
 
 #include "daemon/durable.h"
+#include "daemon/method_job.h"
 #include "daemon/script_keep.h"
 #include "protocol/base_assert.h"
 
@@ -59,7 +60,8 @@ begin(struct rpc *rpc, struct inwork_client *client, const struct rpc_call *call
 		return NULL;
 	if (durable_is_off(rpc->durable, fault))
 		return NULL;
-	struct inwork_request *request = inwork_add(rpc->inwork, client, call->id);
+	struct inwork_request *request =
+	    inwork_add(rpc->inwork, client, call->id, call->caller.terms.name);
 	if (request == NULL)
 		jsonrpc_error_reason(fault, RPC_REASON_DUPLICATE_ID,
 				     "a request with this id is in work on this connection");
@@ -79,7 +81,7 @@ method_job_submit(struct rpc *rpc, struct inwork_client *client, struct rpc_call
 	memcpy(script, call->request.script, sizeof(script));
 	if (call->id != NULL &&
 	    (durable_is_off(rpc->durable, fault) ||
-	     !script_keep_fill(rpc->scripts, client->tenant, &call->request, fault)))
+	     !script_keep_fill(rpc->scripts, call->caller.terms.name, &call->request, fault)))
 		return RPC_FAULT;
 	struct inwork_request *request = begin(rpc, client, call, fault);
 	if (request == NULL)
@@ -89,8 +91,17 @@ method_job_submit(struct rpc *rpc, struct inwork_client *client, struct rpc_call
 						.text_size = call->text_size,
 						.key = call->key,
 						.script = script};
-	bool taken =
-	    durable_submit(rpc->durable, client->tenant, request->ticket, &submission, fault);
+	struct engine_refusal refusal;
+	struct error err = ERROR_INIT;
+	int rc =
+	    engine_admit_stored(rpc->engine, &call->request, &call->caller.terms, &refusal, &err);
+	if (rc != 0) {
+		inwork_remove(rpc->inwork, &request);
+		method_job_refusal(fault, &refusal, &err);
+		return RPC_FAULT;
+	}
+	bool taken = durable_submit(rpc->durable, call->caller.terms.name, request->ticket,
+				    &submission, fault);
 	call->text = submission.text;
 	if (taken)
 		return RPC_LATER;
@@ -151,7 +162,7 @@ ask(struct rpc *rpc, struct inwork_client *client, struct rpc_call *call, uint64
 	struct inwork_request *request = begin(rpc, client, call, fault);
 	if (request == NULL)
 		return call->id == NULL ? RPC_LATER : RPC_FAULT;
-	durable_result(rpc->durable, client->tenant, request->ticket, job, timeout_ms);
+	durable_result(rpc->durable, call->caller.terms.name, request->ticket, job, timeout_ms);
 	return RPC_LATER;
 }
 
@@ -277,6 +288,6 @@ method_job_list(struct rpc *rpc, struct inwork_client *client, struct rpc_call *
 	struct inwork_request *request = begin(rpc, client, call, fault);
 	if (request == NULL)
 		return call->id == NULL ? RPC_LATER : RPC_FAULT;
-	durable_list(rpc->durable, client->tenant, request->ticket, &filter);
+	durable_list(rpc->durable, call->caller.terms.name, request->ticket, &filter);
 	return RPC_LATER;
 }

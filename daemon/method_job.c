@@ -2,10 +2,11 @@
  * job.run, job.cancel and job.status.
  *
  * job.run hands a packed job to the engine and is answered by reply.c when the job has ended. The
- * other two look a job up among the requests in work: a caller reaches the jobs of its own uid, uid
- * 0 reaches all, and whatever else there is does not exist for it. What is not found there is asked
- * of the stored jobs of the caller's tenant. Nothing here waits or keeps
- * state of its own. Called by rpc.c; faults are the client's, or the engine's refusal of a job.
+ * other two look a job up among the requests in work: a caller reaches the jobs of its own tenant,
+ * an operator reaches all, and whatever else there is does not exist for it. What
+ * is not found there is asked of the stored jobs of the caller's tenant. Nothing here waits or
+ * keeps state of its own. Called by rpc.c; faults are the client's, or the engine's refusal of a
+ * job.
  */
 #include "daemon/method_job.h"
 
@@ -19,13 +20,23 @@
 #include <jansson.h>
 #include <string.h>
 
+void
+method_job_refusal(struct rpc_error *ret_fault, const struct engine_refusal *refusal,
+		   const struct error *err)
+{
+	enum rpc_reason reason = RPC_REASON_QUEUE_FULL;
+	if (refusal->reason == ENGINE_QUOTA)
+		reason = RPC_REASON_QUOTA_EXCEEDED;
+	else if (refusal->reason == ENGINE_TOO_LARGE)
+		reason = RPC_REASON_TOO_LARGE;
+	jsonrpc_error_reason(ret_fault, reason, "%s", err->text);
+	ret_fault->retry_after_ms = refusal->retry_after_ms;
+}
+
 static void
 engine_fault(struct rpc_error *ret_fault, int rc, const struct error *err)
 {
 	switch (rc) {
-	case ERROR_LIMIT:
-		jsonrpc_error_reason(ret_fault, RPC_REASON_QUEUE_FULL, "%s", err->text);
-		return;
 	case ERROR_CLOSED:
 		jsonrpc_error_reason(ret_fault, RPC_REASON_DRAINING,
 				     "the daemon is shutting down and takes no more jobs");
@@ -50,7 +61,8 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 			    (unsigned long long)client->session);
 		return RPC_LATER;
 	}
-	struct inwork_request *request = inwork_add(rpc->inwork, client, call->id);
+	struct inwork_request *request =
+	    inwork_add(rpc->inwork, client, call->id, call->caller.terms.name);
 	if (request == NULL) {
 		jsonrpc_error_reason(fault, RPC_REASON_DUPLICATE_ID,
 				     "a request with this id is in work on this connection");
@@ -58,19 +70,20 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 	}
 	struct error err = ERROR_INIT;
 	char job[JOB_ID_CHARS + 1];
-	if (!script_keep_fill(rpc->scripts, client->tenant, &call->request, fault)) {
+	if (!script_keep_fill(rpc->scripts, call->caller.terms.name, &call->request, fault)) {
 		inwork_remove(rpc->inwork, &request);
 		return RPC_FAULT;
 	}
 	request->stream = call->request.stream;
-	struct tenant_terms terms;
-	tenant_terms_init(&terms, client->tenant, &rpc->config->limits_default,
-			  &rpc->config->limits_max);
-	struct engine_owner owner = {client->session, request->ticket, &terms, NULL};
-	int rc = engine_submit(rpc->engine, &call->request, &owner, job, &err);
+	struct engine_owner owner = {client->session, request->ticket, &call->caller.terms, NULL};
+	struct engine_refusal refusal;
+	int rc = engine_submit(rpc->engine, &call->request, &owner, job, &refusal, &err);
 	if (rc != 0) {
 		inwork_remove(rpc->inwork, &request);
-		engine_fault(fault, rc, &err);
+		if (rc == ERROR_LIMIT)
+			method_job_refusal(fault, &refusal, &err);
+		else
+			engine_fault(fault, rc, &err);
 		return RPC_FAULT;
 	}
 	inwork_set_job(rpc->inwork, request, job);
@@ -91,8 +104,8 @@ text_parameter(const struct rpc *rpc, const json_t *value)
 
 /* NULL with *ret_job: it may be a stored one; NULL without: the fault. */
 static struct inwork_request *
-find_by_job(struct rpc *rpc, const struct inwork_client *client, const json_t *value,
-	    const char **ret_job, struct rpc_error *fault)
+find_by_job(struct rpc *rpc, const struct caller *caller, const json_t *value, const char **ret_job,
+	    struct rpc_error *fault)
 {
 	const char *job = text_parameter(rpc, value);
 	if (job == NULL) {
@@ -100,7 +113,7 @@ find_by_job(struct rpc *rpc, const struct inwork_client *client, const json_t *v
 		return NULL;
 	}
 	struct inwork_request *request = inwork_find_job(rpc->inwork, job);
-	if (request != NULL && (client->uid == 0 || request->client->uid == client->uid))
+	if (request != NULL && caller_sees(caller, request->tenant))
 		return request;
 	jsonrpc_error_reason(fault, RPC_REASON_NOT_FOUND, "no such job");
 	if (strlen(job) == JOB_ID_CHARS)
@@ -109,8 +122,8 @@ find_by_job(struct rpc *rpc, const struct inwork_client *client, const json_t *v
 }
 
 static struct inwork_request *
-find_by_id(struct rpc *rpc, const struct inwork_client *client, const json_t *value,
-	   struct rpc_error *fault)
+find_by_id(struct rpc *rpc, const struct inwork_client *client, const struct caller *caller,
+	   const json_t *value, struct rpc_error *fault)
 {
 	struct text_buffer text;
 	struct inwork_request *request = NULL;
@@ -120,10 +133,11 @@ find_by_id(struct rpc *rpc, const struct inwork_client *client, const json_t *va
 	if (!text.failed)
 		request = inwork_find_id(rpc->inwork, client, text.bytes);
 	text_buffer_deinit(&text);
-	if (request == NULL)
-		jsonrpc_error_reason(fault, RPC_REASON_NOT_FOUND,
-				     "no job.run with this id is in work on this connection");
-	return request;
+	if (request != NULL && caller_sees(caller, request->tenant))
+		return request;
+	jsonrpc_error_reason(fault, RPC_REASON_NOT_FOUND,
+			     "no job.run with this id is in work on this connection");
+	return NULL;
 }
 
 /* The request whose job the caller means, or NULL with the fault filled in. */
@@ -155,8 +169,8 @@ find_request(struct rpc *rpc, const struct inwork_client *client, const struct r
 		return NULL;
 	}
 	if (job != NULL)
-		return find_by_job(rpc, client, job, ret_job, fault);
-	return find_by_id(rpc, client, id, fault);
+		return find_by_job(rpc, &call->caller, job, ret_job, fault);
+	return find_by_id(rpc, client, &call->caller, id, fault);
 }
 
 /* No request in work has this job: a stored one may. job NULL: the fault is there already. */
@@ -172,13 +186,14 @@ on_stored(struct rpc *rpc, struct inwork_client *client, const struct rpc_call *
 		return RPC_FAULT;
 	if (call->id == NULL)
 		return RPC_LATER;
-	struct inwork_request *request = inwork_add(rpc->inwork, client, call->id);
+	struct inwork_request *request =
+	    inwork_add(rpc->inwork, client, call->id, call->caller.terms.name);
 	if (request == NULL) {
 		jsonrpc_error_reason(fault, RPC_REASON_DUPLICATE_ID,
 				     "a request with this id is in work on this connection");
 		return RPC_FAULT;
 	}
-	act(rpc->durable, client->tenant, request->ticket, job);
+	act(rpc->durable, call->caller.terms.name, request->ticket, job);
 	return RPC_LATER;
 }
 

@@ -103,7 +103,8 @@ static struct inwork_request *
 begin(struct rpc *rpc, struct inwork_client *client, const struct rpc_call *call,
       struct rpc_error *fault)
 {
-	struct inwork_request *request = inwork_add(rpc->inwork, client, call->id);
+	struct inwork_request *request =
+	    inwork_add(rpc->inwork, client, call->id, call->caller.terms.name);
 	if (request == NULL)
 		jsonrpc_error_reason(fault, RPC_REASON_DUPLICATE_ID,
 				     "a request with this id is in work on this connection");
@@ -120,8 +121,8 @@ method_script_put(struct rpc *rpc, struct inwork_client *client, struct rpc_call
 	struct inwork_request *request = begin(rpc, client, call, fault);
 	if (request == NULL)
 		return RPC_FAULT;
-	script_keep_put(rpc->scripts, client->tenant, request->ticket, call->script, call->name,
-			call->is_code, call->text, call->text_size);
+	script_keep_put(rpc->scripts, call->caller.terms.name, request->ticket, call->script,
+			call->name, call->is_code, call->text, call->text_size);
 	call->text = NULL;
 	return RPC_LATER;
 }
@@ -163,7 +164,7 @@ on_id(struct rpc *rpc, struct inwork_client *client, const struct rpc_call *call
 	struct inwork_request *request = begin(rpc, client, call, fault);
 	if (request == NULL)
 		return RPC_FAULT;
-	act(rpc->scripts, client->tenant, request->ticket, id);
+	act(rpc->scripts, call->caller.terms.name, request->ticket, id);
 	return RPC_LATER;
 }
 

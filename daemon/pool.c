@@ -77,17 +77,23 @@ pool_ready(const struct pool *pool, struct worker_kind kind)
 	return NULL;
 }
 
-/* Plain workers of the running generation in that state. */
+/* Workers of the running generation in that state, of one class. */
 static size_t
-pool_plain(const struct pool *pool, enum worker_state state)
+pool_of_class(const struct pool *pool, enum worker_state state, enum worker_class class)
 {
 	size_t count = 0;
 	LIST_FOREACH (&pool->workers[state], link) {
 		const struct worker *worker = list_item(link, struct worker, link);
-		count +=
-		    worker_kind_is_plain(worker->kind) && worker->generation == pool->generation;
+		count += worker_kind_class(worker->kind) == class &&
+			 worker->generation == pool->generation;
 	}
 	return count;
+}
+
+static size_t
+pool_plain(const struct pool *pool, enum worker_state state)
+{
+	return pool_of_class(pool, state, WORKER_CLASS_PLAIN);
 }
 
 size_t
@@ -123,22 +129,23 @@ pool_is_full(const struct pool *pool)
 }
 
 bool
-pool_may_start(const struct pool *pool, uint64_t now_ns)
+pool_may_start(const struct pool *pool, enum worker_class class, uint64_t now_ns)
 {
-	if (now_ns < pool->not_before_ns || pool_is_full(pool))
+	const struct pool_starts *starts = &pool->starts[class];
+	if (now_ns < starts->not_before_ns || pool_is_full(pool))
 		return false;
-	/* After a failure one start is a trial for all. */
-	return pool->failures == 0 || pool_fresh(pool, WORKER_STARTING) == 0;
+	/* After a failure one start is a trial for all of the class. */
+	return starts->failures == 0 || pool_of_class(pool, WORKER_STARTING, class) == 0;
 }
 
 unsigned
 pool_wanted(const struct pool *pool, uint64_t now_ns)
 {
 	size_t coming = pool_plain(pool, WORKER_READY) + pool_plain(pool, WORKER_STARTING);
-	if (coming >= pool->target || !pool_may_start(pool, now_ns))
+	if (coming >= pool->target || !pool_may_start(pool, WORKER_CLASS_PLAIN, now_ns))
 		return 0;
 	size_t wanted = pool->target - coming, room = WORKERS_MAX - pool_used(pool);
-	if (pool->failures > 0)
+	if (pool->starts[WORKER_CLASS_PLAIN].failures > 0)
 		return 1;
 	return (unsigned)(wanted < room ? wanted : room);
 }
@@ -199,8 +206,7 @@ pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
 	if (code < 0)
 		return code;
 	struct message_fork what = {.serial = worker->serial,
-				    .class = worker_kind_is_plain(kind) ? WORKER_CLASS_PLAIN
-									: WORKER_CLASS_SCRATCH,
+				    .class = worker_kind_class(kind),
 				    .uid = worker->uid,
 				    .scratch_bytes = kind.scratch_bytes,
 				    .scratch_files = kind.scratch_files};
@@ -224,19 +230,31 @@ pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
 	return 0;
 }
 
-void
-pool_note_failure(struct pool *pool, uint64_t now_ns)
+uint64_t
+pool_backoff_end_ns(const struct pool *pool, uint64_t now_ns)
 {
-	pool->failures++;
-	pool->failed_total++;
-	pool->not_before_ns = now_ns + backoff_delay_ms(pool->failures) * NS_PER_MS;
+	uint64_t end_ns = 0;
+	for (size_t i = 0; i < WORKER_CLASS_COUNT; i++) {
+		uint64_t at_ns = pool->starts[i].not_before_ns;
+		if (at_ns > now_ns && (end_ns == 0 || at_ns < end_ns))
+			end_ns = at_ns;
+	}
+	return end_ns;
 }
 
 void
-pool_note_success(struct pool *pool)
+pool_note_failure(struct pool *pool, enum worker_class class, uint64_t now_ns)
 {
-	pool->failures = 0;
-	pool->not_before_ns = 0;
+	struct pool_starts *starts = &pool->starts[class];
+	starts->failures++;
+	pool->failed_total++;
+	starts->not_before_ns = now_ns + backoff_delay_ms(starts->failures) * NS_PER_MS;
+}
+
+void
+pool_note_success(struct pool *pool, enum worker_class class)
+{
+	pool->starts[class] = (struct pool_starts){0};
 }
 
 void

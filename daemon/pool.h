@@ -17,15 +17,20 @@
 #define POOL_STARTS_PER_TURN 2u /* forks asked for in one turn of the loop */
 #define POOL_HELLO_MAX_MS    5000u
 
+/* The starts of one class of workers: what one class lacks does not hold the other up. */
+struct pool_starts {
+	unsigned failures;      /* in a row */
+	uint64_t not_before_ns; /* no start before that: back-off */
+};
+
 struct pool {
 	struct list workers[WORKER_STATE_COUNT];
 	struct worker *slots[WORKERS_MAX]; /* borrowed: who has which watchdog slot */
 	uint64_t last_serial;
 	uint64_t generation; /* that new workers are of */
 	uint32_t last_uid, uid_count;
-	unsigned target;        /* workers to keep ready */
-	unsigned failures;      /* starts in a row that failed */
-	uint64_t not_before_ns; /* no start before that: back-off */
+	unsigned target; /* workers to keep ready */
+	struct pool_starts starts[WORKER_CLASS_COUNT];
 	uint64_t failed_total;
 };
 
@@ -44,10 +49,12 @@ size_t pool_fresh(const struct pool *pool, enum worker_state state);
 /* No worker can be started before one is gone. */
 bool pool_is_full(const struct pool *pool);
 
-/* Plain workers that should be started now; 0 during a back-off. */
+/* Plain workers that should be started now; 0 during their back-off. */
 unsigned pool_wanted(const struct pool *pool, uint64_t now_ns);
-/* Whether one more may be started now, of any kind. */
-bool pool_may_start(const struct pool *pool, uint64_t now_ns);
+/* Whether one more of that class may be started now. */
+bool pool_may_start(const struct pool *pool, enum worker_class class, uint64_t now_ns);
+/* When the first back-off that is on at now_ns ends, or 0: none is. */
+uint64_t pool_backoff_end_ns(const struct pool *pool, uint64_t now_ns);
 /* So few plain ones are ready that starting more cannot wait until a job has ended. */
 bool pool_is_low(const struct pool *pool);
 /* Make one worker, ask the zygote for it and wait for its hello. */
@@ -57,9 +64,9 @@ int pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
 	       void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
 			     const struct error *err),
 	       void *context, struct error *err);
-/* A start failed: count it and begin a back-off. A start succeeded: end it. */
-void pool_note_failure(struct pool *pool, uint64_t now_ns);
-void pool_note_success(struct pool *pool);
+/* A start failed: count it and begin a back-off of its class. A start succeeded: end it. */
+void pool_note_failure(struct pool *pool, enum worker_class class, uint64_t now_ns);
+void pool_note_success(struct pool *pool, enum worker_class class);
 /* Give back the slot and free the worker, which must be dead. */
 void pool_drop(struct pool *pool, struct worker *worker);
 

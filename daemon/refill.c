@@ -2,7 +2,7 @@
  * The pool's life beside the jobs: starts, their news, their failures, and burials. Runs in the
  * turn after answers were handed out, so that no client waits for a fork or an rmdir; only when the
  * pool runs low it does not wait for a job to end. A start that fails is logged with the step that
- * the worker's page names, and delays the next. Never touches a job.
+ * the worker's page names, and delays the next of its class. Never touches a job.
  */
 #include "daemon/refill.h"
 
@@ -44,24 +44,29 @@ refill_after_queue(struct engine *engine)
 {
 	/* Only when refill_run can do something about it: else this would be asked in every turn.
 	 */
-	if (pool_may_start(&engine->pool, engine_now_ns()) && scratch_demand(engine))
+	if (pool_may_start(&engine->pool, WORKER_CLASS_SCRATCH, engine_now_ns()) &&
+	    scratch_demand(engine))
 		refill_soon(engine);
 }
 
-/* Wake up when the back-off is over. */
+/* Wake up when the first back-off is over. It has an alarm of its own: the other class's workers
+ * are not to wait for it. */
 static void
 refill_wait(struct engine *engine, uint64_t now_ns)
 {
-	alarm_set(engine->refill_alarm,
-		  (engine->pool.not_before_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+	uint64_t end_ns = pool_backoff_end_ns(&engine->pool, now_ns);
+	if (end_ns != 0)
+		alarm_set(engine->backoff_alarm, (end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 static void
-refill_note_failure(struct engine *engine, uint64_t generation)
+refill_note_failure(struct engine *engine, struct worker_kind kind, uint64_t generation)
 {
 	uint64_t now_ns = engine_now_ns();
+	engine_note(engine, ENGINE_EVENT_WORKER_FAILED, generation);
 	succession_doubt(engine->succession, generation);
-	pool_note_failure(&engine->pool, now_ns);
+	pool_note_failure(&engine->pool, worker_kind_class(kind), now_ns);
+	scratch_blame(engine, kind);
 	refill_wait(engine, now_ns);
 }
 
@@ -91,12 +96,13 @@ refill_start_one(struct engine *engine, struct worker_kind kind)
 	    pool_start(&engine->pool, kind, engine->loop, generation_root(engine->generation),
 		       generation_zygote(engine->generation), generation_number(engine->generation),
 		       engine_now_ns(), refill_on_hello, engine, &err);
-	if (code == 0)
+	if (code == 0) {
+		engine_note(engine, ENGINE_EVENT_WORKER_STARTED, engine->pool.last_serial);
 		return true;
-	scratch_blame(engine, kind);
+	}
 	log_error("pool", "worker %llu cannot be started: %s",
 		  (unsigned long long)engine->pool.last_serial, err.text);
-	refill_note_failure(engine, generation_number(engine->generation));
+	refill_note_failure(engine, kind, generation_number(engine->generation));
 	return false;
 }
 
@@ -107,7 +113,8 @@ refill_start_scratch(struct engine *engine, uint64_t now_ns)
 {
 	const struct job *job;
 	unsigned started = 0;
-	while (started < POOL_STARTS_PER_TURN && pool_may_start(&engine->pool, now_ns) &&
+	while (started < POOL_STARTS_PER_TURN &&
+	       pool_may_start(&engine->pool, WORKER_CLASS_SCRATCH, now_ns) &&
 	       (job = scratch_demand(engine)) != NULL) {
 		if (!refill_start_one(engine, worker_kind_of(&job->request.limits)))
 			break;
@@ -145,19 +152,19 @@ refill_run(struct engine *engine)
 	if (generation_state(engine->generation) != GENERATION_SERVING)
 		return;
 	uint64_t now_ns = engine_now_ns();
-	unsigned wanted = pool_wanted(&engine->pool, now_ns);
 	/* The loop's clock stands still during a turn, so the alarm can ring before its time; with
 	 * an empty pool nothing else would ever come back here. */
-	if (now_ns < engine->pool.not_before_ns)
-		refill_wait(engine, now_ns);
+	refill_wait(engine, now_ns);
 	unsigned started = refill_start_scratch(engine, now_ns);
-	if (engine->pool.not_before_ns > now_ns)
-		return; /* that failed just now */
-	if (started > 0)
-		wanted = pool_wanted(&engine->pool, now_ns);
+	/* A failure may have cost a new generation its place. */
+	unsigned wanted = generation_state(engine->generation) == GENERATION_SERVING
+			      ? pool_wanted(&engine->pool, now_ns)
+			      : 0;
 	for (unsigned i = 0; i < wanted && i < POOL_STARTS_PER_TURN; i++) {
-		if (!refill_start_one(engine, PLAIN))
-			return;
+		if (!refill_start_one(engine, PLAIN)) {
+			wanted = 0; /* after the back-off */
+			break;
+		}
 	}
 	if (started + wanted > 0)
 		house_wake(engine);
@@ -170,10 +177,8 @@ refill_give_up(struct engine *engine, struct worker *worker)
 {
 	require(!worker->job);
 	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
-	struct worker_kind kind = worker->kind;
 	pool_move(&engine->pool, worker, WORKER_DEAD);
-	refill_note_failure(engine, worker->generation);
-	scratch_blame(engine, kind);
+	refill_note_failure(engine, worker->kind, worker->generation);
 	engine_later(engine);
 }
 
@@ -185,7 +190,9 @@ refill_check_ready(struct engine *engine, struct worker *worker)
 	if (worker->pidfd < 0 || worker->pid == 0)
 		return;
 	pool_move(&engine->pool, worker, WORKER_READY);
-	pool_note_success(&engine->pool);
+	engine_note(engine, ENGINE_EVENT_WORKER_READY,
+		    (engine_now_ns() - worker->born_ns) / NS_PER_US);
+	pool_note_success(&engine->pool, worker_kind_class(worker->kind));
 	succession_prove(engine->succession, worker->generation);
 	refill_soon(engine);
 	if (engine->announced)
@@ -251,9 +258,7 @@ refill_on_exited(struct engine *engine, struct worker *worker, const struct mess
 	log_error("pool", "worker %llu ended while %s, by %s: %s",
 		  (unsigned long long)worker->serial, pool_state_name(worker->state), how,
 		  worker_setup_text(worker, setup, sizeof(setup)));
-	struct worker_kind kind = worker->kind;
 	pool_move(&engine->pool, worker, WORKER_DEAD);
-	refill_note_failure(engine, worker->generation);
-	scratch_blame(engine, kind);
+	refill_note_failure(engine, worker->kind, worker->generation);
 	engine_later(engine);
 }

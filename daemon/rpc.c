@@ -14,6 +14,9 @@
 #include "daemon/method_durable.h"
 #include "daemon/method_job.h"
 #include "daemon/method_script.h"
+#include "daemon/method_metrics.h"
+#include "daemon/metrics.h"
+#include "daemon/method_tenant.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
 #include "protocol/request_json.h"
@@ -22,18 +25,21 @@
 #include <string.h>
 
 /* No answer that is written here is longer; a job's result is reply.c's. */
-#define RPC_ANSWER_BYTES_MAX 262144u
+#define RPC_ANSWER_BYTES_MAX (2 * METRICS_TEXT_MAX)
 #define RPC_LOG_LINES_MINUTE 60u
 
-#define NONE                 RPC_PREPARE_NONE
-#define RUN                  RPC_PREPARE_RUN
-#define SUBMIT               RPC_PREPARE_SUBMIT
-#define SCRIPT               RPC_PREPARE_SCRIPT
+/* prepare, names */
+#define NONE   RPC_PREPARE_NONE, false
+#define NAMES  RPC_PREPARE_NONE, true
+#define RUN    RPC_PREPARE_RUN, false
+#define SUBMIT RPC_PREPARE_SUBMIT, false
+#define SCRIPT RPC_PREPARE_SCRIPT, false
 static const struct rpc_method METHODS[] = {
-#define METHOD(name, handler, prepare, params, sentence) {name, handler, prepare, params, sentence},
+#define METHOD(name, handler, kind, params, sentence) {name, handler, kind, params, sentence},
 #include "daemon/methods.def"
 #undef METHOD
 };
+#undef NAMES
 #undef NONE
 #undef RUN
 #undef SUBMIT
@@ -86,7 +92,8 @@ static int
 prepare_job(const struct rpc *rpc, struct rpc_call *call)
 {
 	struct error err = ERROR_INIT;
-	int rc = request_json_read(&rpc->marks, call->params, rpc->config, &call->request, &err);
+	int rc = request_json_read(&rpc->marks, call->params, rpc->config, &call->caller.terms,
+				   &call->request, &err);
 	if (rc == 0)
 		return 0;
 	if (rc == ERROR_LIMIT)
@@ -116,8 +123,51 @@ prepare(const struct rpc *rpc, struct rpc_call *call, enum rpc_prepare how)
 	return rc;
 }
 
+static bool
+read_text(const struct rpc *rpc, const json_t *value, const char *name, size_t max,
+	  const char **ret_text, size_t *ret_size, struct rpc_error *fault)
+{
+	*ret_text = "";
+	*ret_size = 0;
+	if (value == NULL ||
+	    (json_value_string(&rpc->marks, value, ret_text, ret_size) && *ret_size <= max))
+		return true;
+	jsonrpc_error_code(fault, RPC_INVALID_PARAMS, "%s must be a text of at most %zu bytes",
+			   name, max);
+	return false;
+}
+
+/* For whom it is: the client's own tenant, or the one it names with a token. Negative: the fault is
+ * filled in. The two parameters are gone then, and never reach a method. */
+static int
+choose_caller(const struct rpc *rpc, const struct identity *identity,
+	      const struct rpc_method *method, struct rpc_call *call)
+{
+	const json_t *tenant = json_object_get(call->params, "tenant");
+	const json_t *token = json_object_get(call->params, "token");
+	const char *name, *secret;
+	size_t name_size, secret_size;
+	struct error err = ERROR_INIT;
+	call->caller = identity->own;
+	if (tenant == NULL && token == NULL)
+		return 0;
+	if (token == NULL && method->names)
+		return 0;
+	if (!read_text(rpc, tenant, "tenant", TENANT_NAME_MAX, &name, &name_size, &call->fault) ||
+	    !read_text(rpc, token, "token", TOKEN_BYTES_MAX, &secret, &secret_size, &call->fault))
+		return ERROR_INVALID;
+	if (identity_act(identity, name, name_size, secret, secret_size, &call->caller, &err) !=
+	    0) {
+		jsonrpc_error_reason(&call->fault, RPC_REASON_NOT_PERMITTED, "%s", err.text);
+		return ERROR_PERMISSION;
+	}
+	(void)json_object_del(call->params, "tenant");
+	(void)json_object_del(call->params, "token");
+	return 0;
+}
+
 struct rpc_call *
-rpc_parse(const struct rpc *rpc, const void *line, size_t length)
+rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *line, size_t length)
 {
 	struct rpc_call *call = calloc(1, sizeof(*call));
 	require(call != NULL);
@@ -139,6 +189,7 @@ rpc_parse(const struct rpc *rpc, const void *line, size_t length)
 	}
 	call->params = envelope.params;
 	envelope.params = NULL;
+	call->secret = json_object_get(call->params, "token") != NULL;
 	const struct rpc_method *method = find_method(envelope.method);
 	if (method == NULL) {
 		char quoted[RPC_METHOD_BYTES_MAX * 2];
@@ -147,6 +198,8 @@ rpc_parse(const struct rpc *rpc, const void *line, size_t length)
 						  sizeof(quoted)));
 	}
 	jsonrpc_request_deinit(&envelope);
+	if (method != NULL && choose_caller(rpc, identity, method, call) != 0)
+		return call;
 	if (method != NULL && call->id != NULL && prepare(rpc, call, method->prepare) != 0)
 		return call;
 	call->method = method;
@@ -177,10 +230,11 @@ send_text(struct rpc *rpc, const struct inwork_client *client, struct text_buffe
 }
 
 static void
-answer_fault(struct rpc *rpc, const struct inwork_client *client, const char *id,
-	     const struct rpc_error *fault)
+answer_fault(struct rpc *rpc, const struct inwork_client *client, const char *tenant,
+	     const char *id, const struct rpc_error *fault)
 {
 	char quoted[ERROR_TEXT_BYTES];
+	metrics_refused(rpc->metrics, tenant, fault->reason);
 	log_limited(LOG_LEVEL_DEBUG, "rpc", RPC_LOG_LINES_MINUTE,
 		    "session %llu: refused a line (%d): %s", (unsigned long long)client->session,
 		    fault->code,
@@ -213,13 +267,15 @@ void
 rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call)
 {
 	struct rpc_call *c = *call;
+	unsigned number = c->method ? (unsigned)(c->method - METHODS) : METRICS_METHOD_UNKNOWN;
+	metrics_add(rpc->metrics, METRIC_requests + number, 1);
 	if (c->method == NULL) {
-		answer_fault(rpc, client, c->id, &c->fault);
+		answer_fault(rpc, client, c->caller.terms.name, c->id, &c->fault);
 		rpc_call_free(call);
 		return;
 	}
 	struct text_buffer result;
-	text_buffer_init(&result, RPC_ANSWER_BYTES_MAX / 2);
+	text_buffer_init(&result, RPC_ANSWER_BYTES_MAX - RPC_ID_BYTES_MAX * 2);
 	switch (c->method->handler(rpc, client, c, &result, &c->fault)) {
 	case RPC_ANSWERED:
 		if (check_failed(!result.failed))
@@ -227,7 +283,7 @@ rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call)
 		answer_result(rpc, client, c->id, &result);
 		break;
 	case RPC_FAULT:
-		answer_fault(rpc, client, c->id, &c->fault);
+		answer_fault(rpc, client, c->caller.terms.name, c->id, &c->fault);
 		break;
 	case RPC_LATER:
 		break;
@@ -247,7 +303,7 @@ rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal
 	else
 		jsonrpc_error_reason(&fault, RPC_REASON_QUEUE_FULL,
 				     "the memory for long lines is in use; try again");
-	answer_fault(rpc, client, "null", &fault);
+	answer_fault(rpc, client, "", "null", &fault);
 }
 
 void

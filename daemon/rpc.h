@@ -5,6 +5,7 @@
 #ifndef STINT_DAEMON_RPC_H
 #define STINT_DAEMON_RPC_H
 
+#include "daemon/identity.h"
 #include "daemon/inwork.h"
 #include "daemon/outbox.h"
 #include "protocol/config.h"
@@ -20,6 +21,8 @@
 struct durable;
 struct engine;
 struct script_keep;
+struct metrics;
+struct usage_log;
 struct rpc;
 struct rpc_call;
 
@@ -48,6 +51,7 @@ struct rpc_method {
 	const char *name;
 	rpc_handler *handler;
 	enum rpc_prepare prepare;
+	bool names; /* a `tenant` without a token is its own parameter */
 	const char *params;   /* for the manual */
 	const char *sentence; /* for the manual */
 };
@@ -56,6 +60,8 @@ struct rpc_method {
 struct rpc_call {
 	const struct rpc_method *method; /* NULL: refused, see fault */
 	char *id;                        /* owned: JSON text; NULL: a notification */
+	struct caller caller;            /* for whom it is run */
+	bool secret;                     /* the line holds a token */
 	json_t *params;                  /* owned: an object; NULL: none, or all in `request` */
 	struct run_request request;      /* owned: of a method that prepares one */
 	char *text;			 /* owned: parameters to be stored, or a script's content */
@@ -73,6 +79,9 @@ struct rpc {
 	struct script_keep *scripts; /* borrowed */
 	struct inwork *inwork;       /* borrowed */
 	struct outbox *outbox;       /* borrowed */
+	struct tenant_table *tenants; /* borrowed: as they are now */
+	struct metrics *metrics;     /* borrowed; NULL: nobody counts */
+	struct usage_log *usage_log; /* borrowed; NULL: there is none */
 	uv_loop_t *loop;             /* borrowed: for the time */
 	uint64_t start_ms;           /* loop time at start */
 	struct json_marks marks;     /* of this process */
@@ -84,12 +93,14 @@ enum rpc_refusal {
 	RPC_REFUSED_NO_ROOM,   /* the memory for large lines is in use */
 };
 
+/* tenants is to be set before the first client. */
 int rpc_init(struct rpc *ret_rpc, const struct config *config, struct inwork *inwork,
 	     struct outbox *outbox, uv_loop_t *loop, struct error *err);
 
-/* Check and take apart one line. Uses nothing of rpc but its configuration: any thread may. Never
- * NULL. */
-struct rpc_call *rpc_parse(const struct rpc *rpc, const void *line, size_t length);
+/* Check and take apart one line of a settled client. Uses nothing of rpc but its configuration: any
+ * thread may, while the identity stands still. Never NULL. */
+struct rpc_call *rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *line,
+			   size_t length);
 void rpc_call_free(struct rpc_call **call);
 /* Run the method, or answer why not. Takes the call over. */
 void rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call);

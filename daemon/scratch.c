@@ -2,8 +2,7 @@
  * Matches waiting jobs with workers of the scratch class. Such a worker cannot be kept ready for
  * whoever comes: the sizes of its tmpfs are given when it is made. Level triggered: looks at queue
  * and pool as they are, keeps nothing but the claims, starts and ends nothing (refill.c does).
- * Costs nothing while no job has a scratch directory but a look at the front of the queue. Cannot
- * fail.
+ * Costs nothing while no job has a scratch directory but a look at the called jobs. Cannot fail.
  */
 #include "daemon/scratch.h"
 
@@ -53,15 +52,11 @@ scratch_claim(struct engine *engine, struct worker_kind kind)
 struct job *
 scratch_demand(struct engine *engine)
 {
-	size_t running = engine->lists.of[JOB_RUNNING].count;
-	size_t window = engine->running_max > running ? engine->running_max - running : 0;
 	struct job *unmet = NULL;
 	bool cleared = false;
-	LIST_FOREACH (&engine->lists.of[JOB_QUEUED], link) {
-		struct job *job = list_item(link, struct job, link);
+	for (struct job *job = queue_called(&engine->queue); job;
+	     job = queue_called_after(&engine->queue, job)) {
 		struct worker_kind kind = worker_kind_of(&job->request.limits);
-		if (window-- == 0)
-			break;
 		if (worker_kind_is_plain(kind))
 			continue;
 		if (!cleared)
@@ -80,8 +75,8 @@ scratch_blame(struct engine *engine, struct worker_kind kind)
 {
 	if (worker_kind_is_plain(kind))
 		return;
-	LIST_FOREACH (&engine->lists.of[JOB_QUEUED], link) {
-		struct job *job = list_item(link, struct job, link);
+	for (struct job *job = queue_called(&engine->queue); job;
+	     job = queue_called_after(&engine->queue, job)) {
 		if (!worker_kind_equal(worker_kind_of(&job->request.limits), kind))
 			continue;
 		job->broken++;

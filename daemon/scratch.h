@@ -1,6 +1,6 @@
 /*
- * Which workers with a scratch directory are wanted: one for each job at the front of the queue
- * that needs one, made for its sizes.
+ * Which workers with a scratch directory are wanted: one for each called job (queue.h) that
+ * needs one, made for its sizes.
  */
 #ifndef STINT_DAEMON_SCRATCH_H
 #define STINT_DAEMON_SCRATCH_H
@@ -14,7 +14,7 @@ struct job;
 
 /* Whether any such worker starts or is ready. */
 bool scratch_exists(const struct engine *engine);
-/* Give each job in the window (see dispatch.c) a claim on one that fits; `claimed` of all of them
+/* Give each called job that needs one a claim on one that fits; `claimed` of all of them
  * is set or cleared. The first job that got none, or NULL. Borrowed. */
 struct job *scratch_demand(struct engine *engine);
 /* A worker of that kind could not be made: the first job that waits for one has one try less. Plain

@@ -39,6 +39,12 @@ worker_kind_is_plain(struct worker_kind kind)
 	return kind.scratch_bytes == 0;
 }
 
+enum worker_class
+worker_kind_class(struct worker_kind kind)
+{
+	return worker_kind_is_plain(kind) ? WORKER_CLASS_PLAIN : WORKER_CLASS_SCRATCH;
+}
+
 void
 worker_greet(struct worker *worker, pid_t pid)
 {

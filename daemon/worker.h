@@ -57,6 +57,7 @@ struct worker {
 struct worker_kind worker_kind_of(const struct limits *limits);
 bool worker_kind_equal(struct worker_kind a, struct worker_kind b);
 bool worker_kind_is_plain(struct worker_kind kind);
+enum worker_class worker_kind_class(struct worker_kind kind);
 
 /*
  * Make all that a worker needs before its fork; ret_fds (FORK_FD_COUNT) are the worker's ends, the

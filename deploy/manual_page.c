@@ -107,6 +107,36 @@ manual_page_settings(void)
 	}
 }
 
+/* What a section of a tenant may hold. */
+static void
+manual_page_tenants(void)
+{
+	static const struct {
+		const char *name, *text;
+		uint64_t def;
+		enum setting_type type;
+	} ROWS[] = {
+#define TENANT_SETTING(name, type, def, min, max, text) {#name, text, def, SETTING_##type},
+#include "protocol/tenant_settings.def"
+#undef TENANT_SETTING
+#define TENANT_IDENTITY(name, type, text) {#name, text, 0, SETTING_##type},
+#include "protocol/tenant_identity.def"
+#undef TENANT_IDENTITY
+	};
+	char note[MANUAL_PAGE_LINE_BYTES];
+
+	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+		if (ROWS[i].type == SETTING_NAMES)
+			(void)snprintf(note, sizeof(note), "words; default: empty");
+		else if (ROWS[i].type == SETTING_FLAG)
+			(void)snprintf(note, sizeof(note), "yes or no; default: no");
+		else
+			(void)snprintf(note, sizeof(note), "%s; default: %" PRIu64,
+				       manual_page_type(ROWS[i].type), ROWS[i].def);
+		manual_page_item(ROWS[i].name, note, ROWS[i].text);
+	}
+}
+
 static void
 manual_page_limits(void)
 {
@@ -147,6 +177,16 @@ manual_page_reasons(void)
 		(void)fputs(note, stdout);
 		(void)puts(jsonrpc_reason_name((enum rpc_reason)reason));
 	}
+}
+
+static void
+manual_page_metrics(void)
+{
+#define METRIC(id, name, type, unit, labels, help) manual_page_item(name, #type, help);
+#define TENANT_METRIC(id, name, type, unit, labels, help) METRIC(id, name, type, unit, labels, help)
+#include "daemon/metrics.def"
+#undef METRIC
+#undef TENANT_METRIC
 }
 
 static void
@@ -280,9 +320,10 @@ manual_page_table(const char *word)
 		void (*write)(void);
 	} TABLES[] = {
 	    {"settings", manual_page_settings}, {"limits", manual_page_limits},
+	    {"tenants", manual_page_tenants},
 	    {"methods", manual_page_methods},   {"statuses", manual_page_statuses},
 	    {"reasons", manual_page_reasons},   {"isolation", manual_page_isolation},
-	    {"exits", manual_page_exits},
+	    {"exits", manual_page_exits},       {"metrics", manual_page_metrics},
 	};
 
 	if (strcmp(word, "commands") == 0)

@@ -20,7 +20,7 @@ _stint()
 		fi
 	done
 	case $prev in
-	--socket | --stdin)
+	--socket | --stdin | --token-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

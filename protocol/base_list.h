@@ -43,6 +43,18 @@ list_append(struct list *list, struct link *link)
 }
 
 static inline void
+list_prepend(struct list *list, struct link *link)
+{
+	require(link->owner == NULL);
+	link->prev = &list->head;
+	link->next = list->head.next;
+	list->head.next->prev = link;
+	list->head.next = link;
+	link->owner = list;
+	list->count++;
+}
+
+static inline void
 list_remove(struct link *link)
 {
 	if (link->owner == NULL)

@@ -12,6 +12,8 @@
 #include "protocol/base_sys.h"
 #include "protocol/base_utf8.h"
 #include "protocol/config_parse.h"
+#include "protocol/config_section.h"
+#include "protocol/metrics_address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,15 +84,20 @@ config_deinit(struct config *config)
 		free(config->values[i].text);
 		config->values[i].text = NULL;
 	}
+	config_section_free_all(config);
 }
 
-/* A copy that owns its texts. */
-static int
+int
 config_copy(const struct config *from, struct config *ret_config, struct error *err)
 {
+	int r;
+
 	*ret_config = *from;
 	for (unsigned i = 0; i < SETTING_ID_COUNT; i++)
 		ret_config->values[i].text = NULL;
+	r = config_section_copy_all(from, ret_config, err);
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < SETTING_ID_COUNT; i++) {
 		if (from->values[i].text == NULL)
 			continue;
@@ -103,45 +110,81 @@ config_copy(const struct config *from, struct config *ret_config, struct error *
 	return 0;
 }
 
-static bool
-config_blank(char c)
+int
+config_check_at(const struct config *config, unsigned *ret_line, struct error *err)
 {
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-static void
-config_trim(const char **text, size_t *length)
-{
-	while (*length > 0 && config_blank((*text)[0])) {
-		(*text)++;
-		(*length)--;
-	}
-	while (*length > 0 && config_blank((*text)[*length - 1]))
-		(*length)--;
-}
-
-/* Split "name = value" and read the value; *ret_value is the caller's to store. */
-static int
-config_parse_assignment(const char *text, size_t length, unsigned *ret_key,
-			struct setting_value *ret_value, struct error *err)
-{
-	const char *equals = memchr(text, '=', length), *name = text, *value;
-	size_t name_length, value_length;
-	struct config_key key;
-	char quoted[64];
-	unsigned found;
+	uint64_t uid_base = config_number(config, uid_base);
+	uint64_t uid_count = config_number(config, uid_count);
+	struct metrics_address metrics;
 	int r;
+
+	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+		uint64_t def = limits_get(&config->limits_default, (enum limit_id)i);
+		uint64_t max = limits_get(&config->limits_max, (enum limit_id)i);
+
+		if (def > max)
+			return error_set(err, ERROR_INVALID,
+					 "default_%s (%" PRIu64 ") is above max_%s (%" PRIu64 ")",
+					 LIMITS[i].name, def, LIMITS[i].name, max);
+	}
+	if (uid_base + 2 * uid_count > CONFIG_UID_END)
+		return error_set(err, ERROR_INVALID,
+				 "uid_base + 2 * uid_count (%" PRIu64 ") is above %llu",
+				 uid_base + 2 * uid_count, CONFIG_UID_END);
+	if (config_number(config, request_bytes_max) > config_number(config, queue_bytes_max))
+		return error_set(err, ERROR_INVALID,
+				 "request_bytes_max (%" PRIu64
+				 ") is above queue_bytes_max (%" PRIu64 ")",
+				 config_number(config, request_bytes_max),
+				 config_number(config, queue_bytes_max));
+	r = metrics_address_parse(config_text(config, metrics_listen), &metrics, err);
+	return r < 0 ? r : config_section_check(config, ret_line, err);
+}
+
+int
+config_check(const struct config *config, struct error *err)
+{
+	unsigned line;
+
+	return config_check_at(config, &line, err);
+}
+
+/* Split "name = value"; both without blanks around them. */
+static int
+config_split(const char *text, size_t length, const char **ret_name, size_t *ret_name_length,
+	     const char **ret_value, size_t *ret_value_length, struct error *err)
+{
+	const char *equals = memchr(text, '=', length);
+	char quoted[64];
 
 	if (equals == NULL)
 		return error_set(err, ERROR_INVALID, "\"%s\" has no '=': want name = value",
 				 base_log_quote(text, length, quoted, sizeof(quoted)));
-	name_length = (size_t)(equals - text);
-	value = equals + 1;
-	value_length = length - name_length - 1;
-	config_trim(&name, &name_length);
-	config_trim(&value, &value_length);
-	if (name_length == 0)
+	*ret_name = text;
+	*ret_name_length = (size_t)(equals - text);
+	*ret_value = equals + 1;
+	*ret_value_length = length - *ret_name_length - 1;
+	config_trim(ret_name, ret_name_length);
+	config_trim(ret_value, ret_value_length);
+	if (*ret_name_length == 0)
 		return error_set(err, ERROR_INVALID, "no name before '='");
+	return 0;
+}
+
+/* The service's setting of "name = value"; *ret_value is the caller's to store. */
+static int
+config_parse_assignment(const char *text, size_t length, unsigned *ret_key,
+			struct setting_value *ret_value, struct error *err)
+{
+	const char *name, *value;
+	size_t name_length, value_length;
+	struct config_key key;
+	char quoted[64];
+	unsigned found;
+	int r = config_split(text, length, &name, &name_length, &value, &value_length, err);
+
+	if (r < 0)
+		return r;
 	if (config_key_find(name, name_length, &found) < 0)
 		return error_set(err, ERROR_INVALID, "unknown setting \"%s\"",
 				 base_log_quote(name, name_length, quoted, sizeof(quoted)));
@@ -163,13 +206,42 @@ config_uncomment(const char *line, size_t length)
 	return length;
 }
 
+/* Where the reading of a file is. */
+struct config_reader {
+	struct config *config;
+	struct config_tenant *tenant; /* borrowed: whose section this is; NULL: none has begun */
+	unsigned seen[CONFIG_KEY_COUNT]; /* lines of the service's settings */
+	unsigned number;		 /* of this line */
+};
+
+/* A setting of the service. */
 static int
-config_read_line(struct config *config, const char *line, size_t length, unsigned number,
-		 unsigned *seen, struct error *err)
+config_read_setting(struct config_reader *reader, const char *line, size_t length,
+		    struct error *err)
 {
 	struct setting_value value;
 	struct config_key info;
 	unsigned key = 0;
+	int r = config_parse_assignment(line, length, &key, &value, err);
+
+	if (r < 0)
+		return r;
+	if (reader->seen[key] != 0) {
+		free(value.text);
+		config_key_get(key, &info);
+		return error_set(err, ERROR_INVALID, "%s: set before, in line %u", info.name,
+				 reader->seen[key]);
+	}
+	reader->seen[key] = reader->number;
+	config_store(reader->config, key, value);
+	return 0;
+}
+
+static int
+config_read_line(struct config_reader *reader, const char *line, size_t length, struct error *err)
+{
+	const char *name, *value;
+	size_t name_length, value_length;
 	int r;
 
 	for (size_t i = 0; i < length; i++) {
@@ -182,25 +254,23 @@ config_read_line(struct config *config, const char *line, size_t length, unsigne
 	config_trim(&line, &length);
 	if (length == 0)
 		return 0;
-	r = config_parse_assignment(line, length, &key, &value, err);
-	if (r < 0)
-		return r;
-	if (seen[key] != 0) {
-		free(value.text);
-		config_key_get(key, &info);
-		return error_set(err, ERROR_INVALID, "%s: set before, in line %u", info.name,
-				 seen[key]);
-	}
-	seen[key] = number;
-	config_store(config, key, value);
-	return 0;
+	if (line[0] == '[')
+		return config_section_begin(reader->config, line, length, reader->number,
+					    &reader->tenant, err);
+	if (reader->tenant == NULL)
+		return config_read_setting(reader, line, length, err);
+	r = config_split(line, length, &name, &name_length, &value, &value_length, err);
+	return r < 0 ? r
+		     : config_section_set(reader->tenant, name, name_length, value, value_length,
+					  reader->number, err);
 }
 
 static int
 config_read_lines(struct config *config, const char *text, size_t size, const char *name,
 		  struct error *err)
 {
-	unsigned seen[CONFIG_KEY_COUNT] = {0}, number = 1;
+	struct config_reader reader = {.config = config, .number = 1};
+	unsigned fault = 0;
 	size_t valid = base_utf8_prefix(text, size), start = 0;
 	int r = 0;
 
@@ -213,14 +283,17 @@ config_read_lines(struct config *config, const char *text, size_t size, const ch
 			r = error_set(err, ERROR_INVALID, "not UTF-8 at byte %zu of the line",
 				      valid - start + 1);
 		else
-			r = config_read_line(config, line, length, number, seen, err);
+			r = config_read_line(&reader, line, length, err);
 		if (r < 0)
-			return error_wrap(err, "%s:%u", name, number);
+			return error_wrap(err, "%s:%u", name, reader.number);
 		start += length + 1;
-		number++;
+		reader.number++;
 	}
-	r = config_check(config, err);
-	return r < 0 ? error_wrap(err, "%s", name) : 0;
+	r = config_check_at(config, &fault, err);
+	if (r < 0)
+		return fault > 0 ? error_wrap(err, "%s:%u", name, fault)
+				 : error_wrap(err, "%s", name);
+	return 0;
 }
 
 int
@@ -316,36 +389,8 @@ config_set(struct config *config, const char *assignment, struct error *err)
 	return 0;
 }
 
-int
-config_check(const struct config *config, struct error *err)
-{
-	uint64_t uid_base = config_number(config, uid_base);
-	uint64_t uid_count = config_number(config, uid_count);
-
-	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
-		uint64_t def = limits_get(&config->limits_default, (enum limit_id)i);
-		uint64_t max = limits_get(&config->limits_max, (enum limit_id)i);
-
-		if (def > max)
-			return error_set(err, ERROR_INVALID,
-					 "default_%s (%" PRIu64 ") is above max_%s (%" PRIu64 ")",
-					 LIMITS[i].name, def, LIMITS[i].name, max);
-	}
-	if (uid_base + 2 * uid_count > CONFIG_UID_END)
-		return error_set(err, ERROR_INVALID,
-				 "uid_base + 2 * uid_count (%" PRIu64 ") is above %llu",
-				 uid_base + 2 * uid_count, CONFIG_UID_END);
-	if (config_number(config, request_bytes_max) > config_number(config, queue_bytes_max))
-		return error_set(err, ERROR_INVALID,
-				 "request_bytes_max (%" PRIu64
-				 ") is above queue_bytes_max (%" PRIu64 ")",
-				 config_number(config, request_bytes_max),
-				 config_number(config, queue_bytes_max));
-	return 0;
-}
-
-void
-config_print(const struct config *config, int fd)
+static void
+config_format_settings(const struct config *config, bool sentences, FILE *file)
 {
 	char value[CONFIG_TEXT_MAX];
 	struct config_key key;
@@ -355,10 +400,35 @@ config_print(const struct config *config, int fd)
 		config_key_get(i, &key);
 		stored = config_load(config, i);
 		config_format_value(&key, &stored, value);
-		(void)dprintf(fd, "# %s%s\n%s = %s\n",
-			      i >= CONFIG_KEY_MAX       ? "largest that a job may ask for: "
-			      : i >= CONFIG_KEY_DEFAULT ? "of a job that does not say: "
-							: "",
-			      key.text, key.name, value);
+		if (sentences)
+			(void)fprintf(file, "# %s%s\n",
+				      i >= CONFIG_KEY_MAX ? "largest that a job may ask for: "
+				      : i >= CONFIG_KEY_DEFAULT ? "of a job that does not say: "
+								: "",
+				      key.text);
+		(void)fprintf(file, "%s = %s\n", key.name, value);
 	}
+}
+
+char *
+config_format(const struct config *config, bool sentences, size_t *ret_size)
+{
+	char *text = NULL;
+	FILE *file = open_memstream(&text, ret_size);
+
+	require(file != NULL);
+	config_format_settings(config, sentences, file);
+	config_section_print_all(config, sentences, file);
+	require(!ferror(file) && fclose(file) == 0);
+	return text;
+}
+
+void
+config_print(const struct config *config, int fd)
+{
+	size_t size;
+	char *text = config_format(config, true, &size);
+
+	(void)base_write_full(fd, text, size, NULL);
+	free(text);
 }

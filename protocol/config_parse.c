@@ -32,7 +32,7 @@ static const struct {
 
 static const char *const LEVELS[] = {"error", "warning", "info", "debug"};
 
-static void
+void
 config_key_limit(const struct limit_info *info, const char *prefix, struct config_key *ret_key)
 {
 	(void)snprintf(ret_key->name, sizeof(ret_key->name), "%s%s", prefix, info->name);
@@ -64,6 +64,23 @@ config_key_get(unsigned key, struct config_key *ret_key)
 		ret_key->text = SETTINGS[key].text;
 		ret_key->initial = SETTINGS[key].initial;
 	}
+}
+
+bool
+config_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+void
+config_trim(const char **text, size_t *length)
+{
+	while (*length > 0 && config_blank((*text)[0])) {
+		(*text)++;
+		(*length)--;
+	}
+	while (*length > 0 && config_blank((*text)[*length - 1]))
+		(*length)--;
 }
 
 int

@@ -27,6 +27,13 @@ void config_key_get(unsigned key, struct config_key *ret_key);
 /* Row of that name; ERROR_NOT_FOUND. */
 int config_key_find(const char *name, size_t length, unsigned *ret_key);
 
+/* default_<limit> or max_<limit>, as the prefix says. */
+void config_key_limit(const struct limit_info *info, const char *prefix,
+		      struct config_key *ret_key);
+bool config_blank(char c);
+/* Without the blanks at both ends. */
+void config_trim(const char **text, size_t *length);
+
 /* Read one value; *ret_value is new (its text owned by the caller). Errors name the setting. */
 int config_parse_value(const struct config_key *key, const char *text, size_t length,
 		       struct setting_value *ret_value, struct error *err);

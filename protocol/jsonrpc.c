@@ -61,6 +61,7 @@ jsonrpc_error_code(struct rpc_error *ret_error, enum rpc_code code, const char *
 
 	ret_error->code = code;
 	ret_error->reason = RPC_REASON_NONE;
+	ret_error->retry_after_ms = 0;
 	va_start(args, format);
 	jsonrpc_error_text(ret_error, format, args);
 	va_end(args);
@@ -73,6 +74,9 @@ jsonrpc_error_reason(struct rpc_error *ret_error, enum rpc_reason reason, const 
 
 	ret_error->code = jsonrpc_reason_code(reason);
 	ret_error->reason = reason;
+	ret_error->retry_after_ms = 0;
+	if (reason == RPC_REASON_QUEUE_FULL || reason == RPC_REASON_QUOTA_EXCEEDED)
+		ret_error->retry_after_ms = RPC_RETRY_AFTER_MS;
 	va_start(args, format);
 	jsonrpc_error_text(ret_error, format, args);
 	va_end(args);
@@ -281,10 +285,9 @@ jsonrpc_write_error(struct text_buffer *buffer, const char *id, size_t id_size,
 	if (reason != NULL) {
 		text_buffer_put_text(buffer, ",\"data\":{\"reason\":");
 		text_buffer_json_string(buffer, reason, strlen(reason));
-		if (error->reason == RPC_REASON_QUEUE_FULL ||
-		    error->reason == RPC_REASON_QUOTA_EXCEEDED) {
+		if (error->retry_after_ms > 0) {
 			text_buffer_put_text(buffer, ",\"retry_after_ms\":");
-			text_buffer_put_u64(buffer, RPC_RETRY_AFTER_MS);
+			text_buffer_put_u64(buffer, error->retry_after_ms);
 		}
 		text_buffer_put(buffer, "}", 1);
 	}

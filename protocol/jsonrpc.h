@@ -14,7 +14,7 @@
 /* Bytes of an id as JSON text; of a method's name. */
 #define RPC_ID_BYTES_MAX     1024u
 #define RPC_METHOD_BYTES_MAX 64u
-/* `retry_after_ms` of the refusals that pass by themselves. */
+/* `retry_after_ms` of refusals that pass by themselves, where nothing better is known. */
 #define RPC_RETRY_AFTER_MS 1000u
 
 enum rpc_code {
@@ -52,10 +52,12 @@ int jsonrpc_reason_code(enum rpc_reason reason);
 struct rpc_error {
 	int code; /* enum rpc_code, or a reason's code */
 	enum rpc_reason reason;
+	uint64_t retry_after_ms; /* when to try again; 0: nothing is said of it */
 	char message[ERROR_TEXT_BYTES];
 };
 
-/* Fill *ret_error with a code of enum rpc_code, or with a reason and its code. */
+/* Fill *ret_error with a code of enum rpc_code, or with a reason and its code. With QUEUE_FULL and
+ * QUOTA_EXCEEDED retry_after_ms is RPC_RETRY_AFTER_MS. */
 void jsonrpc_error_code(struct rpc_error *ret_error, enum rpc_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void jsonrpc_error_reason(struct rpc_error *ret_error, enum rpc_reason reason, const char *format,

@@ -61,6 +61,8 @@ void limits_maxima(struct limits *ret_limits);
 #define NAME_BYTES_MAX 255		  /* `name`, a module's or variable's, a tag, a file's */
 #define FILES_MAX 1024			  /* entries of `files`, and files that are collected */
 #define FILE_DEPTH_MAX 16		  /* components of the name of a file that is sent along */
+#define PRIORITY_MAX 10			  /* of a job; and -10 is the least */
+#define DEADLINE_MAX_MS 2592000000	  /* 30 days */
 #define COLLECT_MAX 64			  /* entries of `collect` */
 #define ERROR_TEXT_BYTES_MAX 65536	  /* error.type, error.message: cut there */
 #define TRACEBACK_FRAMES_MAX 64		  /* in error.traceback: outermost and innermost */

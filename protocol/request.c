@@ -13,5 +13,6 @@ run_request_deinit(struct run_request *request)
 		return;
 	free(request->blob);
 	free(request->stdin_bytes);
+	free(request->tag);
 	memset(request, 0, sizeof(*request));
 }

@@ -19,6 +19,8 @@ struct run_request {
 	bool named;	      /* the request has a name of its own */
 	/* Id of the program, which is yet to be put in; empty: it is there. */
 	char script[REQUEST_SCRIPT_CHARS + 1];
+	int8_t priority;      /* -PRIORITY_MAX to PRIORITY_MAX, the higher the earlier */
+	uint64_t deadline_ms; /* from its arrival: when it must have started; 0: none */
 	uint8_t trace;	      /* enum trace_kind (worker_abi.h) */
 	bool wants_value;     /* mode eval, entry, outputs or collect: the job owes a result blob */
 	bool collects;	      /* files come back */
@@ -26,7 +28,7 @@ struct run_request {
 	size_t blob_bytes;
 	uint8_t *stdin_bytes; /* owned, or NULL when there is none */
 	size_t stdin_size;
-	char tag[256];	      /* client's own mark, NUL terminated, empty when none */
+	char *tag;	      /* owned: the client's own mark; NULL: none */
 };
 
 void run_request_deinit(struct run_request *request);

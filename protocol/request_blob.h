@@ -4,7 +4,7 @@
 #ifndef STINT_PROTOCOL_REQUEST_BLOB_H
 #define STINT_PROTOCOL_REQUEST_BLOB_H
 
-#include "protocol/config.h"
+#include "protocol/tenant_terms.h"
 #include "protocol/json_value.h"
 #include "protocol/pack.h"
 #include "protocol/request.h"
@@ -12,7 +12,7 @@
 /* One reading of job.run's parameters. */
 struct request_reader {
 	const struct json_marks *marks;      /* borrowed */
-	const struct config *config;         /* borrowed */
+	const struct tenant_terms *terms;    /* borrowed */
 	struct error *err;                   /* borrowed, may be NULL */
 	struct pack pack;                    /* owned until the end */
 	struct run_request request;          /* owned until the end */

@@ -132,14 +132,53 @@ request_read_tag(struct request_reader *reader, json_t *value)
 {
 	const char *bytes;
 	size_t size;
-	int r = request_read_label(reader, "tag", value, sizeof(reader->request.tag) - 1, &bytes,
-				   &size);
+	int r = request_read_label(reader, "tag", value, NAME_BYTES_MAX, &bytes, &size);
 
 	if (r < 0)
 		return r;
-	memcpy(reader->request.tag, bytes, size);
-	reader->request.tag[size] = '\0';
+	reader->request.tag = strndup(bytes, size);
+	if (reader->request.tag == NULL)
+		return error_set(reader->err, ERROR_SYSTEM, "tag: out of memory");
 	return 0;
+}
+
+/* An integer from min to max. */
+static int
+request_read_integer(const struct request_reader *reader, const char *name, const json_t *value,
+		     int64_t min, int64_t max, int64_t *ret_number)
+{
+	const char *big;
+	size_t size;
+
+	if (!json_is_integer(value) && !json_value_big(reader->marks, value, &big, &size))
+		return request_refuse_type(reader, name, value, "an integer");
+	if (!json_is_integer(value) || json_integer_value(value) < min ||
+	    json_integer_value(value) > max)
+		return error_set(reader->err, ERROR_INVALID,
+				 "%s: must be from %" PRId64 " to %" PRId64, name, min, max);
+	*ret_number = json_integer_value(value);
+	return 0;
+}
+
+static int
+request_read_priority(struct request_reader *reader, json_t *value)
+{
+	int64_t number = 0;
+	int r = request_read_integer(reader, "priority", value, -PRIORITY_MAX, PRIORITY_MAX,
+				     &number);
+
+	reader->request.priority = (int8_t)number;
+	return r;
+}
+
+static int
+request_read_deadline(struct request_reader *reader, json_t *value)
+{
+	int64_t number = 0;
+	int r = request_read_integer(reader, "deadline_ms", value, 1, DEADLINE_MAX_MS, &number);
+
+	reader->request.deadline_ms = (uint64_t)number;
+	return r;
 }
 
 static int
@@ -195,7 +234,7 @@ request_read_limit(struct request_reader *reader, const struct limit_info *info,
 		   const json_t *value)
 {
 	enum limit_id id = (enum limit_id)(info - LIMITS);
-	uint64_t maximum = limits_get(&reader->config->limits_max, id);
+	uint64_t maximum = limits_get(&reader->terms->limits_max, id);
 	char name[NAME_BYTES_MAX], digits[24];
 	const char *big;
 	size_t size;
@@ -239,7 +278,7 @@ request_read_limits(struct request_reader *reader, json_t *value)
 	return r;
 }
 
-/* All parameters of job.run; without a reader: not available in this version. */
+/* All parameters of job.run; without a reader: not of job.run. */
 static const struct {
 	const char *name;
 	int (*read)(struct request_reader *reader, json_t *value);
@@ -261,10 +300,8 @@ static const struct {
     {"limits", request_read_limits},
     {"stream", request_read_stream},
     {"trace", request_read_trace},
-    {"tenant", NULL},
-    {"token", NULL},
-    {"priority", NULL},
-    {"deadline_ms", NULL},
+    {"priority", request_read_priority},
+    {"deadline_ms", request_read_deadline},
     {"tag", request_read_tag},
     {"idempotency_key", NULL},
 };
@@ -277,12 +314,9 @@ request_read_parameter(struct request_reader *reader, const char *name, json_t *
 	for (size_t i = 0; i < sizeof(PARAMETERS) / sizeof(PARAMETERS[0]); i++) {
 		if (strcmp(PARAMETERS[i].name, name) != 0)
 			continue;
-		if (strcmp(name, "idempotency_key") == 0)
-			return error_set(reader->err, ERROR_INVALID,
-					 "%s is a parameter of job.submit alone", name);
 		if (PARAMETERS[i].read == NULL)
 			return error_set(reader->err, ERROR_INVALID,
-					 "%s is not available in this version", name);
+					 "%s is a parameter of job.submit alone", name);
 		return PARAMETERS[i].read(reader, value);
 	}
 	return error_set(reader->err, ERROR_INVALID, "unknown parameter \"%s\"",
@@ -314,8 +348,8 @@ request_complete(struct request_reader *reader)
 	if (reader->has_eval && reader->has_code)
 		return error_set(reader->err, ERROR_INVALID,
 				 "code: does not go with mode \"eval\"");
-	request_cap_none(&reader->request.limits, &reader->config->limits_max, LIMIT_opcodes);
-	request_cap_none(&reader->request.limits, &reader->config->limits_max,
+	request_cap_none(&reader->request.limits, &reader->terms->limits_max, LIMIT_opcodes);
+	request_cap_none(&reader->request.limits, &reader->terms->limits_max,
 			 LIMIT_opcodes_per_second);
 	int r = request_files_complete(reader);
 	if (r < 0)
@@ -340,14 +374,15 @@ request_complete(struct request_reader *reader)
 
 int
 request_json_read(const struct json_marks *marks, json_t *params, const struct config *config,
-		  struct run_request *ret_request, struct error *err)
+		  const struct tenant_terms *terms, struct run_request *ret_request,
+		  struct error *err)
 {
-	struct request_reader reader = {.marks = marks, .config = config, .err = err};
+	struct request_reader reader = {.marks = marks, .terms = terms, .err = err};
 	int r = 0;
 
 	pack_init(&reader.pack, config_number(config, request_bytes_max) * REQUEST_BLOB_GROWTH +
 				    REQUEST_BLOB_EXTRA);
-	reader.request.limits = config->limits_default;
+	reader.request.limits = terms->limits_default;
 	for (void *at = json_object_iter(params); at != NULL && r == 0;
 	     at = json_object_iter_next(params, at))
 		r = request_read_parameter(&reader, json_object_iter_key(at),
@@ -359,7 +394,9 @@ request_json_read(const struct json_marks *marks, json_t *params, const struct c
 		run_request_deinit(&reader.request);
 		return r;
 	}
-	reader.request.blob = reader.pack.bytes;
+	/* It may wait for long: what it does not need goes back. */
+	uint8_t *fitting = realloc(reader.pack.bytes, reader.pack.size);
+	reader.request.blob = fitting != NULL ? fitting : reader.pack.bytes;
 	reader.request.blob_bytes = reader.pack.size;
 	*ret_request = reader.request;
 	return 0;

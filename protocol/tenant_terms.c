@@ -46,6 +46,12 @@ tenant_name_valid(const char *name, size_t size)
 	return true;
 }
 
+bool
+tenant_name_is_uid(const char *name, size_t size)
+{
+	return size >= 4 && memcmp(name, "uid-", 4) == 0;
+}
+
 void
 tenant_name_of_uid(uid_t uid, char ret_name[TENANT_NAME_MAX + 1])
 {

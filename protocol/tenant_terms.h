@@ -35,6 +35,8 @@ void tenant_terms_init(struct tenant_terms *ret_terms, const char *name,
 		       const struct limits *limits_default, const struct limits *limits_max);
 /* 1 to TENANT_NAME_MAX of a-z 0-9 . _ - and a letter or digit first. */
 bool tenant_name_valid(const char *name, size_t size);
+/* A name that is made from a user's number: no section of the configuration may have it. */
+bool tenant_name_is_uid(const char *name, size_t size);
 /* The name of the tenant that a user is where the configuration names none: "uid-<number>". */
 void tenant_name_of_uid(uid_t uid, char ret_name[TENANT_NAME_MAX + 1]);
 

@@ -10,13 +10,13 @@
 #include "worker/spawner_backoff.h"
 #include "worker/spawner_rate.h"
 #include "worker/spawner_socket.h"
+#include "worker/spawner_usage.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define SPAWNER_GENERATIONS_MAX 2 /* the new one is ready before the old one drains */
-#define SPAWNER_SETS_MAX        64
 #define SPAWNER_GRACE_MS        30000 /* from MESSAGE_DRAIN to SIGKILL */
 
 /* One value per bit: a permit names the states in which it holds. */
@@ -34,6 +34,7 @@ struct spawner_daemon {
 	uint32_t seen;       /* permits used up, by bit */
 	uint64_t due_ns;     /* DOWN: of the next start; STARTING: when patience ends */
 	uint64_t silence_ns; /* SERVING: until then a sign of life is expected */
+	uint64_t leave_ns;   /* it closed its link: until then it should end; 0: it did not */
 	struct spawner_rate rate;
 	struct spawner_backoff backoff;
 };
@@ -46,9 +47,7 @@ struct spawner_generation {
 
 struct spawner {
 	struct config config;
-	const char *sets[SPAWNER_SETS_MAX]; /* borrowed from argv: NAME=VALUE */
-	size_t set_count;
-	int config_fd;            /* owned, or -1 without a file */
+	int config_fd;            /* owned: as stintd gets it (spawner_config.h), or -1 */
 	int stintd_fd, zygote_fd; /* owned: the programs, O_PATH */
 	const char *root;         /* borrowed: the prepared tree */
 	bool rootless;            /* started by an ordinary user, who asked for it */
@@ -56,6 +55,8 @@ struct spawner {
 	gid_t gid;
 	struct spawner_socket socket;
 	int state_fd; /* owned: the state directory, locked; -1: no durable jobs */
+	struct spawner_socket metrics; /* fd -1: metrics are not served */
+	struct spawner_usage usage;
 	struct cgroup_trees trees;
 	int guardian_fd;    /* owned: write end of the guardian's pipe, or -1 */
 	int guardian_pidfd; /* owned, or -1 */

@@ -1,7 +1,7 @@
 /*
- * Starts stintd with nothing but the listening socket, the spawner link and the descriptors of the
- * configuration file and the state directory, as an account without privileges, and restarts it
- * with the policy of spawner_backoff.c.
+ * Starts stintd with nothing but the listening sockets, the spawner link, its configuration and the
+ * descriptors of the state directory and the usage records, as an account without privileges, and
+ * restarts it with the policy of spawner_backoff.c.
  *
  * A stintd that ends takes every generation with it: a new one begins with a clean slate. Its extra
  * groups are the first gid of each uid range, so that it can open a leaf's files to that range's
@@ -28,8 +28,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define SPAWNER_DAEMON_FDS_MAX  4
-#define SPAWNER_DAEMON_ARGS_MAX (10 + 2 * SPAWNER_SETS_MAX)
+#define SPAWNER_DAEMON_ARGS_MAX 16
+#define SPAWNER_DAEMON_FDS_MAX  7
 #define SPAWNER_DAEMON_ACCOUNT  "stint"
 
 int
@@ -71,13 +71,37 @@ spawner_daemon_account(const struct config *config, uid_t *ret_uid, gid_t *ret_g
 	return 0;
 }
 
+/* The descriptors that not every stintd gets: each with the option that names its number. */
+static void
+spawner_daemon_options(const struct spawner *spawner, struct spawner_exec *plan, int *fds,
+		       const char **argv, size_t *argc)
+{
+	static const char *const NUMBERS[SPAWNER_DAEMON_FDS_MAX] = {"3", "4", "5", "6",
+								    "7", "8", "9"};
+	const struct {
+		const char *option;
+		int fd;
+	} optional[] = {
+	    {"--config-fd", spawner->config_fd}, {"--metrics-fd", spawner->metrics.fd},
+	    {"--usage-fd", spawner->usage.fd},   {"--usage-old-fd", spawner->usage.old_fd},
+	    {"--state-fd", spawner->state_fd},
+	};
+
+	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+		if (optional[i].fd < 0)
+			continue;
+		argv[(*argc)++] = optional[i].option;
+		argv[(*argc)++] = NUMBERS[plan->fd_count];
+		fds[plan->fd_count++] = optional[i].fd;
+	}
+}
+
 static int
 spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, struct error *err)
 {
 	uint32_t base = (uint32_t)config_number(&spawner->config, uid_base);
 	gid_t groups[SPAWNER_GENERATIONS_MAX];
 	int fds[SPAWNER_DAEMON_FDS_MAX] = {spawner->socket.fd, link_fd};
-	char state_fd[8];
 	const char *argv[SPAWNER_DAEMON_ARGS_MAX] = {"stintd", "--listen-fd", "3", "--spawner-fd",
 						     "4"};
 	int tasks[CGROUP_DIRS_MAX], into = -1, rc;
@@ -100,22 +124,7 @@ spawner_daemon_launch(struct spawner *spawner, int link_fd, int *ret_pidfd, stru
 
 	for (size_t i = 0; i < SPAWNER_GENERATIONS_MAX; i++)
 		groups[i] = base + (gid_t)i * (gid_t)config_number(&spawner->config, uid_count);
-	if (spawner->config_fd >= 0) {
-		fds[plan.fd_count++] = spawner->config_fd;
-		argv[argc++] = "--config-fd";
-		argv[argc++] = "5";
-	}
-	if (spawner->state_fd >= 0) {
-		(void)snprintf(state_fd, sizeof(state_fd), "%zu",
-			       SPAWNER_EXEC_FIRST_FD + plan.fd_count);
-		fds[plan.fd_count++] = spawner->state_fd;
-		argv[argc++] = "--state-fd";
-		argv[argc++] = state_fd;
-	}
-	for (size_t i = 0; i < spawner->set_count; i++) {
-		argv[argc++] = "--set";
-		argv[argc++] = spawner->sets[i];
-	}
+	spawner_daemon_options(spawner, &plan, fds, argv, &argc);
 	require(argc < SPAWNER_DAEMON_ARGS_MAX);
 	rc = cgroup_tree_entrance(&spawner->trees, CGROUP_TREE_DAEMON, &into, tasks,
 				  &plan.task_count, err);
@@ -162,6 +171,7 @@ spawner_daemon_drain(struct spawner *spawner, uint64_t now_ns)
 	struct spawner_daemon *daemon = &spawner->daemon;
 	struct error err = ERROR_INIT;
 	struct message message;
+	int rc;
 
 	if (spawner->stopping) {
 		log_info("spawner", "second signal: stopping at once");
@@ -175,8 +185,10 @@ spawner_daemon_drain(struct spawner *spawner, uint64_t now_ns)
 	if (daemon->state == SPAWNER_DAEMON_DOWN)
 		return;
 	message_init(&message, MESSAGE_DRAIN);
-	if (daemon->link_fd < 0 || base_send_fds(daemon->link_fd, &message, sizeof(message), NULL,
-						 0, MSG_DONTWAIT, &err) < 0)
+	rc = daemon->link_fd < 0 ? error_set(&err, ERROR_CLOSED, "it has no link any more")
+				 : base_send_fds(daemon->link_fd, &message, sizeof(message), NULL,
+						 0, MSG_DONTWAIT, &err);
+	if (rc < 0)
 		spawner_daemon_condemn(spawner, err.text);
 	else
 		daemon->state = SPAWNER_DAEMON_DRAINING;
@@ -188,6 +200,7 @@ spawner_daemon_condemn(struct spawner *spawner, const char *reason)
 	log_error("spawner", "ending stintd: %s", reason);
 	/* Nothing more is heard from it. */
 	base_close(&spawner->daemon.link_fd);
+	spawner->daemon.leave_ns = 0;
 	spawner_exec_kill(spawner->daemon.pidfd);
 }
 
@@ -199,6 +212,7 @@ spawner_daemon_ended(struct spawner *spawner, uint64_t now_ns)
 
 	base_close(&daemon->link_fd);
 	base_close(&daemon->pidfd);
+	daemon->leave_ns = 0;
 	daemon->state = SPAWNER_DAEMON_DOWN;
 	spawner_zygote_kill_all(spawner);
 	if (spawner->stopping)

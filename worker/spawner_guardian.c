@@ -29,8 +29,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Standard error, the pipe, the socket's directory, four descriptors for each tree. */
-#define SPAWNER_GUARDIAN_KEEP_MAX (3 + 4 * CGROUP_DIRS_MAX)
+/* Standard error, the pipe, the sockets' directories, four descriptors for each tree. */
+#define SPAWNER_GUARDIAN_KEEP_MAX (4 + 4 * CGROUP_DIRS_MAX)
 
 /* Close all but keep[0 .. count). */
 static void
@@ -58,10 +58,11 @@ spawner_guardian_close(int *keep, size_t count)
 static __attribute__((noreturn)) void
 spawner_guardian_run(struct spawner *spawner, int pipe_fd)
 {
-	int keep[SPAWNER_GUARDIAN_KEEP_MAX] = {STDERR_FILENO, pipe_fd, spawner->socket.dir_fd};
+	int keep[SPAWNER_GUARDIAN_KEEP_MAX] = {STDERR_FILENO, pipe_fd, spawner->socket.dir_fd,
+					       spawner->metrics.dir_fd};
 	struct cgroup_trees *trees = &spawner->trees;
 	struct error err = ERROR_INIT;
-	size_t count = 3;
+	size_t count = 4;
 	ssize_t n;
 	char byte;
 
@@ -88,6 +89,7 @@ spawner_guardian_run(struct spawner *spawner, int pipe_fd)
 	cgroup_tree_reopen(trees);
 	cgroup_remove_children(trees, true);
 	spawner_socket_unlink(&spawner->socket);
+	spawner_socket_unlink(&spawner->metrics);
 	cgroup_tree_leave(trees, true);
 	if (cgroup_remove(trees, NULL, UINT_MAX, &err) < 0) {
 		log_error("guardian", "%s", err.text);

@@ -19,9 +19,11 @@
 #include "protocol/base_sys.h"
 #include "protocol/isolation.h"
 #include "worker/cgroup_remove.h"
+#include "worker/spawner_config.h"
 #include "worker/spawner_daemon.h"
 #include "worker/spawner_exec.h"
 #include "worker/spawner_guardian.h"
+#include "worker/spawner_metrics.h"
 #include "worker/spawner_monitor.h"
 #include "worker/spawner_options.h"
 #include "worker/spawner_preflight.h"
@@ -140,6 +142,10 @@ spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, s
 		rc = spawner_state_open(&spawner->config, spawner->uid, spawner->gid,
 					&spawner->state_fd, err);
 	if (rc == 0)
+		rc = spawner_metrics_open(&spawner->config, &spawner->metrics, err);
+	if (rc == 0)
+		rc = spawner_usage_open(&spawner->config, spawner->gid, &spawner->usage, err);
+	if (rc == 0)
 		rc = spawner_main_groups(spawner, err);
 	if (rc == 0 && spawner->rootless)
 		rc = spawner_rootless_enter(spawner, err);
@@ -166,6 +172,10 @@ spawner_main_undo(struct spawner *spawner)
 	base_close(&spawner->socket.fd);
 	base_close(&spawner->socket.dir_fd);
 	base_close(&spawner->state_fd);
+	spawner_socket_unlink(&spawner->metrics);
+	base_close(&spawner->metrics.fd);
+	base_close(&spawner->metrics.dir_fd);
+	spawner_usage_close(&spawner->usage);
 	base_close(&spawner->zygote_fd);
 	base_close(&spawner->stintd_fd);
 }
@@ -292,6 +302,8 @@ spawner_main_timeout(const struct spawner *spawner, uint64_t now_ns)
 		  spawner_zygote_live(spawner) == 0) ||
 		 (spawner->daemon.state == SPAWNER_DAEMON_STARTING && spawner->daemon.link_fd >= 0))
 		due_ns = spawner->daemon.due_ns;
+	else if (spawner->daemon.leave_ns != 0)
+		due_ns = spawner->daemon.leave_ns;
 	else if (spawner_silence_is_counted(spawner))
 		due_ns = spawner->daemon.silence_ns;
 	else
@@ -382,7 +394,9 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	int signal_fd = -1;
 	bool orderly = false;
 
-	if (spawner_rootless_choose(spawner, &err) < 0) {
+	if (spawner_rootless_choose(spawner, &err) < 0 ||
+	    spawner_config_seal(&spawner->config, spawner_options_config_name(options),
+				spawner->rootless, &spawner->config_fd, &err) < 0) {
 		(void)fprintf(stderr, "stint-spawner: %s\n", err.text);
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
@@ -400,6 +414,21 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	return orderly ? 0 : SPAWNER_MAIN_EXIT_FAILED;
 }
 
+/* Names of accounts are looked up too, as at a start. */
+static int
+spawner_main_check(struct spawner *spawner, const struct spawner_options *options)
+{
+	struct error err = ERROR_INIT;
+
+	if (spawner_config_seal(&spawner->config, spawner_options_config_name(options), false,
+				&spawner->config_fd, &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err.text);
+		return SPAWNER_MAIN_EXIT_USAGE;
+	}
+	(void)puts("configuration is valid");
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -411,6 +440,8 @@ main(int argc, char **argv)
 	    .guardian_fd = -1,
 	    .guardian_pidfd = -1,
 	    .socket = {.fd = -1, .dir_fd = -1},
+	    .metrics = {.fd = -1, .dir_fd = -1},
+	    .usage = {-1, -1},
 	    .daemon = {.state = SPAWNER_DAEMON_DOWN, .pidfd = -1, .link_fd = -1},
 	    .generations = {{.pidfd = -1}, {.pidfd = -1}},
 	};
@@ -430,7 +461,7 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "%s\n", err.text);
 		status = SPAWNER_MAIN_EXIT_USAGE;
 	} else if (options.action == SPAWNER_OPTIONS_CHECK) {
-		(void)puts("configuration is valid");
+		status = spawner_main_check(&spawner, &options);
 	} else if (options.action == SPAWNER_OPTIONS_PRINT) {
 		config_print(&spawner.config, STDOUT_FILENO);
 	} else if (options.action == SPAWNER_OPTIONS_SERVE) {

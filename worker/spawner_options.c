@@ -65,18 +65,17 @@ spawner_options_path(char ret[SPAWNER_OPTIONS_PATH_BYTES], const char *path, str
 }
 
 static int
-spawner_options_one(int option, struct spawner *spawner, struct spawner_options *options,
-		    const char **config_path, struct error *err)
+spawner_options_one(int option, struct spawner_options *options, struct error *err)
 {
 	switch (option) {
 	case OPTION_CONFIG:
-		*config_path = optarg;
+		options->config_path = optarg;
 		return 0;
 	case OPTION_SET:
-		if (spawner->set_count == SPAWNER_SETS_MAX)
+		if (options->set_count == SPAWNER_OPTIONS_SETS_MAX)
 			return error_set(err, ERROR_LIMIT, "more than %d times --set",
-					 SPAWNER_SETS_MAX);
-		spawner->sets[spawner->set_count++] = optarg;
+					 SPAWNER_OPTIONS_SETS_MAX);
+		options->sets[options->set_count++] = optarg;
 		return 0;
 	case OPTION_STINTD:
 		return spawner_options_path(options->stintd, optarg, err);
@@ -100,39 +99,41 @@ spawner_options_one(int option, struct spawner *spawner, struct spawner_options 
 	}
 }
 
-static int
-spawner_options_config(struct spawner *spawner, const char *path, struct error *err)
+int
+spawner_options_config(const struct spawner_options *options, struct config *config,
+		       struct error *err)
 {
 	int rc = 0;
 
-	if (path) {
-		spawner->config_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		rc = spawner->config_fd < 0
-			 ? error_errno(err, "%s", path)
-			 : config_read_fd(&spawner->config, spawner->config_fd, path, err);
-	}
-	for (size_t i = 0; rc == 0 && i < spawner->set_count; i++)
-		rc = config_set(&spawner->config, spawner->sets[i], err);
-	return rc < 0 ? rc : config_check(&spawner->config, err);
+	if (options->config_path)
+		rc = config_read_file(config, options->config_path, err);
+	for (size_t i = 0; rc == 0 && i < options->set_count; i++)
+		rc = config_set(config, options->sets[i], err);
+	return rc < 0 ? rc : config_check(config, err);
+}
+
+const char *
+spawner_options_config_name(const struct spawner_options *options)
+{
+	return options->config_path ? options->config_path : "configuration";
 }
 
 int
 spawner_options_read(int argc, char **argv, struct spawner *spawner,
 		     struct spawner_options *ret_options, struct error *err)
 {
-	const char *config_path = NULL;
 	int option, rc = 0;
 
 	*ret_options = (struct spawner_options){.action = SPAWNER_OPTIONS_SERVE};
 	while (rc == 0 && ret_options->action != SPAWNER_OPTIONS_DONE &&
 	       (option = getopt_long(argc, argv, "", SPAWNER_OPTIONS, NULL)) != -1)
-		rc = spawner_options_one(option, spawner, ret_options, &config_path, err);
+		rc = spawner_options_one(option, ret_options, err);
 	if (rc < 0 || ret_options->action == SPAWNER_OPTIONS_DONE)
 		return rc;
 	if (optind < argc)
 		return error_set(err, ERROR_INVALID, "unexpected \"%.80s\" (see --help)",
 				 argv[optind]);
-	return spawner_options_config(spawner, config_path, err);
+	return spawner_options_config(ret_options, &spawner->config, err);
 }
 
 static int

@@ -1,5 +1,6 @@
 /*
- * How long stintd may give no sign of life (MESSAGE_DAEMON_ALIVE) while it serves.
+ * How long stintd may give no sign of life (MESSAGE_DAEMON_ALIVE) while it serves, and how long it
+ * may live without a link.
  */
 #ifndef STINT_WORKER_SPAWNER_SILENCE_H
 #define STINT_WORKER_SPAWNER_SILENCE_H
@@ -13,7 +14,9 @@
 void spawner_silence_begin(struct spawner *spawner, uint64_t now_ns);
 /* Whether daemon.silence_ns means something now. */
 bool spawner_silence_is_counted(const struct spawner *spawner);
-/* Condemn a stintd that was silent for too long. */
+/* It has closed its link, and should end in a moment; all else is served meanwhile. */
+void spawner_silence_leave(struct spawner *spawner, uint64_t now_ns);
+/* Condemn a stintd that was silent for too long, or has not left in time. */
 void spawner_silence_check(struct spawner *spawner, uint64_t now_ns);
 
 #endif

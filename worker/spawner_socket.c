@@ -11,10 +11,12 @@
 #include "worker/spawner_socket.h"
 
 #include "protocol/base_sys.h"
+#include "worker/spawner_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,67 +26,77 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SPAWNER_SOCKET_ACTIVATED_FD 3
+#define SPAWNER_SOCKET_ACTIVATED_FD  3
+#define SPAWNER_SOCKET_INHERITED_MAX 8
 #define SPAWNER_SOCKET_NAME_BYTES   24 /* of the name before the last */
 
+/* Which of the inherited descriptors is the one of that name; any == true: the one of no name of
+ * ours. -1: none, or more than one. */
 static int
-spawner_socket_inherit(const char *count, struct spawner_socket *ret_socket, struct error *err)
+spawner_socket_inherited(const char *wanted, bool any)
 {
-	struct sockaddr_un address = {0};
-	socklen_t size = sizeof(address), size_of_int = sizeof(int);
-	int fd = SPAWNER_SOCKET_ACTIVATED_FD, type = 0, listens = 0;
+	const char *activated = getenv("LISTEN_FDS"), *for_pid = getenv("LISTEN_PID");
+	const char *names = getenv("LISTEN_FDNAMES");
+	long count = activated ? strtol(activated, NULL, 10) : 0;
+	int found = -1;
 
-	if (strcmp(count, "1") != 0)
-		return error_set(err, ERROR_INVALID,
-				 "LISTEN_FDS is \"%.20s\": one socket is expected", count);
+	if (!for_pid || strtol(for_pid, NULL, 10) != (long)getpid())
+		return -1;
+	for (long i = 0; i < count && i < SPAWNER_SOCKET_INHERITED_MAX; i++) {
+		size_t length = names ? strcspn(names, ":") : 0;
+		bool same = names && length == strlen(wanted) && memcmp(names, wanted, length) == 0;
+
+		if (same != any) {
+			if (found >= 0)
+				return -1;
+			found = SPAWNER_SOCKET_ACTIVATED_FD + (int)i;
+		}
+		names = names && names[length] == ':' ? names + length + 1 : NULL;
+	}
+	return found;
+}
+
+/* Reachable from this host alone. */
+static bool
+spawner_socket_is_local(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in *v4 = (const void *)address;
+	const struct sockaddr_in6 *v6 = (const void *)address;
+
+	if (address->ss_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+	if (address->ss_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+	return address->ss_family == AF_UNIX;
+}
+
+static int
+spawner_socket_inherit(int fd, bool of_clients, struct spawner_socket *ret_socket,
+		       struct error *err)
+{
+	struct sockaddr_storage address = {0};
+	const struct sockaddr_un *as_unix = (const void *)&address;
+	socklen_t size = sizeof(address), size_of_int = sizeof(int);
+	int type = 0, listens = 0;
+
 	if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size_of_int) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size_of_int) < 0)
-		return error_errno(err, "inherited descriptor 3 is no socket");
-	if (address.sun_family != AF_UNIX || type != SOCK_STREAM || !listens)
+		return error_errno(err, "inherited descriptor %d is no socket", fd);
+	if ((of_clients && address.ss_family != AF_UNIX) || type != SOCK_STREAM || !listens)
 		return error_set(err, ERROR_INVALID,
-				 "inherited socket is not a listening Unix stream socket");
+				 "inherited socket is not a listening %sstream socket",
+				 of_clients ? "Unix " : "");
+	if (!spawner_socket_is_local(&address))
+		return error_set(err, ERROR_INVALID,
+				 "inherited socket for metrics is not for this host alone (want "
+				 "127.0.0.1, ::1 or a Unix socket)");
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return error_errno(err, "inherited socket");
 	*ret_socket = (struct spawner_socket){.fd = fd, .dir_fd = -1};
-	(void)snprintf(ret_socket->path, sizeof(ret_socket->path), "%.*s",
-		       (int)sizeof(address.sun_path) - 1, address.sun_path);
-	return 0;
-}
-
-/* Split config's path; make its directory when only that is missing, and open it. */
-static int
-spawner_socket_place(const char *path, struct spawner_socket *socket, struct error *err)
-{
-	char dir[SPAWNER_SOCKET_PATH_BYTES];
-	const char *slash = strrchr(path, '/');
-	struct stat st;
-
-	if (*path != '/' || strlen(path) >= sizeof(dir) || slash[1] == '\0')
-		return error_set(err, ERROR_INVALID,
-				 "socket: \"%s\" is not an absolute path of a file", path);
-	(void)snprintf(socket->path, sizeof(socket->path), "%s", path);
-	(void)snprintf(socket->name, sizeof(socket->name), "%s", slash + 1);
-	(void)snprintf(dir, sizeof(dir), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return error_errno(err, "cannot make the socket's directory %s", dir);
-	socket->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (socket->dir_fd < 0)
-		return error_errno(err, "cannot open the socket's directory %s", dir);
-	if (fstat(socket->dir_fd, &st) < 0)
-		return error_errno(err, "cannot look at the socket's directory %s", dir);
-	/* Who may write there can put a socket of his own in the place of ours; so can its owner.
-	 */
-	if (st.st_uid != 0 && st.st_uid != geteuid())
-		return error_set(err, ERROR_INVALID,
-				 "socket: %s belongs to uid %u, who could exchange the socket "
-				 "(remedy: chown root, or another directory)",
-				 dir, (unsigned)st.st_uid);
-	if ((st.st_mode & 022) != 0 && (st.st_uid != 0 || (st.st_mode & S_ISVTX) == 0))
-		return error_set(err, ERROR_INVALID,
-				 "socket: others may write in %s (remedy: chmod go-w, or another "
-				 "directory)",
-				 dir);
+	if (address.ss_family == AF_UNIX)
+		(void)snprintf(ret_socket->path, sizeof(ret_socket->path), "%.*s",
+			       (int)sizeof(as_unix->sun_path) - 1, as_unix->sun_path);
 	return 0;
 }
 
@@ -98,8 +110,8 @@ spawner_socket_address(const struct spawner_socket *socket, const char *name,
 
 	if ((size_t)snprintf(address.sun_path, size, "/proc/self/fd/%d/%s", socket->dir_fd, name) >=
 	    size)
-		return error_set(err, ERROR_INVALID, "socket: the name \"%.80s\" is too long",
-				 name);
+		return error_set(err, ERROR_INVALID, "%s: the name \"%.80s\" is too long",
+				 socket->setting, name);
 	*ret_address = address;
 	return 0;
 }
@@ -119,23 +131,24 @@ spawner_socket_clear(const struct spawner_socket *old, struct error *err)
 		return errno == ENOENT ? 0 : error_errno(err, "cannot look at %s", old->path);
 	if (!S_ISSOCK(st.st_mode))
 		return error_set(err, ERROR_INVALID,
-				 "%s exists and is not a socket (remedy: remove it, or set socket)",
-				 old->path);
+				 "%s exists and is not a socket (remedy: remove it, or set %s)",
+				 old->path, old->setting);
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe < 0)
 		return error_errno(err, "cannot make a socket");
 	if (connect(probe, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
 	    errno != ECONNREFUSED)
 		return error_set(err, ERROR_BUSY,
-				 "another daemon serves on %s (remedy: stop it, or set socket)",
-				 old->path);
+				 "another daemon serves on %s (remedy: stop it, or set %s)",
+				 old->path, old->setting);
 	if (unlinkat(old->dir_fd, old->name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, "cannot remove the stale socket %s", old->path);
 	return 0;
 }
 
-static int
-spawner_socket_group(const char *name, gid_t fallback, gid_t *ret_group, struct error *err)
+int
+spawner_socket_group(const char *setting, const char *name, gid_t fallback, gid_t *ret_group,
+		     struct error *err)
 {
 	unsigned long number;
 	struct group *group;
@@ -153,7 +166,7 @@ spawner_socket_group(const char *name, gid_t fallback, gid_t *ret_group, struct 
 	}
 	group = getgrnam(name);
 	if (!group)
-		return error_set(err, ERROR_NOT_FOUND, "socket_group: no group is named \"%s\"",
+		return error_set(err, ERROR_NOT_FOUND, "%s: no group is named \"%s\"", setting,
 				 name);
 	*ret_group = group->gr_gid;
 	return 0;
@@ -213,26 +226,26 @@ spawner_socket_bind(struct spawner_socket *made, gid_t group, mode_t mode, struc
 }
 
 int
-spawner_socket_open(const struct config *config, gid_t group, struct spawner_socket *ret_socket,
-		    struct error *err)
+spawner_socket_make(const char *setting, const char *path, gid_t group, mode_t mode,
+		    struct spawner_socket *ret_socket, struct error *err)
 {
-	const char *activated = getenv("LISTEN_FDS"), *for_pid = getenv("LISTEN_PID");
-	struct spawner_socket made = {.fd = -1, .dir_fd = -1};
+	struct spawner_socket made = {.fd = -1, .dir_fd = -1, .setting = setting};
+	struct spawner_place place;
 	int rc;
 
-	if (activated && for_pid && strtol(for_pid, NULL, 10) == (long)getpid())
-		return spawner_socket_inherit(activated, ret_socket, err);
-	rc = spawner_socket_place(config_text(config, socket), &made, err);
-	if (rc == 0)
-		rc = spawner_socket_group(config_text(config, socket_group), group, &group, err);
-	if (rc == 0)
-		rc = spawner_socket_clear(&made, err);
+	if (strlen(path) >= sizeof(made.path))
+		return error_set(err, ERROR_INVALID, "%s: \"%s\" is too long", setting, path);
+	rc = spawner_place_open(setting, "the socket", path, &place, err);
+	if (rc < 0)
+		return rc;
+	made.dir_fd = place.dir_fd;
+	memcpy(made.name, place.name, sizeof(made.name));
+	(void)snprintf(made.path, sizeof(made.path), "%s", path);
+	rc = spawner_socket_clear(&made, err);
 	if (rc == 0) {
 		made.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		rc = made.fd < 0
-			 ? error_errno(err, "cannot make a socket")
-			 : spawner_socket_bind(&made, group,
-					       (mode_t)config_number(config, socket_mode), err);
+		rc = made.fd < 0 ? error_errno(err, "cannot make a socket")
+				 : spawner_socket_bind(&made, group, mode, err);
 	}
 	if (rc < 0) {
 		base_close(&made.fd);
@@ -241,6 +254,39 @@ spawner_socket_open(const struct config *config, gid_t group, struct spawner_soc
 	}
 	*ret_socket = made;
 	return 0;
+}
+
+int
+spawner_socket_take(const char *name, struct spawner_socket *ret_socket, struct error *err)
+{
+	int fd = spawner_socket_inherited(name, false);
+
+	*ret_socket = (struct spawner_socket){.fd = -1, .dir_fd = -1};
+	return fd < 0 ? 0 : spawner_socket_inherit(fd, false, ret_socket, err);
+}
+
+int
+spawner_socket_open(const struct config *config, gid_t group, struct spawner_socket *ret_socket,
+		    struct error *err)
+{
+	const char *activated = getenv("LISTEN_FDS"), *for_pid = getenv("LISTEN_PID");
+	int rc, fd;
+
+	if (activated && for_pid && strtol(for_pid, NULL, 10) == (long)getpid()) {
+		fd = spawner_socket_inherited(SPAWNER_SOCKET_METRICS_NAME, true);
+		if (fd < 0)
+			return error_set(err, ERROR_INVALID,
+					 "LISTEN_FDS is \"%.20s\": one socket for clients is "
+					 "expected, and at most one more, named %s",
+					 activated, SPAWNER_SOCKET_METRICS_NAME);
+		return spawner_socket_inherit(fd, true, ret_socket, err);
+	}
+	rc = spawner_socket_group("socket_group", config_text(config, socket_group), group, &group,
+				  err);
+	return rc < 0 ? rc
+		      : spawner_socket_make("socket", config_text(config, socket), group,
+					    (mode_t)config_number(config, socket_mode), ret_socket,
+					    err);
 }
 
 void

@@ -13,6 +13,8 @@
 
 #define SPAWNER_SOCKET_BACKLOG    4096
 #define SPAWNER_SOCKET_PATH_BYTES 108
+/* Name of the inherited descriptor (FileDescriptorName=) that metrics are served on. */
+#define SPAWNER_SOCKET_METRICS_NAME "metrics"
 
 struct spawner_socket {
 	int fd;     /* owned: listens */
@@ -21,6 +23,7 @@ struct spawner_socket {
 	ino_t inode;
 	char name[SPAWNER_SOCKET_PATH_BYTES]; /* in dir_fd */
 	char path[SPAWNER_SOCKET_PATH_BYTES]; /* for messages */
+	const char *setting;                  /* static: whose value the path is */
 };
 
 /*
@@ -30,6 +33,15 @@ struct spawner_socket {
  */
 int spawner_socket_open(const struct config *config, gid_t group, struct spawner_socket *ret_socket,
 			struct error *err);
+/* Bind a Unix socket at this path, as above. */
+int spawner_socket_make(const char *setting, const char *path, gid_t group, mode_t mode,
+			struct spawner_socket *ret_socket, struct error *err);
+/* Take an inherited socket that is not for clients, by its name; fd is -1 when there is none. It
+ * must listen where only this host reaches it. */
+int spawner_socket_take(const char *name, struct spawner_socket *ret_socket, struct error *err);
+/* A group by name or number; empty: the fallback. */
+int spawner_socket_group(const char *setting, const char *name, gid_t fallback, gid_t *ret_group,
+			 struct error *err);
 /* Remove it from the file system if it is still ours. Touches nothing when it was inherited. */
 void spawner_socket_unlink(const struct spawner_socket *socket);
 /* A line of the notify protocol ("READY=1"), when the service manager asked for it. */

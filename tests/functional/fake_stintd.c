@@ -7,8 +7,7 @@
  *   short | unknown | withfd | dirty      (breaches of the protocol)
  *   raw COUNT TYPE,VERSION,SIZE,FDS,NUMBER       (any message, so many times)
  *   nest N DEPTH | fill N COUNT                  (groups where they can be made below generation N)
- * A start that finds FAKE_STINTD_FAIL set by `--set hash_seed=4000000000` ends at once with
- * status 3.
+ * A start whose configuration sets hash_seed to 4000000000 ends at once with status 3.
  */
 #define _GNU_SOURCE
 #include "protocol/base_sys.h"
@@ -17,6 +16,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,6 +270,16 @@ fake_command(struct fake *fake, char *line)
 	fake_say(fake, "\n");
 }
 
+static bool
+fake_is_to_fail(int config_fd)
+{
+	char text[16384];
+	ssize_t size = pread(config_fd, text, sizeof(text) - 1, 0);
+
+	text[size > 0 ? size : 0] = '\0';
+	return strstr(text, "hash_seed = 4000000000\n") != NULL;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -283,7 +293,7 @@ main(int argc, char **argv)
 			listen_fd = atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--spawner-fd") == 0)
 			fake.spawner_fd = atoi(argv[i + 1]);
-		else if (strcmp(argv[i + 1], "hash_seed=4000000000") == 0)
+		else if (strcmp(argv[i], "--config-fd") == 0 && fake_is_to_fail(atoi(argv[i + 1])))
 			return 3;
 	}
 	(void)fcntl(listen_fd, F_SETFL, 0);

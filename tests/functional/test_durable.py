@@ -198,6 +198,17 @@ class Methods(Stored):
             client.call("script.get", script)
         self.end(daemon)
 
+    def test_rates_hold_for_submitted_jobs(self):
+        daemon = Daemon("[tenant default]\njobs_per_minute = 60\n", state_dir=self.state)
+        self.daemons.append(daemon)
+        with daemon.connect() as client:
+            with self.assertRaises(RpcError) as caught:
+                for _ in range(200):
+                    client.call("job.submit", {"source": "pass"})
+            self.assertEqual(caught.exception.reason, "quota_exceeded")
+            self.assertIn("jobs_per_minute", caught.exception.message)
+        self.end(daemon)
+
     def test_without_a_state_directory(self):
         daemon = self.start(state_dir="")
         with daemon.connect() as client:

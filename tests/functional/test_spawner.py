@@ -191,7 +191,7 @@ class TestSpawner(unittest.TestCase):
         assert os.stat(service.path).st_gid == int(own["gid"])
         assert own["groups"] == "%d,%d," % (BASE, BASE + COUNT), own
         # 0 1 2, the listening socket, the link, and the client's connection
-        assert own["fds"] == "6" and own["files_full"] == "1", own
+        assert own["fds"] == "7" and own["files_full"] == "1", own
         status = open("/proc/%s/status" % own["pid"]).read()
         assert "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status
         for line in open("/proc/%s/cgroup" % own["pid"]):
@@ -510,7 +510,8 @@ class TestSpawner(unittest.TestCase):
                 assert run.returncode == code and said in run.stdout + run.stderr, run
             for options, code in ((["--version"], 0), (["--help"], 0), (["--print-config"], 0),
                                   (["--nonsense"], 2), (["word"], 2), (["--set", "user=root"], 1),
-                                  (["--config", "/nonexistent"], 2), (["--stintd", "/etc"], 1)):
+                                  (["--config", "/nonexistent"], 2), (["--stintd", "/etc"], 1),
+                                  (["--set", "hash_seed=1"] * 65, 2), (["--config", "/" + "x" * 5000], 2)):
                 run = subprocess.run([SPAWNER] + options, capture_output=True, text=True,
                                      timeout=PATIENCE_S)
                 assert run.returncode == code and run.stdout + run.stderr, run

@@ -18,7 +18,7 @@ NEUTRAL = {
     "Restart", "RestartSec", "RestartPreventExitStatus", "Slice", "Delegate", "OOMPolicy", "TasksMax",
     "LimitNOFILE", "LimitCORE", "IPAddressDeny", "KeyringMode", "PrivateTmp", "DevicePolicy",
     "SystemCallArchitectures", "PrivateMounts", "AmbientCapabilities", "ProtectClock",
-    "StateDirectory", "StateDirectoryMode",
+    "StateDirectory", "StateDirectoryMode", "LogsDirectory",
 }
 # Switches whose other value would need an emulation that is not here.
 FIXED = {

@@ -15,6 +15,12 @@
 
 #define FUZZ_LINE_BYTES_MAX 65536u
 
+/* The client is a gateway; the token of `shop` is "test". */
+static struct identity peer;
+static const char TENANTS[] =
+    "[tenant gateway]\nusers = 1000\ngateway = yes\n[tenant shop]\nmax_cpu_ms = 1s\n"
+    "token_sha256 = 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n";
+
 static void
 check_refusal(const struct rpc_call *call)
 {
@@ -43,12 +49,20 @@ check_job(const struct run_request *request)
 static void
 take_line(const struct rpc *rpc, const uint8_t *line, size_t size)
 {
-	struct rpc_call *call = rpc_parse(rpc, line, size);
+	struct rpc_call *call = rpc_parse(rpc, &peer, line, size);
 
 	FUZZ_HOLDS(call != NULL);
-	if (call->method == NULL)
+	if (call->method == NULL) {
 		check_refusal(call);
-	else if (call->method->prepares && call->id != NULL)
+		rpc_call_free(&call);
+		return;
+	}
+	if (strcmp(call->caller.terms.name, "shop") == 0)
+		FUZZ_HOLDS(call->secret && !call->caller.operates);
+	else
+		FUZZ_HOLDS(strcmp(call->caller.terms.name, "gateway") == 0);
+	FUZZ_HOLDS(!json_object_get(call->params, "token"));
+	if (call->method->prepares && call->id != NULL)
 		check_job(&call->request);
 	rpc_call_free(&call);
 }
@@ -80,6 +94,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (config.limits_default.cpu_ms == 0) {
 		config_init(&config);
+		FUZZ_HOLDS(config_read_text(&config, TENANTS, strlen(TENANTS), "t", &err) == 0);
+		FUZZ_HOLDS(tenant_table_new(&config, &rpc.tenants, &err) == 0);
+		identity_init(&peer, 1000, 1000, NULL, 0);
+		identity_settle(&peer, rpc.tenants);
 		FUZZ_HOLDS(json_marks_init(&rpc.marks, &err) == 0);
 	}
 	line_buffer_init(&buffer, FUZZ_LINE_BYTES_MAX, &budget);

@@ -20,7 +20,8 @@ def client():
     """First byte: how large the pieces are in which the bytes arrive."""
     job = {"source": "print(1)", "name": "a.py", "args": ["x", "\u00e9"], "stdin": "in\u0000",
            "inputs": {"n": 123456789012345678901234567890, "f": 1.5, "l": [None, True]}, "outputs": ["n"],
-           "limits": {"cpu_ms": 100, "opcodes": 1000, "threads": 2}, "stream": True, "tag": "t"}
+           "limits": {"cpu_ms": 100, "opcodes": 1000, "threads": 2}, "stream": True, "tag": "t",
+           "priority": -3, "deadline_ms": 60000}
     yield b"\x20" + call("job.run", job)
     yield b"\x02" + call("job.run", {"source": "f", "entry": {"function": "f", "args": [1], "kwargs": {"a": 2}},
                                      "modules": {"m": "x = 1", "p.q": ""}, "mode": "exec", "trace": "lines"})
@@ -36,6 +37,9 @@ def client():
                                      "limits": {"scratch_bytes": 1 << 20, "scratch_files": 20, "collected_bytes": 0}})
     yield b"\x30" + call("job.run", {"source": "s", "files": files + files, "limits": {"scratch_bytes": 4096}})
     yield b"\x30" + call("job.run", {"source": "s", "files": [{"name": "../x", "content": "a", "base64": "AA=="}, 1]})
+    acting = {"tenant": "shop", "token": "test"}
+    yield b"\x30" + call("job.run", {"source": "s", "limits": {"cpu_ms": 900}, **acting}) + call("tenant.usage", acting)
+    yield b"\x30" + call("job.status", {"job": "0" * 32, "tenant": "shop", "token": "no"}) + call("tenant.usage", {"tenant": "x"})
     yield b"\x30" + call("job.run", {"source": "s", "collect": ["/a", "a//b", "[", "a" * 300, ""],
                                      "limits": {"scratch_bytes": 1, "scratch_files": 1}})
 
@@ -73,6 +77,8 @@ def worker():
         for levels, mark, cap in ((0, 0, 1000), (5 | 7 << 32, 0, 1000), (8192, 3, 4), (1 << 63, 1 << 62, 0)):
             yield header.pack(4, 0, 0, 4, 3, len(blob), len(trace), len(blob), len(trace), levels, levels, mark,
                               mark, cap, cap, 1000, 0, 1 if cap else 7) + b"out\nerr" + blob + trace
+        yield header.pack(4, 0, 0, 4, 3, len(blob), len(trace), 1 << 40, 1 << 40, 0, 0, 0, 0, 9, 9, 1000, 0,
+                          0xFF) + b"out\nerr" + blob + trace
 
 
 def spawner():
@@ -88,6 +94,10 @@ def config():
     yield b"preload = json re\nlog_level = debug\nasyncio = no\nsocket_mode = 0600\nqueue_bytes_max = 64M\n"
     yield b"user = 1000\nuid_base = 1900000000 # here\n\nservice_memory_max=1G\nmax_memory_bytes = 512M\n"
     yield b"socket=/a"
+    digest = b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    yield b"operators = root a\noperator_groups = 7 b\n[tenant a]\nusers = u v 17\ngroups = g 5\nweight = 3\nmax_cpu_ms = 1s\n"
+    yield b"[tenant a]\nusers = u\n[tenant b]\nusers = v w\ntoken_sha256 = " + digest + b"\n[tenant g]\ngateway = yes\n"
+    yield b"[tenant default]\nrunning_max = 3\ncpu_per_minute = 2min\nqueue_bytes_max = 1M\ndefault_wall_ms = 1s\n"
 
 
 PROGRAMS = (

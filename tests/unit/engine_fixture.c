@@ -173,7 +173,8 @@ submit_request(struct fixture *fixture, struct run_request *request, uint64_t se
 {
 	static char id[JOB_ID_CHARS + 1];
 	struct engine_owner owner = {session, ticket, &TEST_TERMS, NULL};
-	assert_int_equal(engine_submit(fixture->engine, request, &owner, id, NULL), 0);
+	struct engine_refusal refusal;
+	assert_int_equal(engine_submit(fixture->engine, request, &owner, id, &refusal, NULL), 0);
 	return id;
 }
 

@@ -178,10 +178,11 @@ engine_close(struct engine **engine)
 
 int
 engine_submit(struct engine *engine, struct run_request *request, const struct engine_owner *owner,
-	      char ret_id[JOB_ID_CHARS + 1], struct error *err)
+	      char ret_id[JOB_ID_CHARS + 1], struct engine_refusal *ret_refusal, struct error *err)
 {
 	if (engine->draining)
 		return error_set(err, ERROR_CLOSED, "the daemon is draining");
+	*ret_refusal = engine->refusal;
 	if (engine->full || engine->count == FAKE_JOBS_MAX)
 		return error_set(err, ERROR_LIMIT, "the queue is full: 3 jobs wait");
 	struct fake_job *job = &engine->jobs[engine->count++];
@@ -277,6 +278,17 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 }
 
 int
+engine_admit_stored(struct engine *engine, const struct run_request *request,
+		    const struct tenant_terms *terms, struct engine_refusal *ret_refusal,
+		    struct error *err)
+{
+	(void)request;
+	(void)terms;
+	*ret_refusal = (struct engine_refusal){ENGINE_QUEUE_FULL, 1000};
+	return engine->full ? error_set(err, ERROR_LIMIT, "the queue is full") : 0;
+}
+
+int
 engine_new_id(char ret_id[JOB_ID_CHARS + 1], struct error *err)
 {
 	static unsigned last;
@@ -299,6 +311,18 @@ engine_withdraw(struct engine *engine, uint64_t session)
 		count++;
 	}
 	return count;
+}
+
+void
+engine_tenant_usage(const struct engine *engine, const char *tenant,
+		    struct engine_tenant_usage *ret_usage)
+{
+	memset(ret_usage, 0, sizeof(*ret_usage));
+	for (size_t i = 0; i < engine->count; i++)
+		ret_usage->running +=
+		    engine->jobs[i].live && strcmp(engine->jobs[i].terms.name, tenant) == 0;
+	ret_usage->jobs_total = ret_usage->running;
+	ret_usage->cpu_us_total = 77;
 }
 
 void

@@ -29,7 +29,8 @@ struct engine {
 	size_t live;
 	unsigned last_id, handles_closed;
 	bool auto_finish; /* each job ends in the turn after it came; stdout is its source */
-	bool full;        /* refuse with ERROR_LIMIT */
+	bool full;        /* refuse with ERROR_LIMIT and `refusal` */
+	struct engine_refusal refusal;
 	bool draining, drained;
 	bool told_ready;
 	bool breaks;        /* tell of a fatal fault when a job comes */

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FRONT_STUCK_MS 20000
+#define FRONT_STUCK_MS 120000
 
 static void
 on_result(void *context, uint64_t session, uint64_t ticket, struct run_result *result)
@@ -52,9 +52,16 @@ on_result_gone(void *context, uint64_t held_bytes)
 struct front *
 front_new(const char *const *settings)
 {
+	return front_new_with("", settings);
+}
+
+struct front *
+front_new_with(const char *text, const char *const *settings)
+{
 	struct front *front = calloc(1, sizeof(*front));
 	assert_non_null(front);
 	config_init(&front->config);
+	assert_int_equal(config_read_text(&front->config, text, strlen(text), "text", NULL), 0);
 	for (; settings != NULL && *settings != NULL; settings++)
 		assert_int_equal(config_set(&front->config, *settings, NULL), 0);
 	assert_int_equal(uv_loop_init(&front->loop), 0);
@@ -74,6 +81,8 @@ front_new(const char *const *settings)
 	front->rpc.engine = front->engine;
 	script_keep_init(&front->scripts, &front->config, &front->reply);
 	front->rpc.scripts = &front->scripts;
+	assert_int_equal(tenant_table_new(&front->config, &front->tenants, NULL), 0);
+	front->rpc.tenants = front->tenants;
 	front->host.loop = &front->loop;
 	front->host.rpc = &front->rpc;
 	front->host.inwork = &front->inwork;
@@ -83,6 +92,7 @@ front_new(const char *const *settings)
 	front->host.jobs_max = config_number(&front->config, connection_jobs_max);
 	front->host.backlog_max = output_max / 4;
 	list_init(&front->host.open);
+	share_table_init(&front->host.shares);
 	front->host.gone = on_gone;
 	front->host.context = front;
 	return front;
@@ -104,6 +114,8 @@ front_free(struct front **front_)
 	script_keep_deinit(&front->scripts);
 	outbox_deinit(&front->outbox);
 	inwork_deinit(&front->inwork);
+	share_table_deinit(&front->host.shares);
+	tenant_table_release(&front->tenants);
 	config_deinit(&front->config);
 	free(front);
 }
@@ -111,13 +123,21 @@ front_free(struct front **front_)
 struct client *
 front_connect(struct front *front, uid_t uid)
 {
+	return front_connect_as(front, uid, NULL, 0);
+}
+
+struct client *
+front_connect_as(struct front *front, uid_t uid, const gid_t *groups, size_t count)
+{
 	int fds[2];
+	struct identity identity;
 	struct client *client = calloc(1, sizeof(*client));
 	assert_non_null(client);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
 			 0);
 	client->fd = fds[1];
-	connection_open(&front->host, fds[0], ++front->last_session, uid, uid, 1);
+	identity_init(&identity, uid, uid, groups, count);
+	connection_open(&front->host, fds[0], ++front->last_session, &identity);
 	return client;
 }
 

@@ -27,6 +27,7 @@ struct front {
 	struct inwork inwork;
 	struct outbox outbox;
 	struct reply reply;
+	struct tenant_table *tenants;
 	struct rpc rpc;
 	struct script_keep scripts;
 	struct connection_host host;
@@ -43,9 +44,13 @@ struct client {
 
 /* settings: assignments as of --set, ended by NULL; may be NULL. */
 struct front *front_new(const char *const *settings);
+/* With a configuration file of this text. */
+struct front *front_new_with(const char *text, const char *const *settings);
 void front_free(struct front **front);
 
 struct client *front_connect(struct front *front, uid_t uid);
+/* The same of a user with these supplementary groups. */
+struct client *front_connect_as(struct front *front, uid_t uid, const gid_t *groups, size_t count);
 void client_free(struct client **client);
 /* Run the loop once without waiting for anything. */
 void front_turn(struct front *front);

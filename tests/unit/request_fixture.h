@@ -31,12 +31,14 @@ request_group_teardown(void **state)
 static inline int
 request_read(const char *text, struct run_request *ret_request, struct error *err)
 {
+	struct tenant_terms terms;
 	json_t *params = NULL;
 	int r = json_value_parse(&marks, text, strlen(text), 1 << 20, &params, err);
 
 	if (r < 0)
 		fail_msg("%s: %s", text, err->text);
-	r = request_json_read(&marks, params, &config, ret_request, err);
+	tenant_terms_init(&terms, "test", &config.limits_default, &config.limits_max);
+	r = request_json_read(&marks, params, &config, &terms, ret_request, err);
 	json_decref(params);
 	return r;
 }
@@ -53,7 +55,7 @@ assert_request_refused(const char *text, int code, const char *reason)
 	if (r != code || strstr(err.text, reason) == NULL)
 		fail_msg("%s: %d \"%s\"", text, r, err.text);
 	assert_null(strstr(err.text, marks.mark));
-	assert_int_equal(request.tag[0], 0x5a); /* untouched */
+	assert_int_equal(request.priority, 0x5a); /* untouched */
 }
 
 /* The n-th field of that tag in the blob must hold these bytes. */

@@ -154,7 +154,11 @@ play(void (*client)(const struct place *), struct error *err)
 	struct config config;
 	struct place place;
 	config_init(&config);
-	struct daemon_options options = {.listen_fd = open_socket(&place), .spawner_fd = -1};
+	struct daemon_options options = {.listen_fd = open_socket(&place),
+					 .spawner_fd = -1,
+					 .metrics_fd = -1,
+					 .usage_fd = -1,
+					 .usage_old_fd = -1};
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -215,7 +219,10 @@ test_bad_socket(void **state)
 	struct error err = ERROR_INIT;
 	config_init(&config);
 	struct daemon_options options = {.listen_fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
-					 .spawner_fd = -1};
+					 .spawner_fd = -1,
+					 .metrics_fd = -1,
+					 .usage_fd = -1,
+					 .usage_old_fd = -1};
 	assert_int_equal(daemon_run(&config, &options, &err), ERROR_INVALID);
 	config_deinit(&config);
 }

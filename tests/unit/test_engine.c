@@ -261,8 +261,12 @@ test_queue_full(void **state)
 	submit(fixture, "out a", 1, 0);
 	submit(fixture, "out b", 1, 1);
 	make_request(&request, "out c");
-	assert_int_equal(engine_submit(fixture->engine, &request, &TEST_OWNER, id, &err),
+	struct engine_refusal refusal;
+	assert_int_equal(engine_submit(fixture->engine, &request, &TEST_OWNER, id, &refusal, &err),
 			 ERROR_LIMIT);
+	assert_int_equal(refusal.reason, ENGINE_QUEUE_FULL);
+	assert_true(refusal.retry_after_ms > 0);
+	assert_non_null(strstr(err.text, "queue_jobs_max"));
 	assert_non_null(request.blob); /* untouched */
 	run_request_deinit(&request);
 	RUN_UNTIL(fixture->results_count == 2);

@@ -176,7 +176,8 @@ test_drain(void **state)
 	engine_drain(fixture->engine);
 	assert_int_equal(fixture->drained, 0);
 	make_request(&request, "out c");
-	assert_int_equal(engine_submit(fixture->engine, &request, &TEST_OWNER, id, NULL),
+	struct engine_refusal refusal;
+	assert_int_equal(engine_submit(fixture->engine, &request, &TEST_OWNER, id, &refusal, NULL),
 			 ERROR_CLOSED);
 	run_request_deinit(&request);
 	RUN_UNTIL(fixture->drained);

@@ -24,15 +24,15 @@ test_find_by_all_three(void **state)
 	struct inwork inwork;
 	struct inwork_client one = {.session = 0}, two = {.session = 0};
 	inwork_init(&inwork);
-	inwork_client_add(&inwork, &one, 7, 1000);
-	inwork_client_add(&inwork, &two, 8, 1001);
-	struct inwork_request *a = inwork_add(&inwork, &one, "1");
-	struct inwork_request *b = inwork_add(&inwork, &two, "1");
-	struct inwork_request *c = inwork_add(&inwork, &one, "\"1\"");
+	inwork_client_add(&inwork, &one, 7);
+	inwork_client_add(&inwork, &two, 8);
+	struct inwork_request *a = inwork_add(&inwork, &one, "1", "test");
+	struct inwork_request *b = inwork_add(&inwork, &two, "1", "test");
+	struct inwork_request *c = inwork_add(&inwork, &one, "\"1\"", "test");
 	assert_non_null(a);
 	assert_non_null(b);
 	assert_non_null(c);
-	assert_null(inwork_add(&inwork, &one, "1"));
+	assert_null(inwork_add(&inwork, &one, "1", "test"));
 	char job[JOB_ID_CHARS + 1];
 	job_name(1, job);
 	inwork_set_job(&inwork, a, job);
@@ -50,7 +50,7 @@ test_find_by_all_three(void **state)
 	assert_null(a);
 	assert_null(inwork_find(&inwork, ticket));
 	assert_null(inwork_find_job(&inwork, job));
-	a = inwork_add(&inwork, &one, "1");
+	a = inwork_add(&inwork, &one, "1", "test");
 	assert_non_null(a);
 	assert_true(a->ticket != ticket);
 	inwork_client_remove(&inwork, &one);
@@ -68,11 +68,11 @@ test_many(void **state)
 	struct inwork inwork;
 	struct inwork_client client = {.session = 0};
 	inwork_init(&inwork);
-	inwork_client_add(&inwork, &client, 1, 0);
+	inwork_client_add(&inwork, &client, 1);
 	char text[JOB_ID_CHARS + 1];
 	for (unsigned i = 0; i < MANY; i++) {
 		(void)snprintf(text, sizeof(text), "%u", i);
-		struct inwork_request *request = inwork_add(&inwork, &client, text);
+		struct inwork_request *request = inwork_add(&inwork, &client, text, "test");
 		assert_non_null(request);
 		job_name(i, text);
 		inwork_set_job(&inwork, request, text);

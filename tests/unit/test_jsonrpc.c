@@ -187,6 +187,16 @@ lines_that_go_out(void **state)
 	assert_line(&buffer, "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"error\":{\"code\":-32000,"
 			     "\"message\":\"full\",\"data\":{\"reason\":\"queue_full\",\"retry_"
 			     "after_ms\":1000}}}\n");
+	jsonrpc_error_reason(&error, RPC_REASON_QUOTA_EXCEEDED, "used up");
+	error.retry_after_ms = 59999;
+	jsonrpc_write_error(&buffer, "1", 1, &error);
+	assert_line(&buffer, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,"
+			     "\"message\":\"used up\",\"data\":{\"reason\":\"quota_exceeded\","
+			     "\"retry_after_ms\":59999}}}\n");
+	jsonrpc_error_reason(&error, RPC_REASON_TOO_LARGE, "large");
+	jsonrpc_write_error(&buffer, "1", 1, &error);
+	assert_line(&buffer, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32005,"
+			     "\"message\":\"large\",\"data\":{\"reason\":\"too_large\"}}}\n");
 	jsonrpc_write_request(&buffer, 5, "job.run", "{}", 2);
 	assert_line(&buffer,
 		    "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"job.run\",\"params\":{}}\n");

@@ -67,9 +67,9 @@ test_lets_in_up_to_the_maximum(void **state)
 	struct connection *a = list_item(first, struct connection, link);
 	struct connection *b =
 	    list_item(list_next(&front->host.open, first), struct connection, link);
-	assert_int_equal(a->uid, getuid());
-	assert_int_equal(a->gid, getgid());
-	assert_int_equal(a->pid, getpid());
+	assert_int_equal(a->identity.uid, getuid());
+	assert_int_equal(a->identity.groups[0], getgid());
+	assert_int_equal(a->identity.pid, getpid());
 	assert_true(a->client.session < b->client.session);
 	client_free(&one);
 	front_turn(front);

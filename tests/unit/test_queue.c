@@ -1,4 +1,4 @@
-/* The queue and the life of a job: order, caps, bytes, positions, moves, the table of ids. */
+/* The queue and the life of a job: order, bytes, positions, moves, the table of ids. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +19,8 @@ struct fixture {
 	struct job_lists lists;
 	struct queue queue;
 	struct job_table table;
+	struct account_table accounts;
+	struct account *account;
 };
 
 static struct job *
@@ -29,7 +31,8 @@ make_job(struct fixture *fixture, uint64_t session, size_t blob_bytes)
 	memset(&request, 0, sizeof(request));
 	request.blob = calloc(1, blob_bytes + 1);
 	request.blob_bytes = blob_bytes;
-	assert_int_equal(job_new(&request, session, 7, NULL, 0, &job, NULL), 0);
+	struct job_owner owner = {fixture->account, session, 7, NULL};
+	assert_int_equal(job_new(&request, &owner, 0, &job, NULL), 0);
 	assert_null(request.blob); /* moved from */
 	job_table_add(&fixture->table, job);
 	queue_put(&fixture->queue, job);
@@ -40,6 +43,7 @@ static void
 end_job(struct fixture *fixture, struct job *job)
 {
 	job_table_remove(&fixture->table, job);
+	queue_forget(&fixture->queue, job);
 	job_free(&job);
 }
 
@@ -49,8 +53,11 @@ setup(void **state)
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	assert_non_null(fixture);
 	job_lists_init(&fixture->lists);
-	queue_init(&fixture->queue, &fixture->lists, 3, 10000);
+	queue_init(&fixture->queue, &fixture->lists, 2);
 	assert_int_equal(job_table_init(&fixture->table, NULL), 0);
+	struct tenant_terms terms = {.name = "test"};
+	account_table_init(&fixture->accounts, 1);
+	assert_int_equal(account_get(&fixture->accounts, &terms, &fixture->account, NULL), 0);
 	*state = fixture;
 	return 0;
 }
@@ -65,8 +72,22 @@ teardown(void **state)
 		}
 	}
 	job_table_deinit(&fixture->table);
+	queue_deinit(&fixture->queue);
+	account_table_deinit(&fixture->accounts);
 	free(fixture);
 	return 0;
+}
+
+/* The job that is called next, alone. */
+static struct job *
+call(struct fixture *fixture)
+{
+	struct job *last = NULL;
+	queue_call(&fixture->queue);
+	for (struct job *job = queue_called(&fixture->queue); job;
+	     job = queue_called_after(&fixture->queue, job))
+		last = job;
+	return last;
 }
 
 static void
@@ -75,12 +96,21 @@ test_first_in_first_out(void **state)
 	struct fixture *fixture = *state;
 	struct job *a = make_job(fixture, 1, 0), *b = make_job(fixture, 1, 0);
 	struct job *c = make_job(fixture, 1, 0);
-	assert_ptr_equal(queue_next(&fixture->queue), a);
+	assert_null(queue_called(&fixture->queue));
 	assert_int_equal(queue_position(&fixture->queue, c), 3);
-	queue_leave(&fixture->queue, a, JOB_RUNNING);
-	assert_ptr_equal(queue_next(&fixture->queue), b);
+	assert_ptr_equal(call(fixture), b); /* two may run */
+	assert_ptr_equal(queue_called(&fixture->queue), a);
+	assert_ptr_equal(queue_called_after(&fixture->queue, a), b);
+	assert_null(queue_called_after(&fixture->queue, b));
+	queue_start(&fixture->queue, a);
+	assert_int_equal(a->state, JOB_RUNNING);
 	assert_int_equal(queue_position(&fixture->queue, a), 0);
 	assert_int_equal(queue_position(&fixture->queue, c), 2);
+	queue_start(&fixture->queue, b);
+	assert_null(call(fixture));
+	queue_end(&fixture->queue, a, 1);
+	assert_int_equal(a->state, JOB_ENDED);
+	assert_ptr_equal(call(fixture), c);
 }
 
 static void
@@ -89,36 +119,39 @@ test_returns_to_the_front(void **state)
 	struct fixture *fixture = *state;
 	struct job *a = make_job(fixture, 1, 10), *b = make_job(fixture, 1, 10);
 	uint64_t bytes = fixture->queue.bytes;
-	queue_leave(&fixture->queue, a, JOB_RUNNING);
+	queue_call(&fixture->queue);
+	queue_start(&fixture->queue, a);
 	queue_return(&fixture->queue, a);
-	assert_ptr_equal(queue_next(&fixture->queue), a);
+	assert_int_equal(a->state, JOB_QUEUED);
+	assert_ptr_equal(queue_called(&fixture->queue), a);
 	assert_int_equal(queue_position(&fixture->queue, b), 2);
 	assert_int_equal(fixture->queue.bytes, bytes);
 	assert_int_equal(queue_count(&fixture->queue), 2);
 	/* alone */
-	queue_leave(&fixture->queue, a, JOB_RUNNING);
-	queue_leave(&fixture->queue, b, JOB_RUNNING);
+	queue_start(&fixture->queue, a);
+	queue_start(&fixture->queue, b);
 	queue_return(&fixture->queue, b);
-	assert_ptr_equal(queue_next(&fixture->queue), b);
+	assert_ptr_equal(queue_called(&fixture->queue), b);
 }
 
 static void
-test_caps(void **state)
+test_priority_and_deadline_are_the_requests(void **state)
 {
 	struct fixture *fixture = *state;
-	struct error err = ERROR_INIT;
-	struct job *a = make_job(fixture, 1, 5000);
-	uint64_t left = fixture->queue.bytes_max - fixture->queue.bytes;
-	assert_int_equal(queue_admit(&fixture->queue, left, &err), 0);
-	assert_int_equal(queue_admit(&fixture->queue, left + 1, &err), ERROR_LIMIT);
-	assert_non_null(strstr(err.text, "bytes"));
-	assert_int_equal(queue_admit(&fixture->queue, UINT64_MAX, NULL), ERROR_LIMIT);
-	make_job(fixture, 1, 0);
-	make_job(fixture, 1, 0);
-	assert_int_equal(queue_admit(&fixture->queue, 1, &err), ERROR_LIMIT);
-	assert_non_null(strstr(err.text, "jobs"));
-	queue_leave(&fixture->queue, a, JOB_ENDED);
-	assert_int_equal(queue_admit(&fixture->queue, 1, &err), 0);
+	struct run_request request = {.priority = 3, .deadline_ms = 5};
+	struct job_owner owner = {fixture->account, 1, 7, NULL};
+	struct job *urgent, *plain = make_job(fixture, 1, 0);
+	assert_int_equal(job_new(&request, &owner, 1000, &urgent, NULL), 0);
+	job_table_add(&fixture->table, urgent);
+	queue_put(&fixture->queue, urgent);
+	assert_int_equal(urgent->deadline_ns, 5001000);
+	assert_int_equal(queue_position(&fixture->queue, plain), 2);
+	assert_null(queue_expired(&fixture->queue, 5000999));
+	assert_ptr_equal(queue_expired(&fixture->queue, 5001000), urgent);
+	queue_call(&fixture->queue);
+	assert_ptr_equal(queue_called(&fixture->queue), urgent);
+	queue_leave(&fixture->queue, urgent);
+	assert_null(queue_expired(&fixture->queue, 5001000));
 }
 
 static void
@@ -127,8 +160,9 @@ test_bytes_come_back_to_zero(void **state)
 	struct fixture *fixture = *state;
 	struct job *a = make_job(fixture, 1, 100), *b = make_job(fixture, 1, 200);
 	assert_int_equal(fixture->queue.bytes, a->bytes + b->bytes);
-	queue_leave(&fixture->queue, b, JOB_ENDED);
-	queue_leave(&fixture->queue, a, JOB_RUNNING);
+	queue_leave(&fixture->queue, b);
+	queue_call(&fixture->queue);
+	queue_start(&fixture->queue, a);
 	assert_int_equal(fixture->queue.bytes, 0);
 	assert_int_equal(fixture->lists.of[JOB_ENDED].count, 1);
 	assert_int_equal(fixture->lists.of[JOB_RUNNING].count, 1);
@@ -178,7 +212,7 @@ test_conclusion_has_an_error(void **state)
 {
 	struct fixture *fixture = *state;
 	struct job *a = make_job(fixture, 1, 0);
-	queue_leave(&fixture->queue, a, JOB_ENDED);
+	queue_leave(&fixture->queue, a);
 	job_conclude(a, STATUS_CANCELLED, "Cancelled", "gone");
 	job_conclude(a, STATUS_INTERNAL_ERROR, "X", "again"); /* frees the first */
 	assert_string_equal(a->result->job, a->id);
@@ -213,10 +247,11 @@ test_forbidden_moves_abort(void **state)
 	assert_true(move_aborts(fixture, job, JOB_STATE_COUNT));
 	assert_false(move_aborts(fixture, job, JOB_RUNNING));
 	assert_false(move_aborts(fixture, job, JOB_ENDED));
-	queue_leave(&fixture->queue, job, JOB_RUNNING);
+	queue_call(&fixture->queue);
+	queue_start(&fixture->queue, job);
 	assert_true(move_aborts(fixture, job, JOB_RUNNING));
 	assert_false(move_aborts(fixture, job, JOB_QUEUED));
-	job_move(&fixture->lists, job, JOB_ENDED);
+	queue_end(&fixture->queue, job, 1);
 	assert_true(move_aborts(fixture, job, JOB_QUEUED));
 	assert_true(move_aborts(fixture, job, JOB_RUNNING));
 }
@@ -228,7 +263,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_first_in_first_out),
 	    TEST(test_returns_to_the_front),
-	    TEST(test_caps),
+	    TEST(test_priority_and_deadline_are_the_requests),
 	    TEST(test_forbidden_moves_abort),
 	    TEST(test_bytes_come_back_to_zero),
 	    TEST(test_table_finds_by_id_and_session),

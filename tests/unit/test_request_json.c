@@ -16,7 +16,9 @@ smallest_request_gets_the_defaults(void **state)
 	assert_false(request.stream);
 	assert_false(request.wants_value);
 	assert_null(request.stdin_bytes);
-	assert_string_equal(request.tag, "");
+	assert_null(request.tag);
+	assert_int_equal(request.priority, 0);
+	assert_int_equal(request.deadline_ms, 0);
 	assert_request_field(&request, JOB_SOURCE, 0, "print(1)", 8);
 	assert_request_field(&request, JOB_NAME, 0, "main.py", 7);
 	assert_int_equal(request_field_count(&request, JOB_MODE_EVAL), 0);
@@ -33,6 +35,7 @@ everything_at_once(void **state)
 	    request_read("{\"source\":\"x\",\"name\":\"a b.py\",\"runtime\":\"python\","
 			 "\"mode\":\"exec\",\"stdin\":\"in\\u0000\",\"stream\":true,"
 			 "\"trace\":\"none\",\"tag\":\"t\\u00e9\",\"outputs\":[],"
+			 "\"priority\":-10,\"deadline_ms\":2592000000,"
 			 "\"limits\":{\"cpu_ms\":1,\"stdout_bytes\":0,\"threads\":16}}",
 			 &request, &err),
 	    0);
@@ -44,6 +47,8 @@ everything_at_once(void **state)
 	assert_int_equal(request.stdin_size, 3);
 	assert_memory_equal(request.stdin_bytes, "in\0", 3);
 	assert_string_equal(request.tag, "t\xc3\xa9");
+	assert_int_equal(request.priority, -10);
+	assert_int_equal(request.deadline_ms, 2592000000);
 	assert_request_field(&request, JOB_NAME, 0, "a b.py", 6);
 	assert_int_equal(request_field_count(&request, JOB_NAME), 1);
 	assert_false(request.wants_value); /* no output is asked for */
@@ -140,6 +145,15 @@ wrong_parameters_are_named(void **state)
 	     "code: does not go with mode \"eval\""},
 	    {"{\"source\":\"\",\"trace\":\"all\"}", "trace: \"all\"; must be \"none\""},
 	    {"{\"source\":\"\",\"trace\":true}", "trace: a boolean"},
+	    {"{\"source\":\"\",\"priority\":11}", "priority: must be from -10 to 10"},
+	    {"{\"source\":\"\",\"priority\":-11}", "priority: must be from -10 to 10"},
+	    {"{\"source\":\"\",\"priority\":99999999999999999999}", "from -10 to 10"},
+	    {"{\"source\":\"\",\"priority\":\"high\"}", "priority: a string"},
+	    {"{\"source\":\"\",\"priority\":1.0}", "priority: a number"},
+	    {"{\"source\":\"\",\"priority\":null}", "priority: null"},
+	    {"{\"source\":\"\",\"deadline_ms\":0}", "deadline_ms: must be from 1 to 2592000000"},
+	    {"{\"source\":\"\",\"deadline_ms\":2592000001}", "deadline_ms: must be from 1 to"},
+	    {"{\"source\":\"\",\"deadline_ms\":true}", "deadline_ms: a boolean"},
 	    {"{\"source\":\"\",\"limits\":{\"trace_events\":0}}",
 	     "trace_events: must be at least 1"},
 	};
@@ -180,20 +194,6 @@ a_script_is_named_and_put_in_later(void **state)
 	}
 	assert_int_equal(seen, 2);
 	run_request_deinit(&request);
-}
-
-static void
-parameters_of_later_versions_are_named(void **state)
-{
-	static const char *const NAMES[] = {"tenant", "token", "priority", "deadline_ms"};
-	char text[128], reason[128];
-
-	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-		(void)snprintf(text, sizeof(text), "{\"source\":\"\",\"%s\":null}", NAMES[i]);
-		(void)snprintf(reason, sizeof(reason), "%s is not available in this version",
-			       NAMES[i]);
-		assert_request_refused(text, ERROR_INVALID, reason);
-	}
 }
 
 static void
@@ -283,10 +283,13 @@ labels_have_lengths(void **state)
 static void
 no_parameters_at_all(void **state)
 {
+	struct tenant_terms terms;
 	struct run_request request;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(request_json_read(&marks, NULL, &config, &request, &err), ERROR_INVALID);
+	tenant_terms_init(&terms, "test", &config.limits_default, &config.limits_max);
+	assert_int_equal(request_json_read(&marks, NULL, &config, &terms, &request, &err),
+			 ERROR_INVALID);
 	assert_non_null(strstr(err.text, "source, code or script"));
 }
 
@@ -301,7 +304,6 @@ main(void)
 	    cmocka_unit_test(who_owes_a_value),
 	    cmocka_unit_test(wrong_parameters_are_named),
 	    cmocka_unit_test(a_script_is_named_and_put_in_later),
-	    cmocka_unit_test(parameters_of_later_versions_are_named),
 	    cmocka_unit_test(limits_are_checked_never_lowered),
 	    cmocka_unit_test(opcodes_are_none_or_the_maximum),
 	    cmocka_unit_test(labels_have_lengths),

@@ -2,6 +2,7 @@
  * rpc.c and the methods: what is refused and how, who may cancel what, what the daemon tells of
  * itself.
  */
+#include "daemon/metrics.h"
 #include "front_fixture.h"
 
 #include <stdio.h>
@@ -145,6 +146,12 @@ test_engine_refusals(void **state)
 	front->engine->full = true;
 	client_say(front, client, RUN("1"));
 	client_expect_error(front, client, -32000, "queue_full", "1");
+	front->engine->refusal = (struct engine_refusal){ENGINE_QUOTA, 4711};
+	client_say(front, client, RUN("1"));
+	client_expect_error(front, client, -32001, "quota_exceeded", "1");
+	front->engine->refusal = (struct engine_refusal){ENGINE_TOO_LARGE, 0};
+	client_say(front, client, RUN("1"));
+	client_expect_error(front, client, -32005, "too_large", "1");
 	front->engine->full = false;
 	client_say(front, client, RUN("1"));
 	front_wait_jobs(front, 1);
@@ -262,7 +269,7 @@ test_daemon_tells_of_itself(void **state)
 	static const char *const SETTINGS[] = {"default_cpu_ms=1234", "request_bytes_max=8192",
 					       NULL};
 	struct front *front = front_new(SETTINGS);
-	struct client *client = front_connect(front, FRONT_UID);
+	struct client *client = front_connect(front, 0);
 	json_t *info = ask(front, client, "daemon.info");
 	int cpu_ms, request_bytes_max, stream, submit;
 	const char *name, *python;
@@ -279,7 +286,8 @@ test_daemon_tells_of_itself(void **state)
 	assert_int_equal(max, 2147483648);
 	assert_int_equal(request_bytes_max, 8192);
 	assert_true(stream && !submit);
-	assert_int_equal(json_array_size(json_object_get(info, "methods")), 12);
+	assert_int_equal(json_array_size(json_object_get(info, "methods")),
+			 METRICS_METHOD_COUNT - 1); /* one is for what is no method */
 	assert_int_equal(json_array_size(json_object_get(info, "isolation")),
 			 1 + ISOLATION_LAYER_COUNT - 1); /* the cgroup version; all but landlock */
 	assert_string_equal(json_string_value(json_object_get(info, "isolation_level")), "reduced");

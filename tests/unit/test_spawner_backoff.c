@@ -88,6 +88,11 @@ gives_up_only_before_the_first_ready(void **state)
 	for (int i = 0; i < 1000; i++)
 		assert_true(spawner_backoff_ended(&backoff, 3, &delay_ns));
 	assert_int_equal(delay_ns, 10000 * NS_PER_MS);
+	/* Nor does it begin anew by counting too far. */
+	backoff.failures = UINT32_MAX;
+	assert_true(spawner_backoff_ended(&backoff, 3, &delay_ns));
+	assert_int_equal(backoff.failures, UINT32_MAX);
+	assert_int_equal(delay_ns, 10000 * NS_PER_MS);
 }
 
 int

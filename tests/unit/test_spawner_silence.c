@@ -91,6 +91,24 @@ a_late_look_grants_the_time_once_more(void **state)
 	teardown(&spawner);
 }
 
+static void
+a_closed_link_gives_a_moment(void **state)
+{
+	for (uint32_t bit = SPAWNER_DAEMON_STARTING; bit <= SPAWNER_DAEMON_SERVING; bit <<= 1) {
+		struct spawner spawner;
+
+		setup(&spawner, (enum spawner_daemon_state)bit);
+		base_close(&spawner.daemon.link_fd);
+		spawner_silence_leave(&spawner, START_NS);
+		spawner_silence_check(&spawner, START_NS + 2 * NS_PER_S - 1);
+		assert_true(spawner.daemon.leave_ns != 0);
+		/* However late the look is: it has had its time, and nobody hears from it. */
+		spawner_silence_check(&spawner, START_NS + MAX_NS + NS_PER_S);
+		assert_int_equal(spawner.daemon.leave_ns, 0); /* condemned, once */
+		teardown(&spawner);
+	}
+}
+
 int
 main(void)
 {
@@ -98,6 +116,7 @@ main(void)
 	    cmocka_unit_test(to_the_nanosecond),
 	    cmocka_unit_test(only_while_it_serves),
 	    cmocka_unit_test(a_late_look_grants_the_time_once_more),
+	    cmocka_unit_test(a_closed_link_gives_a_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

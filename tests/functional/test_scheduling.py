@@ -1,0 +1,254 @@
+"""Who runs next and who may enter, over a real daemon: rates and caps of tenants with what a refusal says, priorities,
+deadlines, shares by weight. Nothing here depends on how fast the machine is: a job that sleeps holds the only place
+until all that is compared waits behind it."""
+import time
+import unittest
+
+import harness
+from test_tenants import connect_as
+
+FOREVER = {"source": "import time; time.sleep(200)", "limits": {"wall_ms": 300000}}
+JOB_US = 1000  # QUOTA_JOB_US: what each is charged besides
+# About a hundredth of a second of CPU time.
+WORK = "for i in range(200000): pass"
+JOBS, CPU, OPCODES, FEW, SMALL, LIGHT, HEAVY = range(61001, 61008)
+CONFIG = f"""
+operators = root
+[tenant jobs]
+users = {JOBS}
+jobs_per_minute = 3
+[tenant cpu]
+users = {CPU}
+cpu_per_minute = 100ms
+[tenant opcodes]
+users = {OPCODES}
+opcodes_per_minute = 600000
+[tenant few]
+users = {FEW}
+queue_jobs_max = 2
+running_max = 1
+[tenant small]
+users = {SMALL}
+queue_bytes_max = 20000
+running_max = 1
+[tenant light]
+users = {LIGHT}
+weight = 1
+[tenant heavy]
+users = {HEAVY}
+weight = 3
+"""
+
+
+class SchedulingCase(harness.DaemonCase):
+    config = CONFIG
+
+    def as_user(self, uid):
+        client = connect_as(self.daemon.socket, uid)
+        self.addCleanup(client.close)
+        return client
+
+    def refused(self, client, **params):
+        """The error object of a job that must not be taken."""
+        answer = client.wait_raw(client.send("job.run", {"source": "pass", **params}))
+        self.assertIn("error", answer, answer)
+        return answer["error"]
+
+    def assert_refused(self, error, reason, code, *words):
+        self.assertEqual((error["data"]["reason"], error["code"]), (reason, code), error)
+        for word in words:
+            self.assertIn(word, error["message"])
+
+    def jobs(self):
+        return self.client.call("daemon.health")["jobs"]
+
+    def hold(self, client=None, **params):
+        """A job that runs until it is cancelled; its request's id."""
+        client = client or self.client
+        before = self.jobs()["running"]
+        ident = client.send("job.run", {**FOREVER, **params})
+        harness.until(lambda: self.jobs()["running"] > before, 30, "the job that holds a place")
+        return ident
+
+    def wait_queued(self, count):
+        harness.until(lambda: self.jobs()["queued"] == count, 30, f"{count} waiting jobs")
+
+    def tearDown(self):
+        self.daemon.wait_idle()
+
+
+class Admission(SchedulingCase):
+    settings = {"socket_mode": "0666", "running_max": 4, "workers_ready": 2}
+
+    def test_jobs_in_a_minute(self):
+        client = self.as_user(JOBS)
+        for _ in range(3):
+            self.assertEqual(client.run("pass")["status"], "ok")
+        # One comes back each 20 seconds: on a machine that slow it may be there by now.
+        error = next(filter(None, (client.wait_raw(client.send("job.run", {"source": "pass"})).get("error")
+                                   for _ in range(100))))
+        self.assert_refused(error, "quota_exceeded", -32001, "tenant jobs", "jobs_per_minute (3)")
+        self.assertIn(error["data"]["retry_after_ms"], range(1, 20001))
+        self.assertEqual(self.as_user(LIGHT).run("pass")["status"], "ok")
+
+    def test_cpu_in_a_minute(self):
+        client = self.as_user(CPU)
+        result = client.run("import time\nwhile time.process_time() < 0.35: pass")
+        self.assertEqual(result["status"], "ok")  # what it had was enough to begin
+        error = self.refused(client)
+        self.assert_refused(error, "quota_exceeded", -32001, "tenant cpu", "cpu_per_minute (100 ms)")
+        # It owes what it used above its minute's worth, and pays that back at 100 ms in a minute.
+        most = (result["usage"]["cpu_us"] / 1000 + 50) / 100 * 60000
+        self.assertIn(error["data"]["retry_after_ms"], range(1, int(most)))
+
+    def test_opcodes_in_a_minute_and_the_time_that_is_told(self):
+        client = self.as_user(OPCODES)
+        used = client.run("for i in range(202000): pass")["usage"]["opcodes"]
+        self.assertGreater(used, 600000)
+        answer = client.wait_raw(client.send("job.run", {"source": "pass"}))
+        if "error" in answer:  # 10,000 come back each second: else it took that long to ask
+            self.assert_refused(answer["error"], "quota_exceeded", -32001, "opcodes_per_minute (600000)")
+            retry = answer["error"]["data"]["retry_after_ms"]
+            self.assertIn(retry, range(1, (used - 600000) // 10 + 2))
+            time.sleep(retry / 1000)
+            self.assertEqual(client.run("pass")["status"], "ok")
+
+    def test_waiting_jobs_of_a_tenant(self):
+        client = self.as_user(FEW)
+        self.hold(client)
+        waiting = [client.send("job.run", {"source": "pass"}) for _ in range(2)]
+        self.wait_queued(2)
+        error = self.refused(client)
+        self.assert_refused(error, "queue_full", -32000, "queue_jobs_max of tenant few (2 jobs)")
+        self.assertGreater(error["data"]["retry_after_ms"], 0)
+        other = self.as_user(LIGHT)
+        self.assertEqual(other.run("pass")["status"], "ok")  # nobody else's matter
+        client.call("job.cancel", {"id": 1})
+        for ident in waiting:
+            self.assertEqual(client.wait(ident)["status"], "ok")
+        self.assertEqual(client.run("pass")["status"], "ok")
+
+    def test_waiting_bytes_of_a_tenant(self):
+        client = self.as_user(SMALL)
+        self.hold(client)
+        client.send("job.run", {"source": "#" * 12000})
+        self.wait_queued(1)
+        error = self.refused(client, source="#" * 12000)
+        self.assert_refused(error, "queue_full", -32000, "queue_bytes_max of tenant small (20000 bytes)")
+        error = self.refused(client, source="#" * 20000)
+        self.assert_refused(error, "too_large", -32005, "queue_bytes_max of tenant small is 20000")
+        self.assertNotIn("retry_after_ms", error["data"])  # it never will
+        client.call("job.cancel", {"id": 1})
+
+    def test_running_jobs_of_a_tenant(self):
+        client, other = self.as_user(FEW), self.as_user(LIGHT)
+        self.hold(client)
+        second = client.send("job.run", {"source": "pass", "stream": True})
+        self.wait_queued(1)
+        self.assertEqual(other.run("pass")["status"], "ok")  # places are left, though not for it
+        self.assertEqual(self.jobs(), {"queued": 1, "running": 1})
+        client.call("job.cancel", {"id": 1})
+        self.assertEqual(client.wait(second)["status"], "ok")
+
+
+class Order(SchedulingCase):
+    settings = {"socket_mode": "0666", "running_max": 1, "workers_ready": 2}
+
+    def finished(self, clients, count):
+        """The order in which jobs end that were sent over these connections: (connection, stdout)."""
+        import select
+        order = []
+        while len(order) < count:
+            ready, _, _ = select.select([client.socket for client in clients], [], [], harness.ANSWER_SECONDS)
+            self.assertTrue(ready, f"{len(order)} of {count} ended")
+            for client in clients:
+                while client.socket in ready or b"\n" in client.buffer:
+                    message = client.line()
+                    if "result" in message and "status" in message["result"]:
+                        order.append((client, message["result"]))
+                    if b"\n" not in client.buffer:
+                        break
+        return order
+
+    def test_priorities(self):
+        client, names = self.as_user(LIGHT), []
+        holder = self.hold()
+        for name, priority in (("a", 0), ("b", None), ("c", 10), ("d", -10), ("e", 3), ("f", 10), ("g", 0)):
+            params = {"source": f"print('{name}', end='')"}
+            if priority is not None:
+                params["priority"] = priority
+            client.send("job.run", params)
+            names.append(name)
+        self.wait_queued(len(names))
+        self.client.call("job.cancel", {"id": holder})
+        order = self.finished([client], len(names))
+        self.assertEqual("".join(result["stdout"] for _, result in order), "cfeabgd")
+
+    def test_deadlines_order_and_pass(self):
+        client = self.as_user(LIGHT)
+        holder = self.hold()
+        late = client.send("job.run", {"source": "print('never')", "deadline_ms": 50})
+        for name, deadline in (("a", None), ("b", 250000), ("c", 200000)):
+            params = {"source": f"print('{name}', end='')"}
+            if deadline:
+                params["deadline_ms"] = deadline
+            client.send("job.run", params)
+        result = client.wait(late)  # while the only place is taken
+        self.assertEqual((result["status"], result["verdict"], result["error"]["type"], result["stdout"]),
+                         ("cancelled", "CA", "DeadlineExceeded", ""))
+        self.assertIn("deadline_ms of 50", result["error"]["message"])
+        self.assertGreaterEqual(result["usage"]["queue_us"], 50000)
+        self.assertEqual((result["usage"]["cpu_us"], result["usage"]["wall_us"]), (0, 0))
+        self.wait_queued(3)
+        self.client.call("job.cancel", {"id": holder})
+        order = self.finished([client], 3)
+        self.assertEqual("".join(result["stdout"] for _, result in order), "cba")
+        self.assertEqual({result["status"] for _, result in order}, {"ok"})
+
+    def test_a_started_job_has_met_its_deadline(self):
+        result = self.client.run("import time; time.sleep(0.3); print('done')", deadline_ms=250000)
+        self.assertEqual(result["status"], "ok")
+        holder = self.hold(deadline_ms=250000)
+        self.client.call("job.cancel", {"id": holder})
+        self.assertEqual(self.client.wait(holder)["error"]["type"], "Cancelled")
+
+    def test_wrong_values_are_refused_by_name(self):
+        for params, text in (({"priority": 11}, "priority: must be from -10 to 10"),
+                             ({"priority": "high"}, "priority: a string"),
+                             ({"deadline_ms": 0}, "deadline_ms: must be from 1 to"),
+                             ({"deadline_ms": 1.5}, "deadline_ms: a number")):
+            with self.assertRaisesRegex(harness.RpcError, text) as caught:
+                self.client.run("pass", **params)
+            self.assertEqual(caught.exception.code, -32602)
+
+    def test_a_flood_holds_nobody_up(self):
+        flood, other = self.as_user(HEAVY), self.as_user(LIGHT)
+        holder = self.hold()
+        for _ in range(100):
+            flood.send("job.run", {"source": WORK})
+        self.wait_queued(100)
+        other.send("job.run", {"source": "print('me', end='')"})
+        self.wait_queued(101)
+        self.client.call("job.cancel", {"id": holder})
+        order = self.finished([flood, other], 101)
+        place = [client for client, _ in order].index(other)
+        self.assertLess(place, 10)
+
+    def test_weights(self):
+        light, heavy = self.as_user(LIGHT), self.as_user(HEAVY)
+        holder = self.hold()
+        for _ in range(150):
+            light.send("job.run", {"source": WORK})
+            heavy.send("job.run", {"source": WORK})
+        self.wait_queued(300)
+        self.client.call("job.cancel", {"id": holder})
+        order = self.finished([light, heavy], 300)[:180]  # while both wait
+        used = {client: sum(result["usage"]["cpu_us"] + JOB_US for whose, result in order if whose is client)
+                for client in (light, heavy)}
+        part = used[light] / sum(used.values())
+        print(f"\nweights 1:3: {100 * part:.1f} % of the CPU time is the first one's")
+        self.assertAlmostEqual(part, 0.25, delta=0.05)
+
+
+if __name__ == "__main__":
+    unittest.main()
