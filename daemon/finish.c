@@ -46,7 +46,7 @@ finish_report(struct engine *engine, const struct job *job)
 {
 	struct engine_ended ended = {.job = job->id,
 				     .tenant = job->account->terms.name,
-				     .tag = job->request.tag,
+				     .tag = job->request.tag ? job->request.tag : "",
 				     .status = job->result->status,
 				     .usage = &job->result->usage,
 				     .kill = job->kill,
