@@ -274,6 +274,7 @@ durable_submit(struct durable *durable, const char *tenant, uint64_t ticket,
 		jsonrpc_error_code(ret_fault, RPC_INTERNAL_ERROR, "%s", err.text);
 		return false;
 	}
+	const char *tag = submission->request->tag != NULL ? submission->request->tag : "";
 	bool kept = has_place(durable, tenant);
 	struct store_op *op = durable_op(STORE_SUBMIT, on_stored, durable, tenant, id);
 	op->row.state = kept ? STORE_HANDED_OUT : STORE_WAITING;
@@ -281,7 +282,7 @@ durable_submit(struct durable *durable, const char *tenant, uint64_t ticket,
 	op->row.text = submission->text;
 	op->row.text_size = submission->text_size;
 	op->row.limits = limits_text(&submission->request->limits);
-	(void)snprintf(op->row.tag, sizeof(op->row.tag), "%s", submission->request->tag);
+	(void)snprintf(op->row.tag, sizeof(op->row.tag), "%s", tag);
 	(void)snprintf(op->row.key, sizeof(op->row.key), "%s", submission->key);
 	(void)snprintf(op->row.script, sizeof(op->row.script), "%s", submission->script);
 	op->ticket = durable->last_ticket + 1; /* of the job that is added below */
@@ -298,7 +299,7 @@ durable_submit(struct durable *durable, const char *tenant, uint64_t ticket,
 	job->kept = kept;
 	job->request_ticket = ticket;
 	job->submitted_us = durable_now_us();
-	(void)snprintf(job->tag, sizeof(job->tag), "%s", submission->request->tag);
+	(void)snprintf(job->tag, sizeof(job->tag), "%s", tag);
 	(void)snprintf(job->script, sizeof(job->script), "%s", submission->script);
 	if (kept) {
 		job->request = *submission->request;

@@ -88,6 +88,7 @@ class Methods(Stored):
             self.assertEqual(two.call("job.wait", failing)["status"], "runtime_error")
             jobs = one.call("job.list")["jobs"]
             self.assertEqual([j["job"] for j in jobs], [failing["job"], job["job"]])
+            self.assertEqual([j["tag"] for j in jobs], ["", "first"])
             self.assertEqual(one.call("job.list", {"tag": "first"})["jobs"][0]["tag"], "first")
             self.assertEqual(one.call("job.list", {"state": "queued"}), {"jobs": [], "cursor": None})
         self.end(daemon)
