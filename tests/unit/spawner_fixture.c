@@ -222,6 +222,7 @@ spawner_fixture_setup(void)
 	spawner->gid = FIXTURE_UID;
 	spawner->root = "/nowhere";
 	spawner->config_fd = -1;
+	spawner->state_fd = -1;
 	spawner->stintd_fd = spawner->zygote_fd = -1;
 	spawner->metrics.fd = spawner->usage.fd = spawner->usage.old_fd = -1;
 	spawner->socket.fd = null_fd();

@@ -103,6 +103,20 @@ a_start_hands_over_what_there_is(void **state)
 	assert_int_equal(fixture->plan.fd_count, 3);
 	assert_string_equal(spawner_fixture_argument(fixture, "--config-fd"), "5");
 	assert_string_equal(spawner_fixture_argument(fixture, "--metrics-fd"), "");
+	assert_string_equal(spawner_fixture_argument(fixture, "--state-fd"), "");
+}
+
+static void
+a_start_hands_over_the_state_directory(void **state)
+{
+	struct spawner_fixture *fixture = *state;
+	struct spawner *spawner = &fixture->spawner;
+
+	spawner->state_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(spawner_daemon_start(spawner, NULL), 0);
+	assert_int_equal(fixture->plan.fd_count, 3);
+	assert_string_equal(spawner_fixture_argument(fixture, "--state-fd"), "5");
+	base_close(&spawner->state_fd);
 }
 
 static void
@@ -187,6 +201,7 @@ main(void)
 	    TEST(a_start_fails_at_any_step),
 	    TEST(a_start_begins_anew),
 	    TEST(a_start_hands_over_what_there_is),
+	    TEST(a_start_hands_over_the_state_directory),
 	    TEST(a_drain_is_asked_for_once),
 	    cmocka_unit_test(a_drain_reaches_it_or_ends_it),
 	    TEST(its_end_ends_all),
