@@ -394,13 +394,13 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	int signal_fd = -1;
 	bool orderly = false;
 
-	if (spawner_rootless_choose(spawner, &err) < 0 ||
-	    spawner_config_seal(&spawner->config, spawner_options_config_name(options),
-				spawner->rootless, &spawner->config_fd, &err) < 0) {
+	if (spawner_rootless_choose(spawner, &err) < 0) {
 		(void)fprintf(stderr, "stint-spawner: %s\n", err.text);
 		return SPAWNER_MAIN_EXIT_FAILED;
 	}
-	if (spawner_main_signals(&signal_fd, &err) < 0 ||
+	if (spawner_config_seal(&spawner->config, spawner_options_config_name(options),
+				spawner->rootless, &spawner->config_fd, &err) < 0 ||
+	    spawner_main_signals(&signal_fd, &err) < 0 ||
 	    spawner_main_prepare(spawner, options, &err) < 0) {
 		log_error("spawner", "cannot start: %s", err.text);
 	} else {

@@ -21,7 +21,7 @@ getppid getuid malloc mallopt munmap nanosleep realloc signal sigaddset sigdelse
 strndup sysconf umask unsetenv setenv clearenv getenv
 memchr memcmp memcpy memmove memset strchr strchrnul strcmp strcpy strcspn strlen strncmp strncpy strnlen strrchr
 strspn strstr strtok_r strtol strtoul strtoull strerror strerrordesc_np snprintf vsnprintf sscanf
-__assert_fail __ctype_b_loc __ctype_tolower_loc __dprintf_chk __errno_location __fprintf_chk __isoc99_sscanf
+__asprintf_chk asprintf __assert_fail __ctype_b_loc __ctype_tolower_loc __dprintf_chk __errno_location __fprintf_chk __isoc99_sscanf
 __snprintf_chk __stack_chk_fail __vsnprintf_chk __memcpy_chk __strncpy_chk __popcountdi2 __read_chk
 _GLOBAL_OFFSET_TABLE_ optarg optind opterr getopt_long stdout stderr fputs fwrite cgroup_strerror fprintf fflush puts qsort
 pthread_attr_init pthread_attr_destroy seccomp_release seccomp_attr_set seccomp_attr_get seccomp_arch_native
