@@ -10,6 +10,11 @@ LOAD = os.path.join(harness.BUILD, "bench", "load")
 OTHER_UID = 70123
 
 
+def setUpModule():
+    if not os.access(LOAD, os.X_OK):
+        raise AssertionError(f"{LOAD} is not there: make -C {harness.BUILD}/bench programs, or make check")
+
+
 class Load(harness.DaemonCase):
     settings = {"socket_mode": "0666", "running_max": 4, "queue_jobs_max": 40}
 
@@ -85,9 +90,9 @@ class Load(harness.DaemonCase):
         self.assertEqual(self.client.wait(job)["status"], "cancelled")
 
     def test_refusals_are_counted(self):
-        """4 run, 40 wait: of 100 sleepers that are sent at once some are refused, and all answered."""
-        found = self.load("a,connections=1,in_flight=100,jobs=100,mix=sleep")["a"]
-        self.assertEqual(found["results"] + found["refused"], 100)
+        """4 run, 40 wait: of 400 sleepers that are sent at once some are refused, and all answered."""
+        found = self.load("a,connections=1,in_flight=400,jobs=400,mix=sleep")["a"]
+        self.assertEqual(found["results"] + found["refused"], 400)
         self.assertGreaterEqual(found["results"], 44)
         self.assertEqual(found["reasons"], {"queue_full": found["refused"]} if found["refused"] else {})
         self.assertGreater(found["refused"], 0)
