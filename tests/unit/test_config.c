@@ -258,10 +258,51 @@ files_that_cannot_be_read(void **state)
 	base_close(&memory);
 }
 
+/* Only what this host alone can reach. */
+static void
+test_metrics_listen(void **state)
+{
+	static const struct {
+		const char *value, *expected; /* "": is taken */
+	} CASES[] = {
+	    {"", ""},
+	    {"127.0.0.1:9464", ""},
+	    {"[::1]:65535", ""},
+	    {"unix:/run/stint/metrics.sock", ""},
+	    {"0.0.0.0:9464", "metrics_listen: \"0.0.0.0:9464\" is not for this host alone"},
+	    {"localhost:9464", "is not for this host alone"},
+	    {"127.0.0.1", "is not for this host alone"},
+	    {"127.0.0.1:65536", "is no port"},
+	    {"127.0.0.1:0", "is no port"},
+	    {"127.0.0.1:1x", "is no port"},
+	    {"127.0.0.1:", "is no port"},
+	    {"unix:metrics", "is not an absolute path"},
+	    {"unix:/run/", "is not an absolute path"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		struct config config;
+		struct error err = ERROR_INIT;
+		char text[128];
+		int r;
+
+		(void)snprintf(text, sizeof(text), "metrics_listen = %s\n", CASES[i].value);
+		config_init(&config);
+		r = config_read_text(&config, text, strlen(text), "f", &err);
+		if (CASES[i].expected[0] == '\0')
+			assert_int_equal(r, 0);
+		else if (r != ERROR_INVALID || strstr(err.text, CASES[i].expected) == NULL)
+			fail_msg("%s: %d \"%s\"", text, r, err.text);
+		config_deinit(&config);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_metrics_listen),
 	    cmocka_unit_test(defaults_hold_their_own_rules),
 	    cmocka_unit_test(all_types_are_read),
 	    cmocka_unit_test(every_fault_is_refused_with_its_line),
