@@ -171,6 +171,7 @@ rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *li
 {
 	struct rpc_call *call = calloc(1, sizeof(*call));
 	require(call != NULL);
+	call->caller = identity->own;
 	struct rpc_request envelope;
 	int rc =
 	    jsonrpc_parse(&rpc->marks, line, length, config_number(rpc->config, request_bytes_max),

@@ -262,10 +262,10 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 }
 
 /*
- * The last before workers are forked: what the start has freed in small pieces is joined here, once.
- * Each worker would do it at its first larger allocation, and copy the pages of all these pieces: a
- * third of a trivial job's page faults (bench/PROFILE.md). A block of this size, below the mmap
- * threshold, makes the C library join; the pages at the ends go back.
+ * The last before workers are forked: what the start has freed in small pieces is joined here,
+ * once. Each worker would do it at its first larger allocation, and copy the pages of all these
+ * pieces: a third of a trivial job's page faults (bench/PROFILE.md). A block of this size, below
+ * the mmap threshold, makes the C library join; the pages at the ends go back.
  */
 #define ZYGOTE_JOIN_BYTES 120000u
 static void

@@ -17,7 +17,7 @@ ALL = os.environ.get("STINT_FAULTS") == "all"
 # can fail, or their failure is the end of the process by themselves (abort, malloc).
 HARMLESS = set("""
 _exit abort calloc clock_gettime close closedir dlclose endmntent fclose free getegid geteuid getgid getpid
-getppid getuid malloc mallopt munmap nanosleep realloc signal sigaddset sigdelset sigemptyset sigfillset strdup
+getppid getuid malloc malloc_trim mallopt munmap nanosleep realloc signal sigaddset sigdelset sigemptyset sigfillset strdup
 strndup sysconf umask unsetenv setenv clearenv getenv
 memchr memcmp memcpy memmove memset strchr strchrnul strcmp strcpy strcspn strlen strncmp strncpy strnlen strrchr
 strspn strstr strtok_r strtol strtoul strtoull strerror strerrordesc_np snprintf vsnprintf sscanf
