@@ -83,10 +83,10 @@ rpc_fault_parameter(struct rpc_error *ret_fault, const char *name, const char *p
 
 /* Parameters of job.run to a packed job. Their tree is freed here, on the thread that made it. */
 static int
-prepare(const struct rpc *rpc, struct rpc_call *call)
+prepare(const struct rpc *rpc, const struct config *config, struct rpc_call *call)
 {
 	struct error err = ERROR_INIT;
-	int rc = request_json_read(&rpc->marks, call->params, rpc->config, &call->caller.terms,
+	int rc = request_json_read(&rpc->marks, call->params, config, &call->caller.terms,
 				   &call->request, &err);
 	json_decref(call->params);
 	call->params = NULL;
@@ -150,8 +150,10 @@ rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *li
 	struct rpc_call *call = calloc(1, sizeof(*call));
 	require(call != NULL);
 	struct rpc_request envelope;
+	/* Not rpc's, which may be replaced meanwhile. */
+	const struct config *config = tenant_table_config(identity->table);
 	int rc =
-	    jsonrpc_parse(&rpc->marks, line, length, config_number(rpc->config, request_bytes_max),
+	    jsonrpc_parse(&rpc->marks, line, length, config_number(config, request_bytes_max),
 			  &envelope, &call->fault);
 	if (envelope.id != NULL) {
 		call->id = strndup(envelope.id, envelope.id_size);
@@ -178,7 +180,7 @@ rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *li
 	jsonrpc_request_deinit(&envelope);
 	if (method != NULL && choose_caller(rpc, identity, method, call) != 0)
 		return call;
-	if (method != NULL && method->prepares && call->id != NULL && prepare(rpc, call) != 0)
+	if (method != NULL && method->prepares && call->id != NULL && prepare(rpc, config, call) != 0)
 		return call;
 	call->method = method;
 	return call;

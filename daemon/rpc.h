@@ -56,7 +56,7 @@ struct rpc_call {
 };
 
 struct rpc {
-	const struct config *config; /* borrowed */
+	const struct config *config; /* borrowed: as it is now; for the loop's thread alone */
 	struct engine *engine;       /* borrowed */
 	struct inwork *inwork;       /* borrowed */
 	struct outbox *outbox;       /* borrowed */
@@ -78,8 +78,9 @@ enum rpc_refusal {
 int rpc_init(struct rpc *ret_rpc, const struct config *config, struct inwork *inwork,
 	     struct outbox *outbox, uv_loop_t *loop, struct error *err);
 
-/* Check and take apart one line of a settled client. Uses nothing of rpc but its configuration: any
- * thread may, while the identity stands still. Never NULL. */
+/* Check and take apart one line of a settled client. The configuration is that of the identity's
+ * table, whatever a reload brings meanwhile: any thread may, while the identity stands still. Never
+ * NULL. */
 struct rpc_call *rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *line,
 			   size_t length);
 void rpc_call_free(struct rpc_call **call);
