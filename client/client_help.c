@@ -49,6 +49,8 @@ static const char RUN[] =
     "  --no-stdin            run it with an empty standard input\n"
     "  --trace [WHAT]        print on standard error what is executed: opcodes (default), lines,\n"
     "                        calls\n"
+    "  --priority N          -10 to 10: before or after other waiting jobs of ours; default 0\n"
+    "  --deadline TIME       end it as cancelled when it has not started by then\n"
     "  --tenant NAME         as a gateway: run it for this tenant\n"
     "  --token-file FILE     its token, one line; without this option it is STINT_TOKEN\n"
     "  --json                print the whole result as JSON instead of the output\n"

@@ -90,8 +90,8 @@ main(int argc, char **argv)
 		(void)client_help(stderr, NULL);
 		return CLIENT_EXIT_DAEMON;
 	}
-	client_print_error("unknown command '%s': run, status, cancel, top, metrics, token, selftest, "
-			   "doctor or help",
+	client_print_error("unknown command '%s': run, status, cancel, top, metrics, token, "
+			   "selftest, doctor or help",
 			   name);
 	return CLIENT_EXIT_DAEMON;
 }

@@ -23,6 +23,8 @@ enum option_id {
 	OPTION_NO_STDIN,
 	OPTION_TENANT,
 	OPTION_TOKEN_FILE,
+	OPTION_PRIORITY,
+	OPTION_DEADLINE,
 	OPTION_STDIN,
 	OPTION_NAME,
 	OPTION_ENTRY,
@@ -60,6 +62,8 @@ static const struct option OPTIONS[] = {
     {"--trace", OPTION_TRACE, CLIENT_COMMAND_RUN, NULL},
     {"--tenant", OPTION_TENANT, CLIENT_COMMAND_RUN, "a tenant's name"},
     {"--token-file", OPTION_TOKEN_FILE, CLIENT_COMMAND_RUN, "a file"},
+    {"--priority", OPTION_PRIORITY, CLIENT_COMMAND_RUN, "a number from -10 to 10"},
+    {"--deadline", OPTION_DEADLINE, CLIENT_COMMAND_RUN, "a time"},
     {"--no-stdin", OPTION_NO_STDIN, CLIENT_COMMAND_RUN, NULL},
     {"--stdin", OPTION_STDIN, CLIENT_COMMAND_RUN, "a file"},
     {"--name", OPTION_NAME, CLIENT_COMMAND_RUN, "a file name for tracebacks"},
@@ -195,6 +199,31 @@ client_options_text(struct client_options *options, enum option_id id)
 }
 
 static int
+client_options_priority(struct client_options *options, const char *value, struct error *err)
+{
+	char *end;
+	long number = strtol(value, &end, 10);
+
+	if (end == value || *end != '\0' || number < -PRIORITY_MAX || number > PRIORITY_MAX)
+		return error_set(err, ERROR_INVALID, "--priority: want a number from %d to %d",
+				 -PRIORITY_MAX, PRIORITY_MAX);
+	options->priority = (int)number;
+	return 0;
+}
+
+static int
+client_options_deadline(struct client_options *options, const char *value, struct error *err)
+{
+	int code = client_units_parse(value, "ms", &options->deadline_ms, err);
+
+	if (code < 0)
+		return error_wrap(err, "--deadline");
+	if (options->deadline_ms == 0 || options->deadline_ms > DEADLINE_MAX_MS)
+		return error_set(err, ERROR_INVALID, "--deadline: want a time from 1ms to 30 days");
+	return 0;
+}
+
+static int
 client_options_apply(struct client_options *options, const struct option *option, const char *value,
 		     struct error *err)
 {
@@ -220,6 +249,10 @@ client_options_apply(struct client_options *options, const struct option *option
 	case OPTION_NO_STDIN:
 		options->no_stdin = true;
 		return 0;
+	case OPTION_PRIORITY:
+		return client_options_priority(options, value, err);
+	case OPTION_DEADLINE:
+		return client_options_deadline(options, value, err);
 	case OPTION_OUTPUT:
 		options->outputs[options->output_count++] = value;
 		return 0;

@@ -44,6 +44,8 @@ struct client_options {
 	bool json, usage, eval, no_stdin;
 	const char *interval;  /* top: a time, or NULL */
 	const char *isolation; /* doctor: a level, or NULL */
+	int priority;
+	uint64_t deadline_ms;  /* 0: none */
 	const char *trace;     /* opcodes, lines or calls, or NULL */
 	const char *tenant, *token_file; /* for gateways, or NULL */
 	enum client_source kind;

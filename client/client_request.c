@@ -12,6 +12,7 @@
 #include "client/client_token.h"
 #include "protocol/base_utf8.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -408,6 +409,10 @@ client_request_params(FILE *out, const struct client_options *options, struct er
 		if (code < 0)
 			return code;
 	}
+	if (options->priority != 0)
+		(void)fprintf(out, ",\"priority\":%d", options->priority);
+	if (options->deadline_ms > 0)
+		(void)fprintf(out, ",\"deadline_ms\":%" PRIu64, options->deadline_ms);
 	(void)fputs(options->eval ? ",\"mode\":\"eval\"" : "", out);
 	(void)fputs(options->json ? "" : ",\"stream\":true", out);
 	return 0;

@@ -78,16 +78,31 @@ admission_check_rates(const struct admission_facts *facts, struct admission_answ
 	    ADMISSION_RATES[worst].unit, (admission_number)wait_ms);
 }
 
+/* The maximum that holds for a tenant which has `own` of it with the job. */
+static uint64_t
+admission_extend(uint64_t max, uint64_t own)
+{
+	uint64_t extra = max / ADMISSION_EXTRA_PART;
+	if (own > max / ADMISSION_FEW_PART || max > UINT64_MAX - extra)
+		return max;
+	return max + extra;
+}
+
 int
 admission_decide(const struct admission_facts *facts, struct admission_answer *ret_answer,
 		 struct error *err)
 {
+	struct admission_load service = facts->service;
 	*ret_answer = (struct admission_answer){ADMISSION_ENTER, 0};
+	service.jobs_max = admission_extend(service.jobs_max, facts->own.jobs + 1);
+	if (facts->bytes <= service.bytes_max)
+		service.bytes_max =
+		    admission_extend(service.bytes_max, facts->own.bytes + facts->bytes);
 	int code = admission_check_load("tenant ", facts->tenant, &facts->own, facts->bytes,
 					ret_answer, err);
 	if (code == 0)
-		code = admission_check_load("the service", "", &facts->service, facts->bytes,
-					    ret_answer, err);
+		code = admission_check_load("the service", "", &service, facts->bytes, ret_answer,
+					    err);
 	if (code == 0)
 		code = admission_check_rates(facts, ret_answer, err);
 	return code;

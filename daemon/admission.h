@@ -21,6 +21,13 @@ enum admission_outcome {
 
 enum admission_rate { ADMISSION_JOBS, ADMISSION_CPU, ADMISSION_OPCODES, ADMISSION_RATE_COUNT };
 
+/*
+ * One tenant alone can fill the service's queue. So that this keeps nobody else out, a tenant that
+ * has less than an eighth of it waiting may enter until it is a quarter above its maximum.
+ */
+#define ADMISSION_FEW_PART   8u
+#define ADMISSION_EXTRA_PART 4u
+
 /* What waits already, and what may. */
 struct admission_load {
 	uint64_t jobs, jobs_max; /* a maximum of 0: none */

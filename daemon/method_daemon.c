@@ -1,9 +1,9 @@
 /*
  * daemon.info and daemon.health.
  *
- * They tell what a client needs to use the daemon well and an operator to see how it does; nothing
- * about any one client's jobs, and nothing of the machine's paths or accounts. Called by rpc.c; the
- * only fault is a parameter, for they take none.
+ * They tell what a client needs to use the daemon well and an operator to see how it does: counts
+ * of all tenants are for operators; nothing about any one client's jobs, and nothing of the
+ * machine's paths or accounts. Called by rpc.c; the only fault is a parameter, for they take none.
  */
 #include "daemon/method_daemon.h"
 
@@ -165,6 +165,20 @@ put_load(struct json_members *health, const struct engine_info *engine)
 	json_members_end(&ended);
 }
 
+/* What any client may know of the load: its own tenant's part. */
+static void
+put_own_load(struct json_members *health, const struct engine_tenant_usage *usage,
+	     const struct engine_info *engine)
+{
+	json_members_name(health, "jobs");
+	struct json_members jobs = json_members_begin(health->text);
+	json_members_u64(&jobs, "queued", usage->queued);
+	json_members_u64(&jobs, "running", usage->running);
+	json_members_end(&jobs);
+	json_members_u64(health, "queue_bytes", usage->queue_bytes);
+	json_members_u64(health, "generation", engine->generation);
+}
+
 enum rpc_outcome
 method_daemon_health(struct rpc *rpc, struct inwork_client *client, struct rpc_call *call,
 		     struct text_buffer *result, struct rpc_error *fault)
@@ -182,7 +196,14 @@ method_daemon_health(struct rpc *rpc, struct inwork_client *client, struct rpc_c
 	struct json_members health = json_members_begin(result);
 	json_members_text(&health, "status", status);
 	json_members_u64(&health, "uptime_ms", uv_now(rpc->loop) - rpc->start_ms);
-	put_load(&health, &engine);
+	/* Rootless, for development, root itself is a stranger: all are told all. */
+	if (call->caller.operates || engine.rootless) {
+		put_load(&health, &engine);
+	} else {
+		struct engine_tenant_usage usage;
+		engine_tenant_usage(rpc->engine, call->caller.terms.name, &usage);
+		put_own_load(&health, &usage, &engine);
+	}
 	json_members_end(&health);
 	return RPC_ANSWERED;
 }

@@ -18,7 +18,7 @@
  * burying. Charged for each job that was given to a worker, or trivial jobs would ride free.
  * Measured: ARCHITECTURE.md, "How jobs are picked".
  */
-#define QUOTA_JOB_US 500u
+#define QUOTA_JOB_US 1000u
 
 /* Caps of the service. */
 struct quota_caps {

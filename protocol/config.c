@@ -420,35 +420,25 @@ config_format_settings(const struct config *config, bool sentences, FILE *file)
 	}
 }
 
-int
-config_format(const struct config *config, bool sentences, char **ret_text, size_t *ret_size,
-	      struct error *err)
+char *
+config_format(const struct config *config, bool sentences, size_t *ret_size)
 {
 	char *text = NULL;
-	size_t size = 0;
-	FILE *file = open_memstream(&text, &size);
+	FILE *file = open_memstream(&text, ret_size);
 
-	if (file == NULL)
-		return error_errno(err, "configuration");
+	require(file != NULL);
 	config_format_settings(config, sentences, file);
 	config_section_print_all(config, sentences, file);
-	if (ferror(file) || fclose(file) != 0) {
-		free(text);
-		return error_set(err, ERROR_SYSTEM, "configuration: out of memory");
-	}
-	*ret_text = text;
-	*ret_size = size;
-	return 0;
+	require(!ferror(file) && fclose(file) == 0);
+	return text;
 }
 
 void
 config_print(const struct config *config, int fd)
 {
-	struct error err = ERROR_INIT;
-	char *text;
 	size_t size;
+	char *text = config_format(config, true, &size);
 
-	require(config_format(config, true, &text, &size, &err) == 0);
-	(void)base_write_full(fd, text, size, &err);
+	(void)base_write_full(fd, text, size, NULL);
 	free(text);
 }

@@ -75,10 +75,10 @@ int config_check_reload(const struct config *from, const struct config *to, stru
 
 /*
  * The whole as text that reads back as the same; with sentences, each setting has its own, and
- * tenants that there could be are shown. *ret_text is the caller's to free.
+ * tenants that there could be are shown. The text is the caller's to free; never fails but for
+ * memory (then aborts).
  */
-int config_format(const struct config *config, bool sentences, char **ret_text, size_t *ret_size,
-		  struct error *err);
+char *config_format(const struct config *config, bool sentences, size_t *ret_size);
 /* For --print-config and the sample file: write it with sentences. */
 void config_print(const struct config *config, int fd);
 

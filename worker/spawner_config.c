@@ -58,14 +58,14 @@ static int
 spawner_config_write(const struct config *config, int *ret_fd, struct error *err)
 {
 	autoclose int fd = memfd_create("stint-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	char *text = NULL;
+	char *text;
 	size_t size;
-	int rc;
+	int rc = 0;
 
 	if (fd < 0)
 		return error_errno(err, "memory file of the configuration");
-	rc = config_format(config, false, &text, &size, err);
-	if (rc == 0 && size > CONFIG_BYTES_MAX)
+	text = config_format(config, false, &size);
+	if (size > CONFIG_BYTES_MAX)
 		rc = error_set(err, ERROR_LIMIT, "the configuration takes %zu bytes, at most %u",
 			       size, CONFIG_BYTES_MAX);
 	if (rc == 0)

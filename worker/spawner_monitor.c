@@ -100,16 +100,32 @@ spawner_monitor_check(const struct spawner_monitor_view *view, const struct mess
 	return rc < 0 ? rc : (int)index;
 }
 
+/* It is on its way out: its end shows on its pidfd, or patience ends. While it drains that is the
+ * service's, else a moment: one that gives up closes its link before it says why by its status. */
+static void
+spawner_monitor_closed(struct spawner *spawner)
+{
+	base_close(&spawner->daemon.link_fd);
+	if (spawner->daemon.state != SPAWNER_DAEMON_DRAINING)
+		spawner_silence_leave(spawner, clock_now_ns(&CLOCK_SYSTEM));
+}
+
 /* Send, or condemn: a stintd that leaves a full link unread is as good as hung. */
 static void
 spawner_monitor_send(struct spawner *spawner, const struct message *message, const int *fds,
 		     size_t count)
 {
+	struct spawner_daemon *daemon = &spawner->daemon;
 	struct error err = ERROR_INIT;
+	int code;
 
-	if (spawner->daemon.link_fd >= 0 &&
-	    base_send_fds(spawner->daemon.link_fd, message, sizeof(*message), fds, count,
-			  MSG_DONTWAIT, &err) < 0)
+	if (daemon->link_fd < 0)
+		return;
+	code = base_send_fds(daemon->link_fd, message, sizeof(*message), fds, count, MSG_DONTWAIT,
+			     &err);
+	if (code == ERROR_CLOSED)
+		spawner_monitor_closed(spawner);
+	else if (code < 0)
 		spawner_daemon_condemn(spawner, err.text);
 }
 
@@ -198,12 +214,7 @@ spawner_monitor_read(struct spawner *spawner)
 	if (rc == ERROR_BUSY)
 		return;
 	if (rc == ERROR_CLOSED) {
-		/* It is on its way out: its end shows on its pidfd, or patience ends. While it
-		 * drains that is the service's, else a moment: one that gives up closes its link
-		 * before it says why by its exit status. */
-		base_close(&daemon->link_fd);
-		if (daemon->state != SPAWNER_DAEMON_DRAINING)
-			spawner_silence_leave(spawner, clock_now_ns(&CLOCK_SYSTEM));
+		spawner_monitor_closed(spawner);
 		return;
 	}
 	if (rc == 0 && !spawner_rate_take(&daemon->rate, clock_now_ns(&CLOCK_SYSTEM)))

@@ -29,6 +29,9 @@ LAUNCH = os.environ.get("STINT_LAUNCH", "").split()
 # A slow machine spends more CPU time on the same program, too.
 SETTINGS = {"default_cpu_ms": 10000, "default_wall_ms": 50000} if "STINT_SLOW" in os.environ else {}
 
+# There, a loop that only repeats itself does so less often.
+FEWER = 5 if "STINT_SLOW" in os.environ else 1
+
 START_SECONDS = 30 * SLOW
 STOP_SECONDS = 20 * SLOW
 ANSWER_SECONDS = 30 * SLOW
@@ -38,6 +41,11 @@ UID_COUNT = 1024
 BAD_LOG = re.compile(
     r"ERROR: AddressSanitizer|LeakSanitizer|runtime error:|check failed|Assertion|assertion|require\("
 )
+
+
+def rounds(count):
+    """How often to do the same again, where it is `count` times on a usual machine."""
+    return max(3, count // FEWER)
 
 
 class RpcError(Exception):

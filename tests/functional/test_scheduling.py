@@ -8,6 +8,7 @@ import harness
 from test_tenants import connect_as
 
 FOREVER = {"source": "import time; time.sleep(200)", "limits": {"wall_ms": 300000}}
+JOB_US = 1000  # QUOTA_JOB_US: what each is charged besides
 # About a hundredth of a second of CPU time.
 WORK = "for i in range(200000): pass"
 JOBS, CPU, OPCODES, FEW, SMALL, LIGHT, HEAVY = range(61001, 61008)
@@ -242,7 +243,7 @@ class Order(SchedulingCase):
         self.wait_queued(300)
         self.client.call("job.cancel", {"id": holder})
         order = self.finished([light, heavy], 300)[:180]  # while both wait
-        used = {client: sum(result["usage"]["cpu_us"] + 500 for whose, result in order if whose is client)
+        used = {client: sum(result["usage"]["cpu_us"] + JOB_US for whose, result in order if whose is client)
                 for client in (light, heavy)}
         part = used[light] / sum(used.values())
         print(f"\nweights 1:3: {100 * part:.1f} % of the CPU time is the first one's")

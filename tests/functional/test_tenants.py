@@ -24,6 +24,8 @@ WITH_JOB = {"job.status": {}, "job.cancel": {}, "job.wait": {}, "job.result": {}
 WITHOUT_JOB = {"job.run", "job.submit", "job.list", "tenant.usage", "daemon.info", "daemon.health", "daemon.metrics",
                "daemon.drain"}
 
+OPERATORS_ONLY = {"daemon.metrics", "daemon.drain"}
+
 
 def uid_of(user):
     return user if isinstance(user, int) else pwd.getpwnam(user).pw_uid
@@ -213,6 +215,23 @@ class Secrecy(TenantCase):
             self.assertEqual(boss.call("job.status", {"job": job})["state"], "running")
             boss.call("job.cancel", {"job": job})
             self.assertEqual(beta.wait(ident)["status"], "cancelled")
+
+    def test_what_is_everyones_is_for_operators(self):
+        alpha, plain, boss = self.connect(ALPHA), self.connect(PLAIN), self.connect(BOSS)
+        ident, job = self.start(alpha)
+        for client, running in ((alpha, 1), (plain, 0)):
+            health = client.call("daemon.health")
+            self.assertEqual((health["status"], health["jobs"]["running"]), ("ok", running))
+            self.assertFalse({"workers", "ended"} & set(health))
+        self.assertIn("ended", boss.call("daemon.health"))
+        gate = self.connect(GATE, PLAIN, (BOSS_GROUP,))
+        self.assertIn("ended", gate.call("daemon.health"))
+        self.assertNotIn("ended", gate.call("daemon.health", {"tenant": "alpha", "token": self.alpha_token}))
+        for method in OPERATORS_ONLY & set(boss.call("daemon.info")["methods"]):
+            self.refused(plain, method, {}, "not_permitted")
+            self.refused(gate, method, {"tenant": "alpha", "token": self.alpha_token}, "not_permitted")
+        alpha.call("job.cancel", {"job": job})
+        alpha.wait(ident)
 
     def test_usage(self):
         beta, boss = self.connect(PLAIN, BETA_GROUP), self.connect(BOSS)

@@ -25,7 +25,8 @@ UID_BASE, UID_COUNT = 1900000000, 65536
 CGROUPS = "/sys/fs/cgroup"
 # Directory of each hierarchy and its enum cgroup_role bits.
 TREES = {"memory": 1, "cpuacct": 2, "pids": 4, "unified": 8 | 16}
-if os.path.exists(os.path.join(CGROUPS, "cgroup.procs")):  # v2 alone
+V2 = os.path.exists(os.path.join(CGROUPS, "cgroup.procs"))  # alone
+if V2:
     TREES = {"": 1 | 2 | 4 | 8 | 16}
 
 READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23

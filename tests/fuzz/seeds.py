@@ -20,7 +20,8 @@ def client():
     """First byte: how large the pieces are in which the bytes arrive."""
     job = {"source": "print(1)", "name": "a.py", "args": ["x", "\u00e9"], "stdin": "in\u0000",
            "inputs": {"n": 123456789012345678901234567890, "f": 1.5, "l": [None, True]}, "outputs": ["n"],
-           "limits": {"cpu_ms": 100, "opcodes": 1000, "threads": 2}, "stream": True, "tag": "t"}
+           "limits": {"cpu_ms": 100, "opcodes": 1000, "threads": 2}, "stream": True, "tag": "t",
+           "priority": -3, "deadline_ms": 60000}
     yield b"\x20" + call("job.run", job)
     yield b"\x02" + call("job.run", {"source": "f", "entry": {"function": "f", "args": [1], "kwargs": {"a": 2}},
                                      "modules": {"m": "x = 1", "p.q": ""}, "mode": "exec", "trace": "lines"})

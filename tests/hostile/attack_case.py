@@ -18,15 +18,15 @@ MIB = 1 << 20
 SEEDS = list(range(1, 1 + int(os.environ.get("STINT_SEEDS", "1"))))
 REPORT = os.environ.get("STINT_ATTACK_REPORT")
 THOROUGH_EVERY = 25
-
-
-def programs():
-    return os.path.join(harness.BUILD, "tests", "hostile")
+PROGRAMS = os.path.join(harness.BUILD, "tests", "hostile")
+# Where copies of them may be written: beside them, unless the build tree is mounted read-only.
+COPIES = os.environ.get("STINT_COPIES", PROGRAMS)
 
 
 def program(name):
     """The path of that test program. Another name of it leaves out what the name says: a copy."""
-    path, original = (os.path.join(programs(), word) for word in (name, name.split("-")[0]))
+    original = os.path.join(PROGRAMS, name.split("-")[0])
+    path = os.path.join(COPIES, name) if "-" in name else original
     if not os.path.exists(path) or os.stat(path).st_mtime_ns < os.stat(original).st_mtime_ns:
         shutil.copy2(original, f"{path}.{os.getpid()}")
         os.rename(f"{path}.{os.getpid()}", path)

@@ -109,7 +109,7 @@ class Preload(unittest.TestCase):
         """A zygote with a second thread forks nothing: the service does not start."""
         usual, seconds = harness.ZYGOTE, harness.START_SECONDS
         try:
-            harness.ZYGOTE, harness.START_SECONDS = program("zygote_breach-thread"), 5
+            harness.ZYGOTE, harness.START_SECONDS = program("zygote_breach-thread"), 5 * harness.SLOW
             with self.assertRaisesRegex(AssertionError, "left 2 threads, not 1"):
                 harness.Daemon(preload="_rawsys").kill()
             harness.ZYGOTE, harness.START_SECONDS = program("zygote_breach"), seconds

@@ -59,7 +59,7 @@ WALL_MS, WHOLE_WALL_MS = 3000, 60000
 # What it looks for comes first, however much there is on the host.
 HUNT = ("F01b hunt", "ok", "import os, sys\nfor top in ('/tmp', '/etc', '/root', '/home', '/run', '/proc/self', '/proc/1'):\n"
         " for d, ds, fs in os.walk(top):\n  if d.count('/') > 3: ds.clear()\n  for f in sorted(fs, key=lambda f: 'canary' not in f):\n"
-        "   try: sys.stdout.write(open(os.path.join(d, f), errors='replace').read(200))\n   except OSError: pass", {},
+        "   try: sys.stdout.write(open(os.path.join(d, f), errors='replace').read(200))\n   except OSError: pass", {"limits": {"cpu_ms": 10000, "wall_ms": 50000}},
         lambda result: result["stdout"] == "")
 # Beyond the group's limit with memory that no rlimit counts, but not so far that the host would feel it.
 SHARED = ("M05 shared mapping", "memory_limit", "import mmap\nm = mmap.mmap(-1, 100 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1",
@@ -111,9 +111,9 @@ class Layers(unittest.TestCase):
     def run_cases(self, daemon, cases, canary=lambda text: False, wall_ms=WALL_MS):
         """Ids of those that did not end as they must, and of those that brought a canary out."""
         wrong, out = [], []
-        limits = {"limits": {"cpu_ms": 1000, "wall_ms": wall_ms}}
+        usual = {"limits": {"cpu_ms": 1000 * harness.SLOW, "wall_ms": wall_ms * harness.SLOW}}
         with daemon.connect(timeout=5 * wall_ms / 1000 * harness.SLOW) as client:
-            idents = [client.send("job.run", {"source": source, **limits, **(rest[0] if rest else {})})
+            idents = [client.send("job.run", {"source": source, **usual, **(rest[0] if rest else {})})
                       for _, _, source, *rest in cases]
             for ident, (name, status, _, *rest) in zip(idents, cases):
                 try:
@@ -212,7 +212,7 @@ class Layers(unittest.TestCase):
             daemon.remove()
 
     def test_does_not_start_without(self):
-        usual, harness.START_SECONDS = harness.START_SECONDS, 3
+        usual, harness.START_SECONDS = harness.START_SECONDS, 3 * harness.SLOW
         try:
             for layer, (zygote, spawner, text) in CLOSED.items():
                 with self.subTest(layer):

@@ -273,15 +273,6 @@ engine_status(struct engine *engine, const char *id, uint64_t session,
 }
 
 void
-engine_tenant_usage(const struct engine *engine, const char *tenant,
-		    struct engine_tenant_usage *ret_usage)
-{
-	(void)engine;
-	(void)tenant;
-	memset(ret_usage, 0, sizeof(*ret_usage));
-}
-
-void
 engine_info(const struct engine *engine, struct engine_info *ret_info)
 {
 	memset(ret_info, 0, sizeof(*ret_info));

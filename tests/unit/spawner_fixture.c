@@ -223,6 +223,7 @@ spawner_fixture_setup(void)
 	spawner->root = "/nowhere";
 	spawner->config_fd = -1;
 	spawner->stintd_fd = spawner->zygote_fd = -1;
+	spawner->metrics.fd = spawner->usage.fd = spawner->usage.old_fd = -1;
 	spawner->socket.fd = null_fd();
 	(void)snprintf(spawner->socket.path, sizeof(spawner->socket.path), "/nowhere/s.sock");
 	spawner->trees.count = FIXTURE_TREES;

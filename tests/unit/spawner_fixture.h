@@ -15,7 +15,7 @@
 #define FIXTURE_UID_COUNT 1024u
 #define FIXTURE_TREES     2
 #define FIXTURE_LAYERS    5u
-#define FIXTURE_WORDS_MAX (8 + 2 * SPAWNER_SETS_MAX)
+#define FIXTURE_WORDS_MAX 64
 
 /* In the order in which a start of a generation comes to them. */
 enum spawner_fixture_step {

@@ -164,6 +164,32 @@ test_limit_names(void **state)
 }
 
 static void
+test_priority_and_deadline(void **state)
+{
+	struct client_options options;
+	char both[] = "--priority -10 --deadline 1.5s x.py", wide[] = "--priority=7 x.py";
+	char *const wrong[] = {
+	    (char[]){"--priority 11 x.py"}, (char[]){"--priority high x.py"},
+	    (char[]){"--priority 1x x.py"}, (char[]){"--deadline 0 x.py"},
+	    (char[]){"--deadline 5x x.py"}, (char[]){"--deadline 1000000min x.py"},
+	};
+
+	(void)state;
+	assert_int_equal(parse(both, CLIENT_COMMAND_RUN, &options), 0);
+	assert_int_equal(options.priority, -10);
+	assert_int_equal(options.deadline_ms, 1500);
+	client_options_deinit(&options);
+	assert_int_equal(parse(wide, CLIENT_COMMAND_RUN, &options), 0);
+	assert_int_equal(options.priority, 7);
+	assert_int_equal(options.deadline_ms, 0);
+	client_options_deinit(&options);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(parse(wrong[i], CLIENT_COMMAND_RUN, &options), ERROR_INVALID);
+		client_options_deinit(&options);
+	}
+}
+
+static void
 test_files_and_entry(void **state)
 {
 	char line[] = "--entry f --entry-args [1] --entry-kwargs {} --output a --output b";
@@ -222,6 +248,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_priority_and_deadline),
 	    cmocka_unit_test(test_files_and_entry),
 	    cmocka_unit_test(test_what_needs_another),
 	    cmocka_unit_test(test_run),

@@ -31,6 +31,7 @@ defaults_hold_their_own_rules(void **state)
 	assert_int_equal(config.limits_max.cpu_ms, 60000);
 	config_deinit(&config);
 	config_deinit(&config);
+	config_deinit(NULL);
 }
 
 static void

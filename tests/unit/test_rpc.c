@@ -269,7 +269,7 @@ test_daemon_tells_of_itself(void **state)
 	static const char *const SETTINGS[] = {"default_cpu_ms=1234", "request_bytes_max=8192",
 					       NULL};
 	struct front *front = front_new(SETTINGS);
-	struct client *client = front_connect(front, FRONT_UID);
+	struct client *client = front_connect(front, 0);
 	json_t *info = ask(front, client, "daemon.info");
 	int cpu_ms, request_bytes_max, stream, submit;
 	const char *name, *python;

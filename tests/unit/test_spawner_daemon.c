@@ -93,19 +93,16 @@ a_start_begins_anew(void **state)
 }
 
 static void
-a_start_passes_all_settings_on(void **state)
+a_start_hands_over_what_there_is(void **state)
 {
 	struct spawner_fixture *fixture = *state;
 	struct spawner *spawner = &fixture->spawner;
 
 	spawner->config_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	for (size_t i = 0; i < SPAWNER_SETS_MAX; i++)
-		spawner->sets[i] = i + 1 < SPAWNER_SETS_MAX ? "a=1" : "last=2";
-	spawner->set_count = SPAWNER_SETS_MAX;
 	assert_int_equal(spawner_daemon_start(spawner, NULL), 0);
 	assert_int_equal(fixture->plan.fd_count, 3);
 	assert_string_equal(spawner_fixture_argument(fixture, "--config-fd"), "5");
-	assert_string_equal(fixture->words[fixture->word_count - 1], "last=2");
+	assert_string_equal(spawner_fixture_argument(fixture, "--metrics-fd"), "");
 }
 
 static void
@@ -189,7 +186,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_start_fails_at_any_step),
 	    TEST(a_start_begins_anew),
-	    TEST(a_start_passes_all_settings_on),
+	    TEST(a_start_hands_over_what_there_is),
 	    TEST(a_drain_is_asked_for_once),
 	    cmocka_unit_test(a_drain_reaches_it_or_ends_it),
 	    TEST(its_end_ends_all),

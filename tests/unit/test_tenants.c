@@ -299,6 +299,38 @@ test_usage(void **state)
 	front_free(&front);
 }
 
+/* result.jobs.running, and whether there are counts of everyone. */
+static void
+expect_health(struct front *front, struct client *client, int running, bool all)
+{
+	int got;
+	say(front, client, 6, "daemon.health", "{}");
+	json_t *answer = client_json(front, client);
+	json_t *result = json_object_get(answer, "result");
+	assert_int_equal(json_unpack(result, "{s:{s:i}}", "jobs", "running", &got), 0);
+	assert_int_equal(got, running);
+	assert_int_equal(json_object_get(result, "ended") != NULL, all);
+	assert_int_equal(json_object_get(result, "workers") != NULL, all);
+	json_decref(answer);
+}
+
+static void
+test_health_tells_nothing_of_others(void **state)
+{
+	(void)state;
+	struct front *front = front_new_with(TEXT, NULL);
+	struct client *alice = front_connect(front, ALICE), *bob = front_connect(front, BOB);
+	struct client *boss = front_connect(front, OPERATOR);
+	(void)run_job(front, alice, 1, "{\"source\":\"x\"}");
+	expect_health(front, alice, 1, false);
+	expect_health(front, bob, 0, false);
+	expect_health(front, boss, 1, true);
+	struct client *all[] = {alice, bob, boss};
+	for (size_t i = 0; i < 3; i++)
+		client_free(&all[i]);
+	front_free(&front);
+}
+
 static void
 test_a_new_table_holds_at_once(void **state)
 {
@@ -334,6 +366,7 @@ main(void)
 	    cmocka_unit_test(test_a_long_line_is_its_tenants_too),
 	    cmocka_unit_test(test_limits_are_the_tenants),
 	    cmocka_unit_test(test_usage),
+	    cmocka_unit_test(test_health_tells_nothing_of_others),
 	    cmocka_unit_test(test_a_new_table_holds_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

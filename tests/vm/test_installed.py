@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The package in a running system: installed, used through its socket by a member of the group, struck, drained,
-upgraded while clients come, removed. The tests are steps and run in the order of their names."""
+upgraded while clients come, removed, installed again, purged. The tests are steps and run in the order of their names."""
 import glob
 import os
 import pwd
@@ -18,6 +18,7 @@ PACKAGES = glob.glob(os.path.join(TOP, "deb", "stint_*.deb"))
 SOCKET = "/run/stint/stint.sock"
 GROUP = "/sys/fs/cgroup/stint.slice/stint.service"
 ANSWER = "print(6 * 7)"
+OWN_LINE = "# the operator's own line\n"
 
 
 def journal():
@@ -106,11 +107,24 @@ class Service(unittest.TestCase):
         self.addCleanup(client.close)
         client.send("job.run", {"source": "print('on', flush=True)\n" + source, "stream": True,
                                 "limits": {"wall_ms": 300_000}})
-        while client.output() != "on\n":
+        while not client.output().startswith("on\n"):
             message = client.line()
             self.assertIn("method", message, "an answer, before the job is there")
             client.notifications.append(message)
         return client
+
+    def assert_whole(self, client):
+        result = client.wait(1)
+        self.assertEqual((result["status"], result["stdout"]), ("ok", "on\nwhole\n"), result)
+
+    def limited(self):
+        """Groups of workers whose memory has a limit."""
+        leaves = []
+        for leaf in glob.glob(os.path.join(GROUP, f"stint-{main_pid()}", "gen-*", "w*")):
+            with open(os.path.join(leaf, "memory.max"), encoding="utf-8") as file:
+                if file.read().strip() != "max" and members(leaf):
+                    leaves.append(leaf)
+        return leaves
 
     def test_01_install(self):
         command("useradd", "-m", "outsider")
@@ -125,6 +139,12 @@ class Service(unittest.TestCase):
         self.assert_runs()
         self.assertEqual(active("stint.service"), "active")
 
+    def test_02_security(self):
+        """What systemd thinks of the unit is shown, where it would have more; that it knows every line is asserted."""
+        seen = command("systemd-analyze", "--no-pager", "security", "stint.service").stdout.split("\n")
+        print("\n".join("# " + line.rstrip() for line in seen if "\u2717" in line or "Overall" in line), flush=True)
+        self.assertEqual(command("systemd-analyze", "verify", "--man=no", "stint.service", "stint.socket").stdout, "")
+
     def test_03_others_are_kept_out(self):
         done = command("stint", "run", "-c", ANSWER, user="outsider", check=False)
         self.assertNotEqual(done.returncode, 0)
@@ -135,14 +155,8 @@ class Service(unittest.TestCase):
         service = os.path.join(GROUP, f"stint-{main_pid()}")
         self.assertEqual(members(), [])
         self.assertIn(main_pid(), members(service, "spawner"))
-        (generation,) = glob.glob(os.path.join(service, "gen-*"))
-        leaves = [leaf for leaf in glob.glob(os.path.join(generation, "w*")) if members(leaf)]
-        self.assertTrue(leaves)
-        limits = []
-        for leaf in leaves:
-            with open(os.path.join(leaf, "memory.max"), encoding="utf-8") as file:
-                limits.append(file.read().strip())
-        self.assertTrue([limit for limit in limits if limit != "max"], limits)
+        self.assertEqual(len(glob.glob(os.path.join(service, "gen-*"))), 1)
+        self.assertTrue(self.limited())
 
     def test_05_doctor(self):
         done = command("stint", "doctor", user="judge", check=False)
@@ -175,11 +189,27 @@ class Service(unittest.TestCase):
         self.assertFalse(os.path.exists(os.path.join(GROUP, f"stint-{old}")))
         self.assert_runs()
 
+    def test_08_killed_worker(self):
+        """That job alone has an end that is not its own."""
+        other = self.job_in_flight("import time\ntime.sleep(3)\nprint('whole')")
+        client = self.job_in_flight("import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(1000)")
+        while client.output().count("\n") < 2:
+            client.notifications.append(client.line())
+        inside = client.output().split()[1]
+        before = main_pid(), named("stintd"), harness.children(main_pid())
+        (worker,) = [pid for pid in harness.descendants(main_pid())
+                     if (harness.process_status(pid) or {}).get("NSpid", "").split()[1:] == [inside]]
+        os.kill(worker, signal.SIGKILL)
+        self.assertIn(client.wait(1)["status"], ("runtime_error", "internal_error"))
+        self.assert_whole(other)
+        self.assertEqual((main_pid(), named("stintd"), harness.children(main_pid())), before)
+        self.assert_runs()
+
     def test_09_stop_drains(self):
-        client = self.job_in_flight("import time\ntime.sleep(3)\nprint('whole')")
+        clients = [self.job_in_flight("import time\ntime.sleep(3)\nprint('whole')") for _ in range(3)]
         command("systemctl", "stop", "stint.service")
-        result = client.wait(1)
-        self.assertEqual((result["status"], result["stdout"]), ("ok", "on\nwhole\n"), result)
+        for client in clients:
+            self.assert_whole(client)
         self.assertEqual(active("stint.socket"), "active")
         self.assertEqual(command("systemctl", "show", "-P", "Result", "stint.service").stdout.strip(), "success")
         self.assertEqual(glob.glob(GROUP + "/stint-*"), [])
@@ -203,15 +233,16 @@ class Service(unittest.TestCase):
     def test_12_upgrade_over_a_running_service(self):
         old = main_pid()
         with open("/etc/stint/stint.conf", "a", encoding="utf-8") as file:
-            file.write("# the operator's own line\n")
+            file.write(OWN_LINE)
+        client = self.job_in_flight("import time\ntime.sleep(15)\nprint('whole')")
         with Callers() as callers:
             command("dpkg", "-i", PACKAGES[0])
             harness.until(serving, 60, "a service that was upgraded")
         self.assertEqual(callers.faults, [])
         self.assertGreater(callers.taken, 0)
         self.assertNotEqual(main_pid(), old)
-        with open("/etc/stint/stint.conf", encoding="utf-8") as file:
-            self.assertIn("# the operator's own line", file.read())
+        self.assert_whole(client)
+        self.assert_own_line()
         self.assert_runs()
 
     def test_13_nothing_was_logged_that_should_not(self):
@@ -219,17 +250,45 @@ class Service(unittest.TestCase):
         self.assertIsNone(harness.BAD_LOG.search(log), log)
         self.assertNotIn("using the root", log)
 
-    def test_14_remove_and_purge(self):
-        command("dpkg", "-r", "stint")
+    def assert_own_line(self):
+        with open("/etc/stint/stint.conf", encoding="utf-8") as file:
+            self.assertIn(OWN_LINE, file.read())
+
+    def assert_gone(self):
         self.assertNotEqual(active("stint.service"), "active")
         self.assertNotEqual(active("stint.socket"), "active")
         self.assertFalse(os.path.exists(SOCKET))
-        self.assertTrue(os.path.exists("/etc/stint/stint.conf"))
-        command("dpkg", "-P", "stint")
-        self.assertFalse(os.path.exists("/etc/stint"))
         left = [p for p in harness.pids() if (harness.process_status(p) or {}).get("Name", "").startswith("stint")]
         self.assertEqual(left, [], [harness.process_status(p) for p in left])
         self.assertEqual(glob.glob("/sys/fs/cgroup/**/stint-[0-9]*", recursive=True), [])
+
+    def test_14_removed_and_installed_again(self):
+        """The configuration outlives it."""
+        command("dpkg", "-r", "stint")
+        self.assert_gone()
+        self.assert_own_line()
+        command("dpkg", "-i", PACKAGES[0])
+        self.assert_own_line()
+        self.assert_runs()
+
+    def test_15_purged(self):
+        command("dpkg", "-P", "stint")
+        self.assert_gone()
+        self.assertFalse(os.path.exists("/etc/stint"))
+        for path in ("/etc/subuid", "/etc/subgid"):
+            with open(path, encoding="utf-8") as file:
+                self.assertNotIn("stint:", file.read())
+        self.assertNotEqual(command("dpkg-query", "-W", "stint", check=False).returncode, 0)
+
+    def test_16_purged_and_installed_again(self):
+        """As new: the account that stayed is taken, and who was in its group is so still."""
+        command("dpkg", "-i", PACKAGES[0])
+        self.assertEqual(active("stint.socket"), "active")
+        self.assert_runs()
+        with open("/etc/stint/stint.conf", encoding="utf-8") as file:
+            self.assertNotIn(OWN_LINE, file.read())
+        command("dpkg", "-P", "stint")
+        self.assert_gone()
 
 
 if __name__ == "__main__":
