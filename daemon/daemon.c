@@ -45,7 +45,7 @@ enum daemon_state { DAEMON_RUNNING, DAEMON_DRAINING, DAEMON_LINGERING, DAEMON_ST
 
 struct daemon {
 	uv_loop_t loop;
-	const struct config *config; /* borrowed: of `tenants`; before there are any, the caller's */
+	const struct config *config; /* borrowed: of `tenants`, or the caller's at first */
 	struct inwork inwork;
 	struct outbox outbox;
 	struct reply reply;

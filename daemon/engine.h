@@ -49,8 +49,7 @@ struct engine_callbacks {
 	void (*ended)(void *context, const struct engine_ended *ended);
 	/* What workers and generations do. May be NULL. */
 	void (*event)(void *context, enum engine_event event, uint64_t value);
-	/* The service's configuration was read again: fd, borrowed for the call, is a memory file
-	 * that nobody can change. The callee may call engine_reload. An error ends the process. */
+	/* The configuration was read again (see spawner_link.h). May call engine_reload. */
 	int (*config)(void *context, int fd, struct error *err);
 	/* The engine cannot go on (spawner link lost, protocol breach). The process must end. */
 	void (*fatal)(void *context, const struct error *err);
@@ -67,11 +66,8 @@ void engine_close(struct engine **engine);
 
 /* The terms of a tenant as they are now; false: it has none any more. */
 typedef bool engine_terms(void *context, const char *tenant, struct tenant_terms *ret_terms);
-/*
- * Go on with another configuration, borrowed like the one before, which is not used any more. Jobs
- * that wait or run keep their limits; how many may wait and run, and the tenants' shares and rates,
- * are those of now. What may not change in a running service is the same in both.
- */
+/* Go on with another configuration, borrowed like the one before, which is not used any more. Jobs
+ * that wait or run keep their limits; how many may, tenants' shares and rates, are those of now. */
 void engine_reload(struct engine *engine, const struct config *config, engine_terms *terms,
 		   void *context);
 

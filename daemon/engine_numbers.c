@@ -1,9 +1,9 @@
 /*
  * The numbers that the engine takes out of a configuration, at its start and in a reload.
  *
- * A reload changes numbers and shares, never a job: what waits or runs has its limits with it. Reads
- * no file and knows no tenant but by its account. Called by engine.c, and by the outer half through
- * engine.h. Cannot fail.
+ * A reload changes numbers and shares, never a job: what waits or runs has its limits with it.
+ * Reads no file and knows no tenant but by its account. Called by engine.c, and by the outer half
+ * through engine.h. Cannot fail.
  */
 #include "daemon/engine_numbers.h"
 

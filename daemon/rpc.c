@@ -180,7 +180,8 @@ rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *li
 	jsonrpc_request_deinit(&envelope);
 	if (method != NULL && choose_caller(rpc, identity, method, call) != 0)
 		return call;
-	if (method != NULL && method->prepares && call->id != NULL && prepare(rpc, config, call) != 0)
+	if (method != NULL && method->prepares && call->id != NULL &&
+	    prepare(rpc, config, call) != 0)
 		return call;
 	call->method = method;
 	return call;

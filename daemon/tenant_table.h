@@ -1,7 +1,7 @@
 /*
- * One configuration as it holds for clients: its settings, its tenants and who they are. Never changed once it is made: a reload makes
- * another one, and who holds this one goes on with it. Held and released on the loop's thread only;
- * looked up on any.
+ * One configuration as it holds for clients: its settings, its tenants and who they are. Never
+ * changed once it is made: a reload makes another one, and who holds this one goes on with it. Held
+ * and released on the loop's thread only; looked up on any.
  */
 #ifndef STINT_DAEMON_TENANT_TABLE_H
 #define STINT_DAEMON_TENANT_TABLE_H

@@ -4,8 +4,9 @@
  *
  * Never allocates and never fails: a record that is too long is cut, a standard error that is gone
  * is ignored. Control characters in a record become '?': a record is one line. Program name, level
- * and whether the journal reads are the only state, set once at start but for the level. The journal keeps time and
- * level by itself: it gets the level as a prefix in its own form, "<3>" for an error, and no time.
+ * and whether the journal reads are the only state; the level alone may change after the start. The
+ * journal keeps time and level by itself: it gets the level as a prefix in its own form, "<3>" for
+ * an error, and no time.
  */
 #define _GNU_SOURCE
 #include "protocol/base_log.h"
