@@ -64,15 +64,15 @@ gate_passed(uv_work_t *work, int status)
 
 /* Send a line of that many bytes of source, and stop when it waits to be read off the loop. */
 static void
-send_long(struct front *front, struct client *client, const char *params, size_t size)
+send_long(struct front *front, struct client *client, int id, const char *params, size_t size)
 {
 	struct connection *c = only_connection(front);
 	char *line = malloc(size + 300);
 	assert_non_null(line);
 	int used = sprintf(line,
-			   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.run\",\"params\":{"
+			   "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"job.run\",\"params\":{"
 			   "%s\"source\":\"",
-			   params);
+			   id, params);
 	memset(line + used, 'x', size);
 	strcpy(line + used + size, "\"}}\n");
 	assert_int_equal(uv_queue_work(&front->loop, &gate_work, wait_at_gate, gate_passed), 0);
@@ -88,13 +88,13 @@ test_a_line_in_flight_is_read_anew(void **state)
 	(void)state;
 	struct front *front = front_new_with(BEFORE, NULL);
 	struct client *client = front_connect(front, ALICE);
-	send_long(front, client, "", 3 * CONNECTION_INLINE_BYTES_MAX);
+	send_long(front, client, 1, "", 3 * CONNECTION_INLINE_BYTES_MAX);
 	reload(front, SMALLER);
 	uv_sem_post(&gate);
 	front_wait_jobs(front, 1);
 	assert_int_equal(front->engine->jobs[0].request.limits.cpu_ms, 500);
 	assert_int_equal(front->engine->jobs[0].terms.limits_max.cpu_ms, 2000);
-	send_long(front, client, "", 3 * CONNECTION_INLINE_BYTES_MAX);
+	send_long(front, client, 2, "", 3 * CONNECTION_INLINE_BYTES_MAX);
 	reload(front, MOVED);
 	reload(front, BEFORE); /* twice in a row */
 	reload(front, MOVED);
@@ -113,7 +113,7 @@ test_a_token_in_flight(void **state)
 	struct front *front = front_new_with(BEFORE, NULL);
 	struct client *client = front_connect(front, GATEWAY);
 	struct connection *c = only_connection(front);
-	send_long(front, client, NAMED, 3 * CONNECTION_INLINE_BYTES_MAX);
+	send_long(front, client, 3, NAMED, 3 * CONNECTION_INLINE_BYTES_MAX);
 	reload(front, SMALLER); /* the token is still one: so it has not been wiped yet */
 	uv_sem_post(&gate);
 	front_wait_jobs(front, 1);
@@ -121,10 +121,10 @@ test_a_token_in_flight(void **state)
 	assert_int_equal(front->engine->jobs[0].request.limits.cpu_ms, 500);
 	if (c->lines.bytes != NULL) /* and now it has */
 		assert_null(memmem(c->lines.bytes, c->lines.capacity, "\"test\"", 6));
-	send_long(front, client, NAMED, 3 * CONNECTION_INLINE_BYTES_MAX);
+	send_long(front, client, 4, NAMED, 3 * CONNECTION_INLINE_BYTES_MAX);
 	reload(front, MOVED); /* no such tenant any more */
 	uv_sem_post(&gate);
-	client_expect_error(front, client, -32007, "not_permitted", "1");
+	client_expect_error(front, client, -32004, "not_permitted", "4");
 	client_free(&client);
 	front_free(&front);
 }
@@ -136,7 +136,7 @@ test_a_client_is_gone_meanwhile(void **state)
 	struct front *front = front_new_with(BEFORE, NULL);
 	struct client *client = front_connect(front, ALICE);
 	struct connection *c = only_connection(front);
-	send_long(front, client, "", 4u << 20);
+	send_long(front, client, 5, "", 4u << 20);
 	reload(front, MOVED);
 	connection_close(c);
 	uv_sem_post(&gate);
