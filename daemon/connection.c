@@ -175,11 +175,11 @@ take_next(struct connection *c, size_t *taken_bytes)
 		return true;
 	case LINE_TOO_LONG:
 		c->line_since_ms = 0;
-		rpc_refuse(c->host->rpc, &c->client, RPC_REFUSED_TOO_LARGE);
+		rpc_refuse(c->host->rpc, &c->client, RPC_REFUSED_TOO_LARGE, c->lines.line_max);
 		return true;
 	case LINE_NO_ROOM:
 		c->line_since_ms = 0;
-		rpc_refuse(c->host->rpc, &c->client, RPC_REFUSED_NO_ROOM);
+		rpc_refuse(c->host->rpc, &c->client, RPC_REFUSED_NO_ROOM, c->lines.line_max);
 		return true;
 	case LINE_ENDLESS:
 		log_limited(LOG_LEVEL_DEBUG, "client", 30,

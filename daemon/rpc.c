@@ -273,13 +273,13 @@ rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call)
 }
 
 void
-rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal)
+rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal,
+	   size_t line_max)
 {
 	struct rpc_error fault;
 	if (refusal == RPC_REFUSED_TOO_LARGE)
-		jsonrpc_error_reason(
-		    &fault, RPC_REASON_TOO_LARGE, "the line is longer than %llu bytes",
-		    (unsigned long long)config_number(rpc->config, request_bytes_max));
+		jsonrpc_error_reason(&fault, RPC_REASON_TOO_LARGE,
+				     "the line is longer than %zu bytes", line_max);
 	else
 		jsonrpc_error_reason(&fault, RPC_REASON_QUEUE_FULL,
 				     "the memory for long lines is in use; try again");

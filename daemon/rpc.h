@@ -86,8 +86,9 @@ struct rpc_call *rpc_parse(const struct rpc *rpc, const struct identity *identit
 void rpc_call_free(struct rpc_call **call);
 /* Run the method, or answer why not. Takes the call over. */
 void rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call);
-/* Answer a line that never became one. */
-void rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal);
+/* Answer a line that never became one. line_max: the longest that this client may send. */
+void rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal,
+		size_t line_max);
 /* Fault of a handler: parameter `name` (any bytes) `problem`. */
 void rpc_fault_parameter(struct rpc_error *ret_fault, const char *name, const char *problem);
 /* JSON array of the methods' names. */
