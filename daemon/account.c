@@ -134,6 +134,34 @@ account_get(struct account_table *table, const struct tenant_terms *terms,
 }
 
 void
+account_table_each(struct account_table *table,
+		   void (*visit)(void *context, struct account *account), void *context)
+{
+	for (size_t i = 0; i < ACCOUNT_CHAINS; i++) {
+		for (struct account *at = table->chains[i]; at; at = at->next_same)
+			visit(context, at);
+	}
+}
+
+void
+account_set_named(struct account *account, bool named)
+{
+	const char *name = account->terms.name;
+	struct account_table *table = account->table;
+	if (account->named == named || tenant_name_is_uid(name, strlen(name)))
+		return;
+	account->named = named;
+	if (named) {
+		list_remove(&account->idle);
+		table->count--;
+	} else {
+		if (account->jobs == 0)
+			list_append(&table->idle, &account->idle);
+		table->count++;
+	}
+}
+
+void
 account_hold(struct account *account)
 {
 	list_remove(&account->idle);

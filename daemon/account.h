@@ -24,7 +24,7 @@
 struct account {
 	struct account *next_same; /* in the table's chain of names; borrowed */
 	struct link idle;          /* in the table's list: made from a user id, and without a job */
-	bool named;                /* by the configuration: stays */
+	bool named;                /* by the configuration, as it is now: stays */
 	struct account_table *table; /* borrowed; outlives its accounts */
 	struct tenant_terms terms;
 	uint64_t jobs;                        /* that hold it, in whatever state */
@@ -40,7 +40,7 @@ struct account {
 struct account_table {
 	struct account *chains[ACCOUNT_CHAINS]; /* owned */
 	struct list idle;                       /* longest idle first */
-	size_t count, count_max;                /* of accounts made from user ids */
+	size_t count, count_max;                /* of accounts that are not named */
 };
 
 void account_table_init(struct account_table *ret_table, size_t count_max);
@@ -52,6 +52,11 @@ void account_table_resize(struct account_table *table, size_t count_max);
  * next call. ERROR_LIMIT: count_max users without a section have jobs. */
 int account_get(struct account_table *table, const struct tenant_terms *terms,
 		struct account **ret_account, struct error *err);
+/* Visit all; none may come or go meanwhile. */
+void account_table_each(struct account_table *table,
+			void (*visit)(void *context, struct account *account), void *context);
+/* Does the configuration name it now? Meant for reloads; nothing changes for one of a user id. */
+void account_set_named(struct account *account, bool named);
 /* NULL when there is none. */
 struct account *account_find(const struct account_table *table, const char *name);
 

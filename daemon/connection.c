@@ -84,21 +84,35 @@ may_take(const struct connection *c)
 	       c->channel.pending <= c->host->backlog_max;
 }
 
-/* Read a line; a token does not stay where it stood. */
-static struct rpc_call *
-parse(struct connection *c, const uint8_t *line, size_t length)
+static void take_line(struct connection *c, const uint8_t *line, size_t length);
+
+/* What was read of a line; a token does not stay where it stood. */
+static void
+forget_secret(struct connection *c, const struct rpc_call *call, const uint8_t *line, size_t length)
 {
-	struct rpc_call *call = rpc_parse(c->host->rpc, &c->identity, line, length);
-	if (call->secret)
+	if (call != NULL && call->secret)
 		line_buffer_wipe(&c->lines, line, length);
-	return call;
+}
+
+/* Whose client it is now. */
+static void
+settle(struct connection *c)
+{
+	struct share_table *shares = &c->host->shares;
+	if (c->identity.table == c->host->rpc->tenants)
+		return;
+	identity_settle(&c->identity, c->host->rpc->tenants);
+	if (strcmp(c->share->tenant, c->identity.own.terms.name) == 0)
+		return;
+	share_leave(shares, &c->share);
+	c->share = share_enter(shares, c->identity.own.terms.name);
 }
 
 static void
 parse_off_loop(uv_work_t *work)
 {
 	struct connection *c = unpack(work->data);
-	c->work_call = parse(c, c->work_line, c->work_length);
+	c->work_call = rpc_parse(c->host->rpc, &c->identity, c->work_line, c->work_length);
 }
 
 static void
@@ -108,6 +122,13 @@ on_parsed(uv_work_t *work, int status)
 	struct rpc_call *call = c->work_call;
 	c->work_call = NULL;
 	c->parsing = false;
+	if (!c->lost && c->identity.table != c->host->rpc->tenants) {
+		/* A reload came between: by the terms of now it may be another call. */
+		rpc_call_free(&call);
+		take_line(c, c->work_line, c->work_length);
+		return;
+	}
+	forget_secret(c, call, c->work_line, c->work_length);
 	if (c->lost) {
 		rpc_call_free(&call);
 		free_when_unused(c);
@@ -127,10 +148,10 @@ take_line(struct connection *c, const uint8_t *line, size_t length)
 	c->line_since_ms = 0;
 	if (length == 0)
 		return;
-	if (c->identity.table != c->host->rpc->tenants)
-		identity_settle(&c->identity, c->host->rpc->tenants);
+	settle(c);
 	if (length <= CONNECTION_INLINE_BYTES_MAX) {
-		struct rpc_call *call = parse(c, line, length);
+		struct rpc_call *call = rpc_parse(c->host->rpc, &c->identity, line, length);
+		forget_secret(c, call, line, length);
 		rpc_run(c->host->rpc, &c->client, &call);
 		return;
 	}
@@ -154,11 +175,11 @@ take_next(struct connection *c, size_t *taken_bytes)
 		return true;
 	case LINE_TOO_LONG:
 		c->line_since_ms = 0;
-		rpc_refuse(c->host->rpc, &c->client, RPC_REFUSED_TOO_LARGE);
+		rpc_refuse(c->host->rpc, &c->client, RPC_REFUSED_TOO_LARGE, c->lines.line_max);
 		return true;
 	case LINE_NO_ROOM:
 		c->line_since_ms = 0;
-		rpc_refuse(c->host->rpc, &c->client, RPC_REFUSED_NO_ROOM);
+		rpc_refuse(c->host->rpc, &c->client, RPC_REFUSED_NO_ROOM, c->lines.line_max);
 		return true;
 	case LINE_ENDLESS:
 		log_limited(LOG_LEVEL_DEBUG, "client", 30,

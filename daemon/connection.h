@@ -36,7 +36,7 @@ struct connection_host {
 	struct outbox *outbox;
 	struct share_table shares;    /* of open connections */
 	struct line_budget budget;
-	size_t line_max;    /* request_bytes_max */
+	size_t line_max;    /* request_bytes_max, of connections that open */
 	size_t jobs_max;    /* connection_jobs_max */
 	size_t backlog_max; /* reading pauses while more than this waits to be read */
 	size_t uid_max;     /* connections of a tenant without a maximum of its own; 0: none */

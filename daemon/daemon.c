@@ -6,7 +6,8 @@
  *
  * It owns every stage, starts them from the innermost outwards and stops them the other way round.
  * SIGTERM drains: no new connection, no new job, what runs ends and is answered, then the process
- * ends; a second signal ends it at once. It never decides anything about a job.
+ * ends; a second signal ends it at once. A configuration that the spawner sends takes the place of
+ * the one before, for what comes from then on. It never decides anything about a job.
  * Called by main.c. Fails at start with the reason, or later with the engine's.
  */
 #include "daemon/daemon.h"
@@ -46,7 +47,7 @@ enum daemon_state { DAEMON_RUNNING, DAEMON_DRAINING, DAEMON_LINGERING, DAEMON_ST
 
 struct daemon {
 	uv_loop_t loop;
-	const struct config *config; /* borrowed */
+	const struct config *config; /* borrowed: of `tenants`, or the caller's at first */
 	struct inwork inwork;
 	struct outbox outbox;
 	struct reply reply;
@@ -234,17 +235,77 @@ on_result_gone(void *context, uint64_t held_bytes)
 		engine_result_gone(daemon->engine, held_bytes);
 }
 
+/* Answers that wait, of all clients. */
+static size_t
+output_total(const struct config *config)
+{
+	size_t total = config_number(config, connection_output_max) * DAEMON_OUTPUT_SHARES;
+	return total > DAEMON_OUTPUT_TOTAL_MIN ? total : DAEMON_OUTPUT_TOTAL_MIN;
+}
+
+/* What the outer half takes out of the configuration, and a reload changes. */
+static void
+set_bounds(struct daemon *daemon, const struct config *config)
+{
+	struct connection_host *host = &daemon->host;
+	size_t output_max = config_number(config, connection_output_max);
+	host->budget.max = config_number(config, queue_bytes_max);
+	host->line_max = config_number(config, request_bytes_max);
+	host->jobs_max = config_number(config, connection_jobs_max);
+	host->uid_max = config_number(config, connections_uid_max);
+	if (host->uid_max == 0)
+		host->uid_max = config_number(config, connections_max) * 3 / 4;
+	host->backlog_max = output_max / DAEMON_BACKLOG_DIVISOR;
+	outbox_resize(&daemon->outbox, output_max, output_total(config));
+	daemon->listener.connections_max = config_number(config, connections_max);
+}
+
+static bool
+terms_of(void *context, const char *name, struct tenant_terms *ret_terms)
+{
+	const struct tenant_table *tenants = context;
+	size_t size = strlen(name);
+	const struct tenant *tenant = tenant_table_find(tenants, name, size);
+	if (tenant == NULL && !tenant_name_is_uid(name, size))
+		return false;
+	*ret_terms = tenant != NULL ? tenant->terms : *tenant_table_other(tenants);
+	memcpy(ret_terms->name, name, size + 1);
+	return true;
+}
+
+/* All of it or nothing: it is checked once more, though the spawner has done so. */
+static int
+on_config(void *context, int fd, struct error *err)
+{
+	struct daemon *daemon = context;
+	struct tenant_table *before = daemon->tenants, *tenants;
+	struct config config;
+	config_init(&config);
+	int rc = config_read_fd(&config, fd, "configuration", err);
+	if (rc == 0)
+		rc = tenant_table_new(&config, &tenants, err);
+	config_deinit(&config);
+	if (rc != 0)
+		return rc;
+	/* A line that is being read off the loop holds the table it began with. */
+	daemon->tenants = daemon->rpc.tenants = tenants;
+	daemon->config = daemon->rpc.config = tenant_table_config(tenants);
+	set_bounds(daemon, daemon->config);
+	engine_reload(daemon->engine, daemon->config, terms_of, tenants);
+	tenant_table_release(&before);
+	base_log_set_level((enum log_level)config_number(daemon->config, log_level));
+	log_info("daemon", "configuration read again");
+	return 0;
+}
+
 static void
 start_stages(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
-	size_t output_max = config_number(config, connection_output_max);
-	size_t output_total = output_max * DAEMON_OUTPUT_SHARES;
-	if (output_total < DAEMON_OUTPUT_TOTAL_MIN)
-		output_total = DAEMON_OUTPUT_TOTAL_MIN;
 	metrics_init(&daemon->metrics, (unsigned)config_number(config, metrics_tenants_max));
 	inwork_init(&daemon->inwork);
-	outbox_init(&daemon->outbox, &daemon->loop, output_max, output_total);
+	outbox_init(&daemon->outbox, &daemon->loop, config_number(config, connection_output_max),
+		    output_total(config));
 	reply_init(&daemon->reply, &daemon->loop, &daemon->inwork, &daemon->outbox);
 	daemon->reply.gone = on_result_gone;
 	daemon->reply.context = daemon;
@@ -254,13 +315,7 @@ start_stages(struct daemon *daemon)
 	host->rpc = &daemon->rpc;
 	host->inwork = &daemon->inwork;
 	host->outbox = &daemon->outbox;
-	host->budget.max = config_number(config, queue_bytes_max);
-	host->line_max = config_number(config, request_bytes_max);
-	host->jobs_max = config_number(config, connection_jobs_max);
-	host->uid_max = config_number(config, connections_uid_max);
-	if (host->uid_max == 0)
-		host->uid_max = config_number(config, connections_max) * 3 / 4;
-	host->backlog_max = output_max / DAEMON_BACKLOG_DIVISOR;
+	set_bounds(daemon, config);
 	list_init(&host->open);
 	share_table_init(&host->shares);
 	host->gone = on_connection_gone;
@@ -308,9 +363,11 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .drained = on_drained,
 					     .ended = on_ended,
 					     .event = on_event,
+					     .config = on_config,
 					     .fatal = on_fatal,
 					     .context = daemon};
 	struct durable_setup setup = {.loop = &daemon->loop,
+				      /* The first, which stays: its settings are no reload's. */
 				      .config = daemon->config,
 				      .tenants = &daemon->tenants,
 				      .marks = &daemon->rpc.marks,
@@ -319,6 +376,8 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 				      .idle = on_idle,
 				      .context = daemon};
 	int rc = tenant_table_new(daemon->config, &daemon->tenants, err);
+	if (rc == 0)
+		daemon->config = tenant_table_config(daemon->tenants);
 	if (rc == 0)
 		rc = rpc_init(&daemon->rpc, daemon->config, &daemon->inwork, &daemon->outbox,
 			      &daemon->loop, err);

@@ -18,8 +18,8 @@ struct daemon_options {
 
 /*
  * Run until SIGTERM or SIGINT (all jobs end first; a second signal ends it at once) or until the
- * engine cannot go on. config is borrowed. Returns 0 after a drain, else a negative ERROR_* code
- * with err filled.
+ * engine cannot go on. config is borrowed; the spawner may send another one. Returns 0 after a
+ * drain, else a negative ERROR_* code with err filled.
  */
 int daemon_run(const struct config *config, const struct daemon_options *options,
 	       struct error *err);

@@ -31,8 +31,9 @@ struct feed_read {
 struct feed_work {
 	uv_work_t work;
 	struct durable *durable;
-	struct store_op *op;     /* owned */
-	struct feed_read *reads; /* owned: one for each row */
+	struct tenant_table *tenants; /* held: the settings while it is read */
+	struct store_op *op;          /* owned */
+	struct feed_read *reads;      /* owned: one for each row */
 };
 
 static void
@@ -54,24 +55,25 @@ read_limits(const struct json_marks *marks, const char *text, struct limits *lim
 }
 
 static void
-read_row(const struct durable *durable, struct store_row *row, struct feed_read *read)
+read_row(const struct durable *durable, const struct config *config, struct store_row *row,
+	 struct feed_read *read)
 {
 	const struct durable_setup *setup = &durable->setup;
 	struct tenant_terms terms;
-	struct limits maxima, limits = setup->config->limits_default;
+	struct limits maxima, limits = config->limits_default;
 	json_t *params = NULL;
 	read_limits(setup->marks, row->limits, &limits);
 	/* Terms that accept what was accepted, whatever they are now. */
 	limits_maxima(&maxima);
 	tenant_terms_init(&terms, row->tenant, &limits, &maxima);
-	size_t most = config_number(setup->config, request_bytes_max) * DURABLE_TEXT_GROWTH +
-		      DURABLE_TEXT_EXTRA;
+	size_t most =
+	    config_number(config, request_bytes_max) * DURABLE_TEXT_GROWTH + DURABLE_TEXT_EXTRA;
 	if (most < row->text_size)
 		most = row->text_size;
 	int rc =
 	    json_value_parse(setup->marks, row->text, row->text_size, most, &params, &read->err);
 	if (rc == 0)
-		rc = request_json_read(setup->marks, params, setup->config, &terms, &read->request,
+		rc = request_json_read(setup->marks, params, config, &terms, &read->request,
 				       &read->err);
 	json_decref(params);
 	if (rc == 0 && row->script[0] != '\0') {
@@ -92,7 +94,8 @@ read_rows(uv_work_t *work)
 {
 	struct feed_work *feed = work->data;
 	for (size_t i = 0; i < feed->op->row_count; i++)
-		read_row(feed->durable, &feed->op->rows[i], &feed->reads[i]);
+		read_row(feed->durable, tenant_table_config(feed->tenants), &feed->op->rows[i],
+			 &feed->reads[i]);
 }
 
 static void
@@ -135,6 +138,7 @@ finish(struct feed_work *feed)
 		run_request_deinit(&feed->reads[i].request);
 	}
 	store_op_free(&feed->op);
+	tenant_table_release(&feed->tenants);
 	free(feed->reads);
 	free(feed);
 	durable->feeding = false;
@@ -209,6 +213,7 @@ on_fed(void *context, struct store_op *op)
 	require(feed != NULL);
 	feed->work.data = feed;
 	feed->durable = durable;
+	feed->tenants = tenant_table_hold(*durable->setup.tenants);
 	feed->op = op;
 	feed->reads = calloc(op->row_count, sizeof(*feed->reads));
 	require(feed->reads != NULL);

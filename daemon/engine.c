@@ -14,6 +14,7 @@
 
 #include "daemon/deadline.h"
 #include "daemon/dispatch.h"
+#include "daemon/engine_numbers.h"
 #include "daemon/engine_state.h"
 #include "daemon/finish.h"
 #include "daemon/house.h"
@@ -27,9 +28,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define ENGINE_WORKERS_MIN 4u /* of the automatic settings */
 
 uint64_t
 engine_now_ns(void)
@@ -160,6 +158,13 @@ engine_on_drain(void *context)
 	engine_drain(engine);
 }
 
+static int
+engine_on_config(void *context, int fd, struct error *err)
+{
+	struct engine *engine = engine_of(context);
+	return engine->callbacks.config(engine->callbacks.context, fd, err);
+}
+
 static void
 engine_on_fatal(void *context, const struct error *err)
 {
@@ -231,26 +236,6 @@ engine_close(struct engine **engine)
 }
 
 static void
-engine_init_numbers(struct engine *engine, const struct config *config)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	engine->cores = cores > 0 ? (unsigned)cores : 1;
-	unsigned automatic =
-	    2 * engine->cores > ENGINE_WORKERS_MIN ? 2 * engine->cores : ENGINE_WORKERS_MIN;
-	if (automatic > WORKERS_MAX / 4)
-		automatic = WORKERS_MAX / 4;
-	uint64_t ready = config_number(config, workers_ready);
-	uint64_t running = config_number(config, running_max);
-	pool_init(&engine->pool, ready > 0 ? (unsigned)ready : automatic);
-	account_table_init(&engine->accounts, config_number(config, tenants_max));
-	job_lists_init(&engine->lists);
-	queue_init(&engine->queue, &engine->lists, running > 0 ? running : automatic);
-	engine->caps = (struct quota_caps){config_number(config, queue_jobs_max),
-					   config_number(config, queue_bytes_max)};
-	result_room_init(&engine->results, config_number(config, results_bytes_max));
-}
-
-static void
 engine_init_handles(struct engine *engine)
 {
 	/* None of these can fail. */
@@ -270,10 +255,10 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 					     engine_on_forked,
 					     engine_on_exited,
 					     engine_on_drain,
+					     engine_on_config,
 					     engine_on_fatal,
 					     NULL};
-	struct recycle_limits limits = {config_number(config, generation_jobs_max),
-					config_number(config, generation_time_max)};
+	const struct recycle_limits limits = engine_recycle_limits(config);
 	struct engine *engine = calloc(1, sizeof(*engine));
 	require(engine);
 	engine->magic = ENGINE_MAGIC;
@@ -281,7 +266,7 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	engine->config = config;
 	engine->callbacks = *callbacks;
 	inner.context = engine;
-	engine_init_numbers(engine, config);
+	engine_numbers_init(engine, config);
 	engine_init_handles(engine);
 	int code = job_table_init(&engine->table, err);
 	if (code == 0)

@@ -53,17 +53,27 @@ struct engine_callbacks {
 	void (*ended)(void *context, const struct engine_ended *ended);
 	/* What workers and generations do. May be NULL. */
 	void (*event)(void *context, enum engine_event event, uint64_t value);
+	/* The configuration was read again (see spawner_link.h). May call engine_reload. */
+	int (*config)(void *context, int fd, struct error *err);
 	/* The engine cannot go on (spawner link lost, protocol breach). The process must end. */
 	void (*fatal)(void *context, const struct error *err);
 	void *context;
 };
 
-/* loop, config, clock-independent. spawner_fd is owned by the engine from here on. */
+/* config is borrowed until engine_reload gives another one, or the engine is freed. spawner_fd is
+ * owned by the engine from here on. */
 int engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	       const struct engine_callbacks *callbacks, struct engine **ret_engine,
 	       struct error *err);
 /* Close all handles; the loop must run until they are closed, then memory is freed. */
 void engine_close(struct engine **engine);
+
+/* The terms of a tenant as they are now; false: it has none any more. */
+typedef bool engine_terms(void *context, const char *tenant, struct tenant_terms *ret_terms);
+/* Go on with another configuration, borrowed like the one before, which is not used any more. Jobs
+ * that wait or run keep their limits; how many may, tenants' shares and rates, are those of now. */
+void engine_reload(struct engine *engine, const struct config *config, engine_terms *terms,
+		   void *context);
 
 /* On whose behalf a job is run, and who is told of it. */
 struct engine_owner {

@@ -21,7 +21,7 @@
 #define METHOD_DURABLE_LIST_DEFAULT   100u
 
 bool
-method_durable_prepare(const struct rpc *rpc, struct rpc_call *call)
+method_durable_prepare(const struct rpc *rpc, const struct config *config, struct rpc_call *call)
 {
 	json_t *value = json_object_get(call->params, "idempotency_key");
 	struct text_buffer text;
@@ -37,9 +37,9 @@ method_durable_prepare(const struct rpc *rpc, struct rpc_call *call)
 		memcpy(call->key, key, size + 1);
 		(void)json_object_del(call->params, "idempotency_key");
 	}
-	text_buffer_init(&text, config_number(rpc->config, request_bytes_max) *
-					METHOD_DURABLE_TEXT_GROWTH +
-				    METHOD_DURABLE_TEXT_EXTRA);
+	text_buffer_init(&text,
+			 config_number(config, request_bytes_max) * METHOD_DURABLE_TEXT_GROWTH +
+			     METHOD_DURABLE_TEXT_EXTRA);
 	if (call->params != NULL)
 		json_value_write(&rpc->marks, call->params, &text);
 	else

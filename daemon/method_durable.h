@@ -8,7 +8,8 @@
 
 /* What job.submit needs beside what job.run does: take the key out of the parameters, and write
  * the rest as the text that is stored. Any thread. False: call->fault. */
-bool method_durable_prepare(const struct rpc *rpc, struct rpc_call *call);
+bool method_durable_prepare(const struct rpc *rpc, const struct config *config,
+			    struct rpc_call *call);
 
 rpc_handler method_job_submit;
 rpc_handler method_job_wait;

@@ -43,6 +43,13 @@ outbox_init(struct outbox *ret_outbox, uv_loop_t *loop, size_t channel_max, size
 }
 
 void
+outbox_resize(struct outbox *outbox, size_t channel_max, size_t total_max)
+{
+	outbox->channel_max = channel_max;
+	outbox->total_max = total_max;
+}
+
+void
 outbox_close(struct outbox *outbox)
 {
 	uv_close((uv_handle_t *)&outbox->prepare, NULL);

@@ -48,6 +48,8 @@ struct outbox {
 };
 
 int outbox_init(struct outbox *ret_outbox, uv_loop_t *loop, size_t channel_max, size_t total_max);
+/* Other bounds from now on. */
+void outbox_resize(struct outbox *outbox, size_t channel_max, size_t total_max);
 /* Close the handles; all channels must be closed. The memory is free to go when the loop has run.
  */
 void outbox_close(struct outbox *outbox);

@@ -107,6 +107,13 @@ pick_tenant_set(struct pick *pick, struct pick_tenant *tenant, uint64_t weight, 
 	pick_place(pick, tenant);
 }
 
+void
+pick_tenant_review(struct pick *pick, struct pick_tenant *tenant)
+{
+	if ((tenant->active.place > 0) != pick_may_call(pick, tenant))
+		pick_place(pick, tenant);
+}
+
 /* Earlier classes, then earlier deadlines. */
 static uint64_t
 pick_order(const struct pick_job *job)

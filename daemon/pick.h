@@ -82,6 +82,8 @@ void pick_tenant_deinit(struct pick_tenant *tenant);
 /* From now on. weight: 1 to 1000. running_max: 0 is pick's. */
 void pick_tenant_set(struct pick *pick, struct pick_tenant *tenant, uint64_t weight,
 		     size_t running_max);
+/* The same when pick.running_max has become another number. */
+void pick_tenant_review(struct pick *pick, struct pick_tenant *tenant);
 
 /* A new job waits. priority: -PICK_PRIORITY_MAX to PICK_PRIORITY_MAX, the higher the earlier. */
 void pick_put(struct pick *pick, struct pick_tenant *tenant, struct pick_job *job, int priority,

@@ -89,10 +89,10 @@ rpc_fault_parameter(struct rpc_error *ret_fault, const char *name, const char *p
 
 /* Parameters of job.run to a packed job. */
 static int
-prepare_job(const struct rpc *rpc, struct rpc_call *call)
+prepare_job(const struct rpc *rpc, const struct config *config, struct rpc_call *call)
 {
 	struct error err = ERROR_INIT;
-	int rc = request_json_read(&rpc->marks, call->params, rpc->config, &call->caller.terms,
+	int rc = request_json_read(&rpc->marks, call->params, config, &call->caller.terms,
 				   &call->request, &err);
 	if (rc == 0)
 		return 0;
@@ -107,7 +107,8 @@ prepare_job(const struct rpc *rpc, struct rpc_call *call)
 
 /* The tree of the parameters is freed here, on the thread that made it. */
 static int
-prepare(const struct rpc *rpc, struct rpc_call *call, enum rpc_prepare how)
+prepare(const struct rpc *rpc, const struct config *config, struct rpc_call *call,
+	enum rpc_prepare how)
 {
 	int rc = 0;
 	if (how == RPC_PREPARE_NONE)
@@ -115,9 +116,9 @@ prepare(const struct rpc *rpc, struct rpc_call *call, enum rpc_prepare how)
 	if (how == RPC_PREPARE_SCRIPT)
 		rc = method_script_prepare(rpc, call) ? 0 : ERROR_INVALID;
 	else if (how == RPC_PREPARE_SUBMIT)
-		rc = method_durable_prepare(rpc, call) ? 0 : ERROR_INVALID;
+		rc = method_durable_prepare(rpc, config, call) ? 0 : ERROR_INVALID;
 	if (rc == 0 && how != RPC_PREPARE_SCRIPT)
-		rc = prepare_job(rpc, call);
+		rc = prepare_job(rpc, config, call);
 	json_decref(call->params);
 	call->params = NULL;
 	return rc;
@@ -173,9 +174,10 @@ rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *li
 	require(call != NULL);
 	call->caller = identity->own;
 	struct rpc_request envelope;
-	int rc =
-	    jsonrpc_parse(&rpc->marks, line, length, config_number(rpc->config, request_bytes_max),
-			  &envelope, &call->fault);
+	/* Not rpc's, which may be replaced meanwhile. */
+	const struct config *config = tenant_table_config(identity->table);
+	int rc = jsonrpc_parse(&rpc->marks, line, length, config_number(config, request_bytes_max),
+			       &envelope, &call->fault);
 	if (envelope.id != NULL) {
 		call->id = strndup(envelope.id, envelope.id_size);
 		require(call->id != NULL);
@@ -201,7 +203,7 @@ rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *li
 	jsonrpc_request_deinit(&envelope);
 	if (method != NULL && choose_caller(rpc, identity, method, call) != 0)
 		return call;
-	if (method != NULL && call->id != NULL && prepare(rpc, call, method->prepare) != 0)
+	if (method != NULL && call->id != NULL && prepare(rpc, config, call, method->prepare) != 0)
 		return call;
 	call->method = method;
 	return call;
@@ -294,13 +296,13 @@ rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call)
 }
 
 void
-rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal)
+rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal,
+	   size_t line_max)
 {
 	struct rpc_error fault;
 	if (refusal == RPC_REFUSED_TOO_LARGE)
-		jsonrpc_error_reason(
-		    &fault, RPC_REASON_TOO_LARGE, "the line is longer than %llu bytes",
-		    (unsigned long long)config_number(rpc->config, request_bytes_max));
+		jsonrpc_error_reason(&fault, RPC_REASON_TOO_LARGE,
+				     "the line is longer than %zu bytes", line_max);
 	else
 		jsonrpc_error_reason(&fault, RPC_REASON_QUEUE_FULL,
 				     "the memory for long lines is in use; try again");

@@ -73,7 +73,7 @@ struct rpc_call {
 };
 
 struct rpc {
-	const struct config *config; /* borrowed */
+	const struct config *config; /* borrowed: as it is now; for the loop's thread alone */
 	struct engine *engine;       /* borrowed */
 	struct durable *durable;     /* borrowed, or NULL */
 	struct script_keep *scripts; /* borrowed */
@@ -97,15 +97,17 @@ enum rpc_refusal {
 int rpc_init(struct rpc *ret_rpc, const struct config *config, struct inwork *inwork,
 	     struct outbox *outbox, uv_loop_t *loop, struct error *err);
 
-/* Check and take apart one line of a settled client. Uses nothing of rpc but its configuration: any
- * thread may, while the identity stands still. Never NULL. */
+/* Check and take apart one line of a settled client. The configuration is that of the identity's
+ * table, whatever a reload brings meanwhile: any thread may, while the identity stands still. Never
+ * NULL. */
 struct rpc_call *rpc_parse(const struct rpc *rpc, const struct identity *identity, const void *line,
 			   size_t length);
 void rpc_call_free(struct rpc_call **call);
 /* Run the method, or answer why not. Takes the call over. */
 void rpc_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call **call);
-/* Answer a line that never became one. */
-void rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal);
+/* Answer a line that never became one. line_max: the longest that this client may send. */
+void rpc_refuse(struct rpc *rpc, const struct inwork_client *client, enum rpc_refusal refusal,
+		size_t line_max);
 /* Fault of a handler: parameter `name` (any bytes) `problem`. */
 void rpc_fault_parameter(struct rpc_error *ret_fault, const char *name, const char *problem);
 /* JSON array of the methods' names. */

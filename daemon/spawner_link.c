@@ -4,13 +4,18 @@
  * only numbers of generations. Called by generation.c. Any surprise closes the link, which ends
  * stintd.
  */
+#define _GNU_SOURCE
 #include "daemon/spawner_link.h"
 
 #include "daemon/message_link.h"
 #include "protocol/base_assert.h"
 #include "protocol/limits.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define SPAWNER_LINK_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 
 struct spawner_link {
 	struct message_link *messages; /* owned */
@@ -38,12 +43,30 @@ spawner_link_on_started(struct spawner_link *link, const struct message *message
 }
 
 static int
+spawner_link_on_config(struct spawner_link *link, const struct message *message, const int *fds,
+		       size_t fd_count, struct error *err)
+{
+	struct message expected;
+	message_init(&expected, MESSAGE_CONFIG);
+	if (memcmp(&expected, message, sizeof(expected)) != 0)
+		return error_set(err, ERROR_INVALID, "a configuration with unexpected content");
+	if (fd_count != 1)
+		return error_set(err, ERROR_INVALID, "a configuration with %zu descriptors",
+				 fd_count);
+	if (fcntl(fds[0], F_GET_SEALS) != SPAWNER_LINK_SEALS)
+		return error_set(err, ERROR_INVALID, "a configuration that is not sealed");
+	return link->callbacks.config(link->callbacks.context, fds[0], err);
+}
+
+static int
 spawner_link_on_message(void *context, const struct message *message, int *fds, size_t fd_count,
 			struct error *err)
 {
 	struct spawner_link *link = context;
 	if (message->type == MESSAGE_GENERATION_STARTED)
 		return spawner_link_on_started(link, message, fds, fd_count, err);
+	if (message->type == MESSAGE_CONFIG)
+		return spawner_link_on_config(link, message, fds, fd_count, err);
 	if (fd_count != 0)
 		return error_set(err, ERROR_INVALID, "%s with %zu descriptors",
 				 message_name(message->type), fd_count);

@@ -17,6 +17,9 @@ struct spawner_link_callbacks {
 	void (*started)(void *context, const struct message_generation *about, int *fds);
 	void (*ended)(void *context, const struct message_generation *about);
 	void (*drain)(void *context);
+	/* The configuration was read again: fd, borrowed for the call, is a memory file that nobody
+	 * can change. A negative return is a breach: `closed` follows with *err. */
+	int (*config)(void *context, int fd, struct error *err);
 	/* The link is lost or the spawner broke its rules. Once, last. */
 	void (*closed)(void *context, const struct error *err);
 	void *context;

@@ -231,6 +231,13 @@ succession_on_drain(void *context)
 	succession->callbacks.drain(succession->callbacks.context);
 }
 
+static int
+succession_on_config(void *context, int fd, struct error *err)
+{
+	struct succession *succession = context;
+	return succession->callbacks.config(succession->callbacks.context, fd, err);
+}
+
 static void
 succession_on_closed(void *context, const struct error *err)
 {
@@ -264,7 +271,8 @@ succession_new(uv_loop_t *loop, int spawner_fd, const struct clock *clock,
 	       struct error *err)
 {
 	struct spawner_link_callbacks inner = {succession_on_started, succession_on_ended,
-					       succession_on_drain, succession_on_closed, NULL};
+					       succession_on_drain, succession_on_config,
+					       succession_on_closed, NULL};
 	struct succession *succession = calloc(1, sizeof(*succession));
 	require(succession);
 	succession->clock = clock;
@@ -297,6 +305,13 @@ succession_free(struct succession **succession)
 	alarm_close(&gone->alarm);
 	alarm_close(&gone->pulse);
 	free(gone);
+}
+
+void
+succession_set_limits(struct succession *succession, const struct recycle_limits *limits)
+{
+	succession->limits = *limits;
+	succession_replan(succession);
 }
 
 struct generation *

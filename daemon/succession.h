@@ -26,6 +26,7 @@ struct succession_callbacks {
 	void (*exited)(void *context, struct generation *generation,
 		       const struct message_exited *about);
 	void (*drain)(void *context);
+	int (*config)(void *context, int fd, struct error *err); /* see spawner_link.h */
 	void (*fatal)(void *context, const struct error *err);
 	void *context;
 };
@@ -37,6 +38,9 @@ int succession_new(uv_loop_t *loop, int spawner_fd, const struct clock *clock,
 		   struct error *err);
 /* No callback after it. */
 void succession_free(struct succession **succession);
+
+/* From now on, also for the generation that serves. */
+void succession_set_limits(struct succession *succession, const struct recycle_limits *limits);
 
 /* The front, borrowed, never NULL; it may be in any state. */
 struct generation *succession_front(const struct succession *succession);

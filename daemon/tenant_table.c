@@ -28,6 +28,7 @@ struct tenant_ids {
 
 struct tenant_table {
 	unsigned holders;
+	struct config config;   /* owned: without sections */
 	struct tenant *tenants; /* owned: tenant_count, in the file's order */
 	size_t tenant_count;
 	struct tenant **by_name; /* owned, sorted; borrows from tenants */
@@ -169,7 +170,9 @@ tenant_table_new(const struct config *config, struct tenant_table **ret_table, s
 	table->digests_most = 1;
 	tenant_terms_init(&table->other, CONFIG_TENANT_OTHER, &config->limits_default,
 			  &config->limits_max);
-	int rc = add_operators(table, config, err);
+	int rc = config_copy_service(config, &table->config, err);
+	if (rc == 0)
+		rc = add_operators(table, config, err);
 	if (rc == 0)
 		rc = add_tenants(table, config, err);
 	if (rc != 0) {
@@ -199,6 +202,7 @@ tenant_table_release(struct tenant_table **table)
 	*table = NULL;
 	if (t == NULL || --t->holders > 0)
 		return;
+	config_deinit(&t->config);
 	for (size_t i = 0; i < t->tenant_count; i++)
 		free(t->tenants[i].digests);
 	free(t->tenants);
@@ -208,6 +212,12 @@ tenant_table_release(struct tenant_table **table)
 	free(t->operators.ids);
 	free(t->operator_groups.ids);
 	free(t);
+}
+
+const struct config *
+tenant_table_config(const struct tenant_table *table)
+{
+	return &table->config;
 }
 
 static const struct tenant_id *

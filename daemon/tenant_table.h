@@ -1,7 +1,7 @@
 /*
- * The tenants of one configuration, and who they are. Never changed once it is made: a reload makes
- * another one, and who holds this one goes on with it. Held and released on the loop's thread only;
- * looked up on any.
+ * One configuration as it holds for clients: its settings, its tenants and who they are. Never
+ * changed once it is made: a reload makes another one, and who holds this one goes on with it. Held
+ * and released on the loop's thread only; looked up on any.
  */
 #ifndef STINT_DAEMON_TENANT_TABLE_H
 #define STINT_DAEMON_TENANT_TABLE_H
@@ -30,6 +30,9 @@ int tenant_table_new(const struct config *config, struct tenant_table **ret_tabl
 struct tenant_table *tenant_table_hold(struct tenant_table *table);
 /* NULL is harmless; *table becomes NULL. */
 void tenant_table_release(struct tenant_table **table);
+
+/* The configuration that it was made of, without the sections; the table's. */
+const struct config *tenant_table_config(const struct tenant_table *table);
 
 /* Each NULL when there is none. Of groups, the first section that has one of them. */
 const struct tenant *tenant_table_of_user(const struct tenant_table *table, uid_t uid);

@@ -92,17 +92,23 @@ manual_page_settings(void)
 	static const struct {
 		const char *name, *def, *text;
 		enum setting_type type;
+		bool live;
 	} ROWS[] = {
-#define SETTING(name, type, def, min, max, text) {#name, def, text, SETTING_##type},
+#define LIVE  true
+#define START false
+#define SETTING(name, type, when, def, min, max, text) {#name, def, text, SETTING_##type, when},
 #include "protocol/settings.def"
 #undef SETTING
+#undef LIVE
+#undef START
 	};
 	char note[MANUAL_PAGE_LINE_BYTES];
 
 	for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
-		(void)snprintf(note, sizeof(note), "%s; default: %s",
+		(void)snprintf(note, sizeof(note), "%s; default: %s%s",
 			       manual_page_type(ROWS[i].type),
-			       *ROWS[i].def ? ROWS[i].def : "empty");
+			       *ROWS[i].def ? ROWS[i].def : "empty",
+			       ROWS[i].live ? "" : "; [restart]");
 		manual_page_item(ROWS[i].name, note, ROWS[i].text);
 	}
 }

@@ -4,8 +4,9 @@
  *
  * Never allocates and never fails: a record that is too long is cut, a standard error that is gone
  * is ignored. Control characters in a record become '?': a record is one line. Program name, level
- * and whether the journal reads are the only state, set once at start. The journal keeps time and
- * level by itself: it gets the level as a prefix in its own form, "<3>" for an error, and no time.
+ * and whether the journal reads are the only state; the level alone may change after the start. The
+ * journal keeps time and level by itself: it gets the level as a prefix in its own form, "<3>" for
+ * an error, and no time.
  */
 #define _GNU_SOURCE
 #include "protocol/base_log.h"
@@ -24,7 +25,8 @@
 #define LOG_LINE_BYTES 2048
 #define LOG_JOURNAL    "/run/systemd/journal/stdout"
 
-/* Globals by need: a log call has no object to find them in. Set by base_log_init only. */
+/* Globals by need: a log call has no object to find them in. Set by base_log_init, the level by
+ * base_log_set_level too. */
 static const char *log_program = "stint";
 static enum log_level log_level_max = LOG_LEVEL_INFO;
 static bool log_to_journal;
@@ -62,8 +64,14 @@ void
 base_log_init(const char *program, enum log_level level)
 {
 	log_program = program;
-	log_level_max = level;
+	base_log_set_level(level);
 	log_to_journal = log_is_journal();
+}
+
+void
+base_log_set_level(enum log_level level)
+{
+	__atomic_store_n(&log_level_max, level, __ATOMIC_RELAXED);
 }
 
 int
@@ -116,7 +124,7 @@ base_log(enum log_level level, const char *group, const char *format, ...)
 	size_t used;
 	va_list args;
 
-	if (level > log_level_max)
+	if (level > __atomic_load_n(&log_level_max, __ATOMIC_RELAXED))
 		return;
 	used = log_head(line, level);
 	used += log_kept(snprintf(line + used, sizeof(line) - used, "%s: ", group),

@@ -12,6 +12,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 /* `program` (borrowed, static) prefixes each line. Level names: error warning info debug. */
 void base_log_init(const char *program, enum log_level level);
+/* From now on, for all threads. */
+void base_log_set_level(enum log_level level);
 int base_log_level_parse(const char *name, enum log_level *ret_level);
 void base_log(enum log_level level, const char *group, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

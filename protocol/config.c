@@ -88,16 +88,13 @@ config_deinit(struct config *config)
 }
 
 int
-config_copy(const struct config *from, struct config *ret_config, struct error *err)
+config_copy_service(const struct config *from, struct config *ret_config, struct error *err)
 {
-	int r;
-
 	*ret_config = *from;
+	ret_config->tenants = NULL;
+	ret_config->tenant_count = 0;
 	for (unsigned i = 0; i < SETTING_ID_COUNT; i++)
 		ret_config->values[i].text = NULL;
-	r = config_section_copy_all(from, ret_config, err);
-	if (r < 0)
-		return r;
 	for (unsigned i = 0; i < SETTING_ID_COUNT; i++) {
 		if (from->values[i].text == NULL)
 			continue;
@@ -108,6 +105,19 @@ config_copy(const struct config *from, struct config *ret_config, struct error *
 		}
 	}
 	return 0;
+}
+
+int
+config_copy(const struct config *from, struct config *ret_config, struct error *err)
+{
+	int r = config_copy_service(from, ret_config, err);
+
+	if (r < 0)
+		return r;
+	r = config_section_copy_all(from, ret_config, err);
+	if (r < 0)
+		config_deinit(ret_config);
+	return r;
 }
 
 int
@@ -401,11 +411,11 @@ config_format_settings(const struct config *config, bool sentences, FILE *file)
 		stored = config_load(config, i);
 		config_format_value(&key, &stored, value);
 		if (sentences)
-			(void)fprintf(file, "# %s%s\n",
+			(void)fprintf(file, "# %s%s%s\n",
 				      i >= CONFIG_KEY_MAX ? "largest that a job may ask for: "
 				      : i >= CONFIG_KEY_DEFAULT ? "of a job that does not say: "
 								: "",
-				      key.text);
+				      key.text, key.live ? "" : " [restart]");
 		(void)fprintf(file, "%s = %s\n", key.name, value);
 	}
 }

@@ -26,7 +26,7 @@ enum setting_type {
 };
 
 enum setting_id {
-#define SETTING(name, type, def, min, max, text) SETTING_ID_##name,
+#define SETTING(name, type, when, def, min, max, text) SETTING_ID_##name,
 #include "protocol/settings.def"
 #undef SETTING
 	SETTING_ID_COUNT
@@ -51,6 +51,8 @@ void config_init(struct config *ret_config);
 void config_deinit(struct config *config);
 /* A copy that owns its texts; on error there is none. */
 int config_copy(const struct config *from, struct config *ret_config, struct error *err);
+/* The same without the sections of tenants. */
+int config_copy_service(const struct config *from, struct config *ret_config, struct error *err);
 /* Read `path` over the defaults in config. On error config is as it was. */
 int config_read_file(struct config *config, const char *path, struct error *err);
 /* The same from an open descriptor, at offset 0; `name` is shown in errors. */
@@ -62,6 +64,11 @@ int config_read_text(struct config *config, const char *text, size_t size, const
 int config_set(struct config *config, const char *assignment, struct error *err);
 /* Rules that span settings: a default above its maximum, ... Called by the readers too. */
 int config_check(const struct config *config, struct error *err);
+/*
+ * May a service that runs with `from` go on with `to`? ERROR_INVALID names the first setting that
+ * is another one and is made use of at the start only.
+ */
+int config_check_reload(const struct config *from, const struct config *to, struct error *err);
 
 #define config_number(config, name) ((config)->values[SETTING_ID_##name].number)
 #define config_text(config, name)   ((const char *)(config)->values[SETTING_ID_##name].text)

@@ -20,14 +20,19 @@
 static const struct {
 	const char *name;
 	enum setting_type type;
+	bool live;
 	const char *initial;
 	uint64_t min, max;
 	const char *text;
 } SETTINGS[SETTING_ID_COUNT] = {
-#define SETTING(name_, type_, def_, min_, max_, text_)                                             \
-	[SETTING_ID_##name_] = {#name_, SETTING_##type_, def_, min_, max_, text_},
+#define LIVE  true
+#define START false
+#define SETTING(name_, type_, when_, def_, min_, max_, text_)                                      \
+	[SETTING_ID_##name_] = {#name_, SETTING_##type_, when_, def_, min_, max_, text_},
 #include "protocol/settings.def"
 #undef SETTING
+#undef LIVE
+#undef START
 };
 
 static const char *const LEVELS[] = {"error", "warning", "info", "debug"};
@@ -42,6 +47,7 @@ config_key_limit(const struct limit_info *info, const char *prefix, struct confi
 		ret_key->type = SETTING_TIME;
 	else
 		ret_key->type = SETTING_COUNT;
+	ret_key->live = true;
 	ret_key->min = info->min;
 	ret_key->max = info->max;
 	ret_key->text = info->text;
@@ -59,6 +65,7 @@ config_key_get(unsigned key, struct config_key *ret_key)
 	} else {
 		(void)snprintf(ret_key->name, sizeof(ret_key->name), "%s", SETTINGS[key].name);
 		ret_key->type = SETTINGS[key].type;
+		ret_key->live = SETTINGS[key].live;
 		ret_key->min = SETTINGS[key].min;
 		ret_key->max = SETTINGS[key].max;
 		ret_key->text = SETTINGS[key].text;

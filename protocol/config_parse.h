@@ -18,6 +18,7 @@
 struct config_key {
 	char name[CONFIG_NAME_BYTES];
 	enum setting_type type;
+	bool live; /* a reload changes it in a running service */
 	uint64_t min, max;
 	const char *text;    /* sentence for the manual; static */
 	const char *initial; /* default as text; NULL for a limit's rows: see LIMITS */

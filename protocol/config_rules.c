@@ -6,6 +6,7 @@
  * own. A fault is an error that names the tenants.
  */
 #define _GNU_SOURCE
+#include "protocol/config_parse.h"
 #include "protocol/config_section.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
@@ -344,5 +345,34 @@ config_resolve(struct config *config, const struct config_names *names, const ch
 	if (r < 0)
 		return line > 0 ? error_wrap(err, "%s:%u", name, line)
 				: error_wrap(err, "%s", name);
+	return 0;
+}
+
+static int
+rules_need_restart(const char *what, struct error *err)
+{
+	return error_set(err, ERROR_INVALID,
+			 "%s: cannot change while the service runs (remedy: restart the service)",
+			 what);
+}
+
+int
+config_check_reload(const struct config *from, const struct config *to, struct error *err)
+{
+	struct config_key key;
+
+	for (unsigned i = 0; i < SETTING_ID_COUNT; i++) {
+		const struct setting_value *was = &from->values[i], *is = &to->values[i];
+
+		config_key_get(i, &key);
+		if (key.live)
+			continue;
+		if (was->number != is->number ||
+		    (was->text != NULL && strcmp(was->text, is->text) != 0))
+			return rules_need_restart(key.name, err);
+	}
+	/* Zygotes give up the right to make scratch directories when no job may have one. */
+	if ((from->limits_max.scratch_bytes == 0) != (to->limits_max.scratch_bytes == 0))
+		return rules_need_restart("max_scratch_bytes, from or to 0", err);
 	return 0;
 }

@@ -34,6 +34,8 @@ message_name(uint32_t type)
 		return "generation_ended";
 	case MESSAGE_DRAIN:
 		return "drain";
+	case MESSAGE_CONFIG:
+		return "config";
 	case MESSAGE_FORK:
 		return "fork";
 	case MESSAGE_KILL:

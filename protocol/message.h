@@ -31,6 +31,8 @@ enum message_type {
 					   says; none when error != 0 */
 	MESSAGE_GENERATION_ENDED = 7,   /* body.generation: asked for, or by itself (wait_status) */
 	MESSAGE_DRAIN = 9,              /* service is stopping: take no new job, exit when done */
+	MESSAGE_CONFIG = 11, /* the configuration was read again; no body. Descriptor: [0] a memory
+				file of it, sealed against every change */
 	/* zygote link, stintd -> zygote */
 	MESSAGE_FORK = 20, /* body.fork; FORK_FD_COUNT descriptors in enum fork_fd order */
 	MESSAGE_KILL = 22, /* body.worker.serial: fallback where cgroup.kill is missing */

@@ -6,7 +6,8 @@
  * on stintd's request zygotes, and sits in poll() on their pidfds, the spawner link and a signalfd.
  * It reads no byte of a client and no byte of a tenant; of stintd it takes the fixed-size messages
  * of spawner_monitor.c. When stintd dies, all generations end and stintd is started anew; when a
- * zygote dies, stintd is told. SIGTERM and SIGINT drain; a second one ends at once. If this process
+ * zygote dies, stintd is told. SIGTERM and SIGINT drain; a second one ends at once. SIGHUP has the
+ * configuration read again. If this process
  * dies without saying so, the guardian cleans up.
  *
  * Exit status: 0 after an orderly end, 1 when the service could not be started, 2 for a wrong
@@ -27,6 +28,7 @@
 #include "worker/spawner_monitor.h"
 #include "worker/spawner_options.h"
 #include "worker/spawner_preflight.h"
+#include "worker/spawner_reload.h"
 #include "worker/spawner_root.h"
 #include "worker/spawner_rootless.h"
 #include "worker/spawner_silence.h"
@@ -122,7 +124,8 @@ static int
 spawner_main_prepare(struct spawner *spawner, struct spawner_options *options, struct error *err)
 {
 	const char *keep[] = {options->stintd, options->zygote, SPAWNER_ROOT_STDLIB,
-			      SPAWNER_ROOT_ZONEINFO};
+			      SPAWNER_ROOT_ZONEINFO,
+			      options->config_path ? options->config_path : options->stintd};
 	bool fallback;
 	int rc = spawner_preflight(&spawner->config, spawner->rootless, err);
 
@@ -181,14 +184,14 @@ spawner_main_undo(struct spawner *spawner)
 }
 
 static void
-spawner_main_signal(struct spawner *spawner, int signal_fd)
+spawner_main_signal(struct spawner *spawner, const struct spawner_options *options, int signal_fd)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP)
-		log_info("spawner", "SIGHUP: reloading is not supported yet, nothing changes");
+		spawner_reload(spawner, options);
 	else
 		spawner_daemon_drain(spawner, clock_now_ns(&CLOCK_SYSTEM));
 }
@@ -328,7 +331,7 @@ spawner_main_stopped(struct spawner *spawner, uint64_t now_ns)
 
 /* The main loop. Returns when the service has stopped; false: it could not be kept up. */
 static bool
-spawner_main_run(struct spawner *spawner, int signal_fd)
+spawner_main_run(struct spawner *spawner, const struct spawner_options *options, int signal_fd)
 {
 	for (;;) {
 		struct pollfd polls[POLL_COUNT];
@@ -351,7 +354,7 @@ spawner_main_run(struct spawner *spawner, int signal_fd)
 			return false;
 		}
 		if (polls[POLL_SIGNAL].revents)
-			spawner_main_signal(spawner, signal_fd);
+			spawner_main_signal(spawner, options, signal_fd);
 		if (!spawner_main_reap(spawner))
 			return false;
 		/* Only if it is still the link that was polled. */
@@ -404,7 +407,7 @@ spawner_main_serve(struct spawner *spawner, struct spawner_options *options)
 	    spawner_main_prepare(spawner, options, &err) < 0) {
 		log_error("spawner", "cannot start: %s", err.text);
 	} else {
-		orderly = spawner_main_run(spawner, signal_fd);
+		orderly = spawner_main_run(spawner, options, signal_fd);
 		if (!orderly)
 			spawner_main_give_up(spawner);
 	}

@@ -192,7 +192,7 @@ class UnitTest(unittest.TestCase):
             for name in ("stint.socket", "stint.slice"):
                 shutil.copy(os.path.join(TOP, "deploy", "systemd", name), directory)
             with open(UNIT, encoding="utf-8") as file:
-                text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", file.read(), flags=re.M)
+                text = re.sub(r"^(Exec\w+)=\S+", r"\1=/bin/true", file.read(), flags=re.M)
             with open(os.path.join(directory, "stint.service"), "w", encoding="utf-8") as file:
                 file.write(text)
             paths = [os.path.join(directory, name) for name in os.listdir(directory)]

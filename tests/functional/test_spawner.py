@@ -361,7 +361,9 @@ class TestSpawner(unittest.TestCase):
     def test_sighup(self):
         service = self.service()
         service.child.send_signal(signal.SIGHUP)
-        wait_for(lambda: "SIGHUP" in service.text(), "a log line")
+        wait_for(lambda: "configuration read again" in service.text(), "a log line")
+        told = service.asked("next")
+        assert (told["type"], told["fds"], told["number"]) == ("config", "1", "0"), told
         assert service.start(1)["error"] == "0"
 
     def test_unusable_programs(self):

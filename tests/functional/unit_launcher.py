@@ -14,7 +14,7 @@ import sys
 
 # What has nothing to take away from the program, or works on other processes alone.
 NEUTRAL = {
-    "Type", "ExecStart", "NotifyAccess", "TimeoutStartSec", "KillMode", "TimeoutStopSec", "WatchdogSec",
+    "Type", "ExecStart", "ExecReload", "NotifyAccess", "TimeoutStartSec", "KillMode", "TimeoutStopSec", "WatchdogSec",
     "Restart", "RestartSec", "RestartPreventExitStatus", "Slice", "Delegate", "OOMPolicy", "TasksMax",
     "LimitNOFILE", "LimitCORE", "IPAddressDeny", "KeyringMode", "PrivateTmp", "DevicePolicy",
     "SystemCallArchitectures", "PrivateMounts", "AmbientCapabilities", "ProtectClock",

@@ -136,11 +136,11 @@ int
 engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	   const struct engine_callbacks *callbacks, struct engine **ret_engine, struct error *err)
 {
-	(void)config;
 	(void)err;
 	struct engine *engine = calloc(1, sizeof(*engine));
 	require(engine != NULL);
 	base_close(&spawner_fd);
+	engine->config = config;
 	engine->callbacks = *callbacks;
 	engine->auto_finish = auto_finish;
 	engine->breaks = breaks;
@@ -152,6 +152,16 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	last_engine = engine;
 	*ret_engine = engine;
 	return 0;
+}
+
+void
+engine_reload(struct engine *engine, const struct config *config, engine_terms *terms,
+	      void *context)
+{
+	(void)terms;
+	(void)context;
+	engine->config = config;
+	engine->reloads++;
 }
 
 static void

@@ -35,6 +35,8 @@ struct engine {
 	bool told_ready;
 	bool breaks;        /* tell of a fatal fault when a job comes */
 	uint64_t held_bytes; /* of results whose callee has not given them back */
+	unsigned reloads; /* calls of engine_reload */
+	const struct config *config; /* of the last of them, or of engine_new */
 	unsigned forgotten; /* calls of engine_forget_session */
 };
 

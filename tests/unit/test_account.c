@@ -104,6 +104,59 @@ test_full_of_busy_ones(void **state)
 	account_table_deinit(&table);
 }
 
+static void
+test_a_section_goes_and_comes(void **state)
+{
+	struct account_table table;
+	(void)state;
+	account_table_init(&table, 1);
+	struct account *idle = get(&table, "idle"), *busy = get(&table, "busy");
+	struct account *user = get(&table, "uid-1");
+	account_hold(busy);
+	account_hold(user);
+	account_set_named(idle, false);
+	account_set_named(busy, false);
+	account_set_named(busy, false);
+	account_set_named(user, true); /* never by its name */
+	assert_int_equal(table.count, 3);
+	account_table_resize(&table, 1);
+	assert_null(account_find(&table, "idle"));
+	assert_ptr_equal(account_find(&table, "busy"), busy); /* it has a job */
+	account_set_named(busy, true);
+	account_release(busy);
+	account_release(user);
+	assert_ptr_equal(account_find(&table, "busy"), busy); /* and is back */
+	account_set_named(busy, false);
+	account_table_resize(&table, 0);
+	assert_null(account_find(&table, "busy"));
+	assert_int_equal(table.count, 0);
+	account_table_deinit(&table);
+}
+
+static void
+count_one(void *context, struct account *account)
+{
+	assert_non_null(account);
+	++*(size_t *)context;
+}
+
+static void
+test_each_once(void **state)
+{
+	struct account_table table;
+	char name[16];
+	size_t count = 0;
+	(void)state;
+	account_table_init(&table, 10);
+	for (unsigned i = 0; i < 3 * ACCOUNT_CHAINS; i++) {
+		(void)snprintf(name, sizeof(name), "t%u", i);
+		(void)get(&table, name);
+	}
+	account_table_each(&table, count_one, &count);
+	assert_int_equal(count, 3 * ACCOUNT_CHAINS);
+	account_table_deinit(&table);
+}
+
 /* What the account says is what its jobs' lists say, whatever the way. */
 static void
 test_counts_follow_the_states(void **state)
@@ -151,6 +204,8 @@ main(void)
 	    cmocka_unit_test(test_new_terms_counters_stay),
 	    cmocka_unit_test(test_the_longest_idle_goes),
 	    cmocka_unit_test(test_full_of_busy_ones),
+	    cmocka_unit_test(test_a_section_goes_and_comes),
+	    cmocka_unit_test(test_each_once),
 	    cmocka_unit_test(test_counts_follow_the_states),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

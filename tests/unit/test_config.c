@@ -298,6 +298,81 @@ test_metrics_listen(void **state)
 	}
 }
 
+/* Every setting, changed alone: it is LIVE, or refused by its name. */
+static void
+a_reload_changes_what_is_live(void **state)
+{
+	struct config from, to;
+	unsigned live = 0, fixed = 0;
+
+	for (unsigned i = 0; i < SETTING_ID_COUNT; i++) {
+		struct error err = ERROR_INIT;
+		struct config_key key;
+		int r;
+
+		config_init(&from);
+		config_init(&to);
+		assert_int_equal(config_check_reload(&from, &to, NULL), 0);
+		config_key_get(i, &key);
+		if (to.values[i].text != NULL) {
+			free(to.values[i].text);
+			to.values[i].text = strdup("other");
+		} else {
+			to.values[i].number++;
+		}
+		r = config_check_reload(&from, &to, &err);
+		assert_int_equal(r, key.live ? 0 : ERROR_INVALID);
+		if (!key.live) {
+			assert_memory_equal(err.text, key.name, strlen(key.name));
+			assert_non_null(strstr(err.text, "restart the service"));
+		}
+		live += key.live;
+		fixed += !key.live;
+		config_deinit(&from);
+		config_deinit(&to);
+	}
+	assert_true(live > 10 && fixed > 10);
+}
+
+static void
+a_reload_changes_limits_and_tenants(void **state)
+{
+	static const char TEXT[] = "max_cpu_ms = 3s\ndefault_cpu_ms = 1s\n[tenant a]\nweight = 2\n";
+	struct config from, to;
+	struct error err = ERROR_INIT;
+
+	config_init(&from);
+	config_init(&to);
+	assert_int_equal(config_read_text(&to, TEXT, strlen(TEXT), "f", NULL), 0);
+	assert_int_equal(config_check_reload(&from, &to, NULL), 0);
+	assert_int_equal(config_check_reload(&to, &from, NULL), 0);
+	/* Whether there may be scratch directories at all is the zygotes' business. */
+	assert_int_equal(config_set(&to, "max_scratch_bytes=1M", NULL), 0);
+	assert_int_equal(config_check_reload(&from, &to, NULL), 0);
+	assert_int_equal(config_set(&to, "max_scratch_bytes=0", NULL), 0);
+	assert_int_equal(config_check_reload(&from, &to, &err), ERROR_INVALID);
+	assert_non_null(strstr(err.text, "max_scratch_bytes, from or to 0: "));
+	assert_int_equal(config_check_reload(&to, &from, NULL), ERROR_INVALID);
+	config_deinit(&from);
+	config_deinit(&to);
+}
+
+static void
+a_copy_without_tenants(void **state)
+{
+	static const char TEXT[] = "socket = /x\nrunning_max = 3\n[tenant a]\nusers = 5\n";
+	struct config config, copy;
+
+	config_init(&config);
+	assert_int_equal(config_read_text(&config, TEXT, strlen(TEXT), "f", NULL), 0);
+	assert_int_equal(config_copy_service(&config, &copy, NULL), 0);
+	config_deinit(&config);
+	assert_string_equal(config_text(&copy, socket), "/x");
+	assert_int_equal(config_number(&copy, running_max), 3);
+	assert_int_equal(copy.tenant_count, 0);
+	config_deinit(&copy);
+}
+
 int
 main(void)
 {
@@ -311,6 +386,9 @@ main(void)
 	    cmocka_unit_test(files_are_read_whole_or_refused),
 	    cmocka_unit_test(printed_configuration_reads_back),
 	    cmocka_unit_test(files_that_cannot_be_read),
+	    cmocka_unit_test(a_reload_changes_what_is_live),
+	    cmocka_unit_test(a_reload_changes_limits_and_tenants),
+	    cmocka_unit_test(a_copy_without_tenants),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ every_type_has_a_name_of_its_own(void **state)
 					 MESSAGE_GENERATION_STARTED,
 					 MESSAGE_GENERATION_ENDED,
 					 MESSAGE_DRAIN,
+					 MESSAGE_CONFIG,
 					 MESSAGE_FORK,
 					 MESSAGE_KILL,
 					 MESSAGE_ZYGOTE_READY,

@@ -68,6 +68,32 @@ test_equal_tenants_take_turns(void **state)
 		assert_int_equal(run(world, 1000), i % 3 * 4 + i / 3);
 }
 
+/* As a reload does: the number first, then each tenant. */
+static void
+test_another_running_max(void **state)
+{
+	struct world *world = *state;
+	struct pick_tenant *a = add_tenant(world, 1, 0);
+	world->pick.running_max = 2;
+	for (size_t i = 0; i < 6; i++)
+		put(world, a, i, 0, 0);
+	assert_non_null(pick_call(&world->pick));
+	assert_non_null(pick_call(&world->pick));
+	assert_null(pick_call(&world->pick));
+	world->pick.running_max = 4;
+	pick_tenant_review(&world->pick, a);
+	assert_non_null(pick_call(&world->pick));
+	assert_non_null(pick_call(&world->pick));
+	assert_null(pick_call(&world->pick));
+	world->pick.running_max = 3;
+	pick_tenant_review(&world->pick, a);
+	pick_leave(&world->pick, &world->jobs[0]);
+	assert_null(pick_call(&world->pick));
+	pick_leave(&world->pick, &world->jobs[1]);
+	assert_non_null(pick_call(&world->pick));
+	assert_null(pick_call(&world->pick));
+}
+
 static void
 test_running_max(void **state)
 {
@@ -228,6 +254,7 @@ main(void)
 	    TEST(test_no_class_starves),
 	    TEST(test_equal_tenants_take_turns),
 	    TEST(test_running_max),
+	    TEST(test_another_running_max),
 	    TEST(test_return_goes_first_and_keeps_its_place),
 	    TEST(test_deadlines),
 	    TEST(test_positions),

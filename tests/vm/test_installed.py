@@ -224,9 +224,30 @@ class Service(unittest.TestCase):
         self.assertNotEqual(main_pid(), old)
         self.assert_runs()
 
-    def test_11_hang_up_changes_nothing(self):
-        old = main_pid()
-        os.kill(old, signal.SIGHUP)
+    def test_11_reload(self):
+        old, path = main_pid(), "/etc/stint/stint.conf"
+        with open(path, encoding="utf-8") as file:
+            before = file.read()
+
+        def log(text):
+            return command("journalctl", "--no-pager", "-u", "stint.service").stdout.count(text)
+
+        def reload(text, line):
+            count = log(line)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            command("systemctl", "reload", "stint.service")
+            harness.until(lambda: log(line) > count, 30, line)
+
+        try:
+            reload(before + "\n[tenant nobody]\nusers = nobody\n", "daemon: configuration read again")
+            reload("hash_seed = 1\n" + before, "hash_seed: cannot change while")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(before + "\nno_such = 1\n")
+            done = subprocess.run(["systemctl", "reload", "stint.service"], check=False, capture_output=True)
+            self.assertNotEqual(done.returncode, 0)
+        finally:
+            reload(before, "daemon: configuration read again")
         self.assert_runs()
         self.assertEqual(main_pid(), old)
 
