@@ -10,6 +10,7 @@
 #define STINT_DAEMON_ENGINE_H
 
 #include "daemon/engine_event.h"
+#include "daemon/engine_owner.h"
 #include "protocol/config.h"
 #include "protocol/error.h"
 #include "protocol/isolation.h"
@@ -75,21 +76,6 @@ typedef bool engine_terms(void *context, const char *tenant, struct tenant_terms
 void engine_reload(struct engine *engine, const struct config *config, engine_terms *terms,
 		   void *context);
 
-/* On whose behalf a job is run, and who is told of it. */
-struct engine_owner {
-	uint64_t session, ticket;	  /* given back by the callbacks */
-	const struct tenant_terms *terms; /* borrowed for the call: the tenant as it is now */
-	const char *id; /* the job's id from an earlier life of it; NULL: a new one */
-};
-/* Why a job was not taken, with ERROR_LIMIT. */
-struct engine_refusal {
-	enum {
-		ENGINE_QUEUE_FULL, /* too many jobs or bytes wait, or too many tenants have jobs */
-		ENGINE_QUOTA,	   /* the tenant has used up a rate */
-		ENGINE_TOO_LARGE,  /* it can never enter */
-	} reason;
-	uint64_t retry_after_ms; /* when it may be possible; 0: never */
-};
 /*
  * Queue a job. On success *request is moved from (left empty) and ret_id gets the job's id.
  * ERROR_LIMIT: refused, ret_refusal says how. ERROR_CLOSED: draining. Then request is untouched.
