@@ -170,8 +170,9 @@ on_output(void *context, uint64_t session, uint64_t ticket, const char *job, int
 	  const void *bytes, size_t size)
 {
 	struct daemon *daemon = context;
-	(void)session;
 	(void)job;
+	if (session == DURABLE_SESSION) /* its tickets are others */
+		return;
 	reply_output(&daemon->reply, ticket, stream, bytes, size);
 }
 
@@ -180,8 +181,9 @@ on_trace(void *context, uint64_t session, uint64_t ticket, const char *job, cons
 	 size_t size)
 {
 	struct daemon *daemon = context;
-	(void)session;
 	(void)job;
+	if (session == DURABLE_SESSION) /* its tickets are others */
+		return;
 	reply_trace(&daemon->reply, ticket, lines, size);
 }
 
@@ -190,7 +192,8 @@ on_progress(void *context, uint64_t session, uint64_t ticket,
 	    const struct engine_job_status *status)
 {
 	struct daemon *daemon = context;
-	(void)session;
+	if (session == DURABLE_SESSION) /* its tickets are others */
+		return;
 	reply_progress(&daemon->reply, ticket, status);
 }
 
@@ -396,7 +399,7 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 	daemon->rpc.engine = daemon->engine;
 	daemon->rpc.durable = daemon->durable;
 	daemon->rpc.scripts = &daemon->scripts;
-	script_keep_start(&daemon->scripts, durable_store(daemon->durable));
+	script_keep_start(&daemon->scripts, durable_store(daemon->durable), on_idle, daemon);
 	durable_start(daemon->durable, daemon->engine);
 	daemon->rpc.tenants = daemon->tenants;
 	return listener_open(&daemon->listener, &daemon->host, options->listen_fd,

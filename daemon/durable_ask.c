@@ -232,6 +232,7 @@ on_listed(void *context, struct store_op *op)
 	if (op->outcome != STORE_DONE) {
 		answer_fault(durable, op->ticket, op);
 		store_op_free(&op);
+		durable_check_idle(durable);
 		return;
 	}
 	text_buffer_init(&text, DURABLE_ANSWER_BYTES_MAX);

@@ -87,6 +87,7 @@ read_row(const struct durable *durable, const struct config *config, struct stor
 		read->err.code = rc;
 	else
 		read->request.limits = limits;
+	read->request.stream = false;
 }
 
 static void

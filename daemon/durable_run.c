@@ -217,7 +217,8 @@ on_stored(void *context, struct store_op *op)
 		durable_remove(durable, &job);
 	}
 	if (op->outcome == STORE_DONE || op->outcome == STORE_REPEATED) {
-		answer_id(durable, ticket, op->row.id);
+		answer_id(durable, ticket,
+			  op->outcome == STORE_REPEATED ? op->found_id : op->row.id);
 	} else {
 		struct rpc_error fault;
 		durable_fault(&fault, op);

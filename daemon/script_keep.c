@@ -51,11 +51,15 @@ on_loaded(void *context, struct store_op *op)
 		row->text = NULL;
 	}
 	store_op_free(&op);
+	keep->done(keep->context);
 }
 
 void
-script_keep_start(struct script_keep *keep, struct store *store)
+script_keep_start(struct script_keep *keep, struct store *store, void (*done)(void *context),
+		  void *context)
 {
+	keep->done = done;
+	keep->context = context;
 	keep->store = store;
 	if (store != NULL)
 		(void)store_post(store, store_op_new(STORE_SCRIPT_LOAD, on_loaded, keep), true);
@@ -120,6 +124,7 @@ on_put(void *context, struct store_op *op)
 		answer_id(keep, op->ticket, row->script, false);
 	}
 	store_op_free(&op);
+	keep->done(keep->context);
 }
 
 static void
@@ -217,6 +222,7 @@ on_deleted(void *context, struct store_op *op)
 		answer_id(keep, op->ticket, op->row.script, true);
 	}
 	store_op_free(&op);
+	keep->done(keep->context);
 }
 
 void

@@ -16,13 +16,17 @@ struct script_keep {
 	struct script_table table;
 	struct reply *reply; /* borrowed */
 	struct store *store; /* borrowed; NULL: in memory only */
+	void (*done)(void *context);
+	void *context;
 	bool loaded;
 };
 
 void script_keep_init(struct script_keep *ret_keep, const struct config *config,
 		      struct reply *reply);
-/* From now on on the disk too; read what is there. The store must be closed before the keep is. */
-void script_keep_start(struct script_keep *keep, struct store *store);
+/* From now on on the disk too; read what is there. The store must be closed before the keep is.
+ * done: called when the store has done something for it, and is answered. */
+void script_keep_start(struct script_keep *keep, struct store *store, void (*done)(void *context),
+		       void *context);
 void script_keep_deinit(struct script_keep *keep);
 
 /* Takes the content over, also when it is refused. The request with that ticket is answered. */

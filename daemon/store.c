@@ -168,6 +168,14 @@ run_batch(struct store *store, struct list *batch)
 	note_health(store, batch);
 }
 
+/* A result may be of any size, which nobody knows before: it ends the batch, so that what is read
+ * is given back, and counted, before the next one. */
+static size_t
+take_bytes(const struct store_op *op)
+{
+	return op->kind == STORE_FETCH && op->want_text ? STORE_BATCH_BYTES : op->bytes;
+}
+
 /* What is next, or nothing when it is time to end. The mutex is held. */
 static void
 take_batch(struct store *store, struct list *ret_batch)
@@ -182,7 +190,7 @@ take_batch(struct store *store, struct list *ret_batch)
 		struct link *first = list_first(&store->waiting);
 		list_remove(first);
 		list_append(ret_batch, first);
-		bytes += list_item(first, struct store_op, link)->bytes;
+		bytes += take_bytes(list_item(first, struct store_op, link));
 	}
 }
 

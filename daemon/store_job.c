@@ -47,12 +47,13 @@ store_job_copy(sqlite3_stmt *statement, int column, size_t *ret_size)
 	return copy;
 }
 
-void
-store_job_read(sqlite3_stmt *statement, struct store_row *ret_row)
+int
+store_job_read(sqlite3_stmt *statement, struct store_row *ret_row, struct error *err)
 {
+	int state = sqlite3_column_int(statement, 3);
 	store_job_column(statement, 1, ret_row->id, sizeof(ret_row->id));
 	store_job_column(statement, 2, ret_row->tenant, sizeof(ret_row->tenant));
-	ret_row->state = (enum store_state)sqlite3_column_int(statement, 3);
+	ret_row->state = (enum store_state)state;
 	store_job_column(statement, 4, ret_row->status, sizeof(ret_row->status));
 	ret_row->attempts = (unsigned)sqlite3_column_int(statement, 5);
 	ret_row->cancelled = sqlite3_column_int(statement, 6) != 0;
@@ -60,6 +61,10 @@ store_job_read(sqlite3_stmt *statement, struct store_row *ret_row)
 	ret_row->ended_us = (uint64_t)sqlite3_column_int64(statement, 8);
 	store_job_column(statement, 9, ret_row->tag, sizeof(ret_row->tag));
 	store_job_column(statement, 10, ret_row->script, sizeof(ret_row->script));
+	if (strlen(ret_row->id) != JOB_ID_CHARS || state < STORE_WAITING || state > STORE_ENDED ||
+	    !tenant_name_valid(ret_row->tenant, strlen(ret_row->tenant)))
+		return error_set(err, ERROR_INVALID, "the job store is corrupt: a job's row");
+	return 0;
 }
 
 int
@@ -78,7 +83,7 @@ store_job_find(struct store_db *db, struct store_row *row, int64_t *ret_seq, uin
 	if (rc == 1) {
 		*ret_seq = sqlite3_column_int64(find, 0);
 		*ret_bytes = (uint64_t)sqlite3_column_int64(find, 11);
-		store_job_read(find, row);
+		rc = store_job_read(find, row, err) < 0 ? ERROR_INVALID : 1;
 	}
 	(void)sqlite3_reset(find);
 	return rc;
@@ -153,7 +158,7 @@ check_key(struct store_db *db, struct store_op *op, const char *hash, struct err
 		store_job_column(find, 1, before, sizeof(before));
 		op->outcome = strcmp(before, hash) == 0 ? STORE_REPEATED : STORE_OTHER_REQUEST;
 		if (op->outcome == STORE_REPEATED)
-			store_job_column(find, 0, op->row.id, sizeof(op->row.id));
+			store_job_column(find, 0, op->found_id, sizeof(op->found_id));
 	}
 	(void)sqlite3_reset(find);
 	return rc < 0 ? rc : rc == 0;

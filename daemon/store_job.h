@@ -39,7 +39,7 @@ int store_job_find(struct store_db *db, struct store_row *row, int64_t *ret_seq,
 void store_job_column(sqlite3_stmt *statement, int column, char *ret_text, size_t size);
 char *store_job_copy(sqlite3_stmt *statement, int column, size_t *ret_size);
 /* The columns of JOB_COLUMNS. */
-void store_job_read(sqlite3_stmt *statement, struct store_row *ret_row);
+int store_job_read(sqlite3_stmt *statement, struct store_row *ret_row, struct error *err);
 /* Account for a tenant's bytes and ended jobs. */
 int store_job_account(struct store_db *db, const char *tenant, int64_t bytes, int64_t ended,
 		      struct error *err);

@@ -155,9 +155,14 @@ drop_script(struct store_db *db, struct error *err)
 	int rc = store_db_step(db, unused, err);
 	if (rc != 1)
 		return rc;
+	char tenant[TENANT_NAME_MAX + 1];
 	int64_t row = sqlite3_column_int64(unused, 0);
+	int64_t bytes = sqlite3_column_int64(unused, 2) + STORE_JOB_ROW_BYTES;
+	store_job_column(unused, 1, tenant, sizeof(tenant));
 	(void)sqlite3_reset(unused);
 	rc = delete_by(db, STORE_SQL_SCRIPT_DELETE, row, err);
+	if (rc == 0)
+		rc = store_job_account(db, tenant, -bytes, 0, err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -223,7 +228,12 @@ run_script_put(struct store_db *db, const struct store_rules *rules, struct stor
 		(void)sqlite3_bind_blob64(put, 5, row->text, row->text_size, SQLITE_STATIC);
 	}
 	op->outcome = STORE_DONE;
-	return store_db_step(db, put, err);
+	int done = store_db_step(db, put, err);
+	/* It counts until it is deleted from the disk, hidden or not. */
+	if (done == 0 && rc == 1)
+		done = store_job_account(db, row->tenant,
+					 (int64_t)(row->text_size + STORE_JOB_ROW_BYTES), 0, err);
+	return done;
 }
 
 static int

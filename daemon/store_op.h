@@ -90,6 +90,7 @@ struct store_op {
 	void (*done)(void *context, struct store_op *op);
 	void *context;
 	uint64_t ticket, note; /* the caller's */
+	char found_id[JOB_ID_CHARS + 1]; /* STORE_REPEATED: of the first such job */
 	size_t bytes;	 /* counted: memory that it holds */
 	bool want_text;
 	bool more;

@@ -77,7 +77,9 @@ run_list(struct store_db *db, struct store_op *op, struct error *err)
 			op->more = true;
 			break;
 		}
-		store_job_read(list, add_row(op));
+		rc = store_job_read(list, add_row(op), err);
+		if (rc < 0)
+			break;
 	}
 	(void)sqlite3_reset(list);
 	op->outcome = STORE_DONE;
@@ -107,6 +109,10 @@ next_tenant(struct store_db *db, char tenant[TENANT_NAME_MAX + 1], struct error 
 	int rc = store_db_step(db, next, err);
 	if (rc == 1)
 		store_job_column(next, 0, tenant, TENANT_NAME_MAX + 1);
+	/* A longer one would be cut, and come again for ever. */
+	if (rc == 1 && ((size_t)sqlite3_column_bytes(next, 0) != strlen(tenant) ||
+			!tenant_name_valid(tenant, strlen(tenant))))
+		rc = error_set(err, ERROR_INVALID, "the job store is corrupt: a tenant's name");
 	(void)sqlite3_reset(next);
 	return rc;
 }
@@ -145,11 +151,12 @@ take(struct store_db *db, struct store_op *op, const char *tenant, size_t *bytes
 	int64_t seq = sqlite3_column_int64(next, 0);
 	size_t unused;
 	struct store_row *row = add_row(op);
-	store_job_read(next, row);
+	rc = store_job_read(next, row, err);
 	row->limits = store_job_copy(next, 12, &unused);
 	row->text = store_job_copy(next, 13, &row->text_size);
 	(void)sqlite3_reset(next);
-	rc = row->script[0] != '\0' ? add_program(db, row, err) : 0;
+	if (rc == 0 && row->script[0] != '\0')
+		rc = add_program(db, row, err);
 	*bytes += row->text_size + row->program_size;
 	sqlite3_stmt *taken = rc == 0 ? store_db_statement(db, STORE_SQL_FEED_TAKE, err) : NULL;
 	if (taken == NULL)

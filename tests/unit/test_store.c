@@ -65,7 +65,8 @@ a_key_gives_the_first_job(void **state)
 	assert_int_equal(store_fixture_do(fixture, keyed("t", A, "{1}", "k"))->outcome, STORE_DONE);
 	struct store_op *op = store_fixture_do(fixture, keyed("t", B, "{1}", "k"));
 	assert_int_equal(op->outcome, STORE_REPEATED);
-	assert_string_equal(op->row.id, A);
+	assert_string_equal(op->found_id, A);
+	assert_string_equal(op->row.id, B); /* tried again, it would be itself */
 	assert_int_equal(store_fixture_do(fixture, keyed("t", B, "{2}", "k"))->outcome,
 			 STORE_OTHER_REQUEST);
 	/* Also when it has ended; and another tenant has keys of its own. */
@@ -199,6 +200,45 @@ lists_go_on_where_they_ended(void **state)
 	assert_int_equal(store_fixture_do(fixture, op)->row_count, 1);
 }
 
+static struct store_op *
+script(enum store_kind kind, const char *id, size_t size)
+{
+	struct store_op *op = store_fixture_on(kind, "t", "");
+	(void)snprintf(op->row.script, sizeof(op->row.script), "%s", id);
+	if (size > 0) {
+		op->row.text = malloc(size);
+		assert_non_null(op->row.text);
+		memset(op->row.text, 'x', size);
+		op->row.text_size = size;
+	}
+	return op;
+}
+
+/* A script that was deleted is its tenant's until it is gone from the disk. */
+static void
+scripts_count_as_their_tenants(void **state)
+{
+	struct store_fixture *fixture = *state;
+	store_fixture_stop(fixture);
+	fixture->settings.rules.tenant_bytes_max = 100000;
+	assert_int_equal(store_fixture_start(fixture), 0);
+	assert_int_equal(store_fixture_do(fixture, script(STORE_SCRIPT_PUT, "a", 60000))->outcome,
+			 STORE_DONE);
+	(void)store_fixture_do(fixture, script(STORE_SCRIPT_DELETE, "a", 0));
+	assert_int_equal(store_fixture_do(fixture, script(STORE_SCRIPT_PUT, "b", 60000))->outcome,
+			 STORE_QUOTA);
+	assert_int_equal(store_fixture_do(fixture, store_fixture_on(STORE_PURGE, "", ""))->outcome,
+			 STORE_DONE);
+	assert_int_equal(store_fixture_do(fixture, script(STORE_SCRIPT_PUT, "b", 60000))->outcome,
+			 STORE_DONE);
+	/* Shown again, it is not counted twice. */
+	(void)store_fixture_do(fixture, script(STORE_SCRIPT_DELETE, "b", 0));
+	assert_int_equal(store_fixture_do(fixture, script(STORE_SCRIPT_PUT, "b", 60000))->outcome,
+			 STORE_DONE);
+	assert_int_equal(store_fixture_do(fixture, script(STORE_SCRIPT_PUT, "c", 30000))->outcome,
+			 STORE_DONE);
+}
+
 static void
 scripts_live_as_long_as_their_jobs(void **state)
 {
@@ -267,15 +307,11 @@ main(void)
 #define TEST(name)                                                                                 \
 	cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(a_job_is_stored_and_ends_once),
-	    TEST(another_tenants_job_is_not_there),
-	    TEST(a_key_gives_the_first_job),
-	    TEST(feeding_goes_round_the_tenants),
-	    TEST(after_a_restart_all_wait_again),
-	    TEST(a_waiting_job_is_cancelled_here),
-	    TEST(lists_go_on_where_they_ended),
-	    TEST(scripts_live_as_long_as_their_jobs),
-	    TEST(old_results_go),
+	    TEST(a_job_is_stored_and_ends_once),  TEST(another_tenants_job_is_not_there),
+	    TEST(a_key_gives_the_first_job),      TEST(feeding_goes_round_the_tenants),
+	    TEST(after_a_restart_all_wait_again), TEST(a_waiting_job_is_cancelled_here),
+	    TEST(lists_go_on_where_they_ended),   TEST(scripts_live_as_long_as_their_jobs),
+	    TEST(scripts_count_as_their_tenants), TEST(old_results_go),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
