@@ -140,6 +140,8 @@ class Metrics(harness.DaemonCase):
         finally:
             for other in others:
                 other.close()
+        # stintd has seen them go: the next test's client is not turned away too.
+        harness.until(lambda: families(self.client)["stint_connections"].total() <= 1, 20, "the end of the others")
 
     def test_not_for_everybody(self):
         """An ordinary user is not shown who else is there."""
