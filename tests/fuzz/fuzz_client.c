@@ -62,8 +62,13 @@ take_line(const struct rpc *rpc, const uint8_t *line, size_t size)
 	else
 		FUZZ_HOLDS(strcmp(call->caller.terms.name, "gateway") == 0);
 	FUZZ_HOLDS(!json_object_get(call->params, "token"));
-	if (call->method->prepares && call->id != NULL)
+	enum rpc_prepare prepare = call->id != NULL ? call->method->prepare : RPC_PREPARE_NONE;
+	bool job = prepare == RPC_PREPARE_RUN || prepare == RPC_PREPARE_SUBMIT;
+	/* The program of a job that names a script is put in later. */
+	if (job && call->request.script[0] == '\0')
 		check_job(&call->request);
+	if (prepare == RPC_PREPARE_SUBMIT || prepare == RPC_PREPARE_SCRIPT)
+		FUZZ_HOLDS(call->text != NULL && strlen(call->text) <= call->text_size);
 	rpc_call_free(&call);
 }
 
