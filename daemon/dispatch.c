@@ -223,6 +223,7 @@ static bool
 dispatch_one(struct engine *engine)
 {
 	bool no_plain = false;
+	queue_clock(&engine->queue, engine_now_ns());
 	queue_call(&engine->queue);
 	for (struct job *job = queue_called(&engine->queue); job;
 	     job = queue_called_after(&engine->queue, job)) {

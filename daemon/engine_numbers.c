@@ -60,6 +60,8 @@ engine_numbers_init(struct engine *engine, const struct config *config)
 	account_table_init(&engine->accounts, config_number(config, tenants_max));
 	job_lists_init(&engine->lists);
 	queue_init(&engine->queue, &engine->lists, engine_running_max(engine, config));
+	engine->queue.pick.cores = engine->cores;
+	engine->queue.pick.guests_max = config_number(config, guests_max);
 	engine->caps = engine_caps(config);
 	result_room_init(&engine->results, config_number(config, results_bytes_max));
 }
@@ -82,7 +84,6 @@ engine_reload_account(void *context, struct account *account)
 		account->terms = terms;
 	account_set_named(account, known);
 	quota_set(account, &visit->engine->queue, visit->now_ns);
-	pick_tenant_review(&visit->engine->queue.pick, &account->share);
 }
 
 void
@@ -94,6 +95,7 @@ engine_reload(struct engine *engine, const struct config *config, engine_terms *
 	engine->config = config;
 	engine->pool.target = engine_ready_target(engine, config);
 	engine->queue.pick.running_max = engine_running_max(engine, config);
+	engine->queue.pick.guests_max = config_number(config, guests_max);
 	engine->caps = engine_caps(config);
 	engine->results.max_bytes = config_number(config, results_bytes_max);
 	account_table_each(&engine->accounts, engine_reload_account, &visit);

@@ -192,8 +192,10 @@ finish_decide(struct finish *finish)
 		       facts->unread && worker->page->setup_step != 0 ? setup : NULL);
 	*job_new_result(job) = *result;
 	job->worker = NULL;
-	uint64_t cost_us = quota_charge(job->account, result->usage.cpu_us, result->usage.opcodes,
-					engine_now_ns());
+	uint64_t now_ns = engine_now_ns();
+	uint64_t cost_us =
+	    quota_charge(job->account, result->usage.cpu_us, result->usage.opcodes, now_ns);
+	queue_clock(&finish->engine->queue, now_ns);
 	queue_end(&finish->engine->queue, job, cost_us);
 }
 

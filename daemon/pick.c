@@ -54,23 +54,47 @@ pick_tenant_deinit(struct pick_tenant *tenant)
 }
 
 static uint64_t
-pick_tag(const struct pick_tenant *tenant)
+pick_cost(const struct pick_tenant *tenant, uint64_t cost_us)
 {
-	return tenant->settled + tenant->outstanding;
+	if (cost_us > PICK_COST_MAX_US)
+		cost_us = PICK_COST_MAX_US;
+	uint64_t cost = cost_us * PICK_SCALE / tenant->weight;
+	return cost > 0 ? cost : 1;
+}
+
+/* What a place is worth that has been held for so long: its part of the cores. */
+static uint64_t
+pick_held_us(const struct pick *pick, uint64_t held_us)
+{
+	uint64_t parts = pick->cores < pick->running_max ? pick->cores : pick->running_max;
+	if (held_us > PICK_COST_MAX_US)
+		held_us = PICK_COST_MAX_US;
+	return pick->running_max > 0 ? held_us * parts / pick->running_max : 0;
+}
+
+/* Its virtual time: jobs that run count with what is expected of them, or with what they had. */
+static uint64_t
+pick_tag(const struct pick *pick, const struct pick_tenant *tenant)
+{
+	uint64_t held_us = tenant->started * pick->now_us - tenant->began_us;
+	uint64_t held = held_us > 0 ? pick_cost(tenant, pick_held_us(pick, held_us)) : 0;
+	return tenant->settled + (held > tenant->outstanding ? held : tenant->outstanding);
 }
 
 static void
 pick_raise(struct pick *pick, struct pick_tenant *tenant)
 {
-	if (pick_tag(tenant) < pick->time)
-		tenant->settled += pick->time - pick_tag(tenant);
+	uint64_t tag = pick_tag(pick, tenant);
+	if (tag < pick->time)
+		tenant->settled += pick->time - tag;
 }
 
+/* It stays among the active when all places are taken, by others or itself: it may be its turn. */
 static bool
-pick_may_call(const struct pick *pick, const struct pick_tenant *tenant)
+pick_may_call(const struct pick_tenant *tenant)
 {
-	size_t most = tenant->running_max > 0 ? tenant->running_max : pick->running_max;
-	return tenant->waiting > 0 && tenant->running < most;
+	return tenant->waiting > 0 &&
+	       (tenant->running_max == 0 || tenant->running < tenant->running_max);
 }
 
 /*
@@ -82,15 +106,15 @@ pick_place(struct pick *pick, struct pick_tenant *tenant)
 {
 	bool was_active = tenant->active.place > 0;
 	heap_remove(&pick->active, &tenant->active);
-	if (pick_may_call(pick, tenant)) {
+	if (pick_may_call(tenant)) {
 		if (!was_active) {
 			pick_raise(pick, tenant);
 			tenant->turn++;
 		}
-		heap_put(&pick->active, &tenant->active, pick_tag(tenant), ++pick->entered);
+		heap_put(&pick->active, &tenant->active, pick_tag(pick, tenant), ++pick->entered);
 	}
-	if (pick_tag(tenant) > pick->time_last)
-		pick->time_last = pick_tag(tenant);
+	if (pick_tag(pick, tenant) > pick->time_last)
+		pick->time_last = pick_tag(pick, tenant);
 	/* Nobody wants anything: what anyone has had, nobody was kept from. */
 	if (pick->waiting == 0 && pick->running == 0)
 		pick->time = pick->time_last;
@@ -105,13 +129,6 @@ pick_tenant_set(struct pick *pick, struct pick_tenant *tenant, uint64_t weight, 
 	tenant->weight = weight;
 	tenant->running_max = running_max;
 	pick_place(pick, tenant);
-}
-
-void
-pick_tenant_review(struct pick *pick, struct pick_tenant *tenant)
-{
-	if ((tenant->active.place > 0) != pick_may_call(pick, tenant))
-		pick_place(pick, tenant);
 }
 
 /* Earlier classes, then earlier deadlines. */
@@ -212,26 +229,52 @@ pick_unlist(struct pick *pick, struct pick_job *job)
 	pick->waiting--;
 }
 
-static uint64_t
-pick_cost(const struct pick_tenant *tenant, uint64_t cost_us)
+/*
+ * Places are not taken away: one tenant's long jobs could hold them all. So the one whose turn it
+ * is, and only that one, is let in beyond them when it has none. Who is ahead of the others by
+ * weight is not first, and gains nothing by this.
+ */
+static bool
+pick_has_place(const struct pick *pick, const struct pick_tenant *tenant)
 {
-	if (cost_us > PICK_COST_MAX_US)
-		cost_us = PICK_COST_MAX_US;
-	uint64_t cost = cost_us * PICK_SCALE / tenant->weight;
-	return cost > 0 ? cost : 1;
+	if (pick->running < pick->running_max)
+		return true;
+	return tenant->running == 0 && pick->running < pick->running_max + pick->guests_max;
+}
+
+/*
+ * Whose turn it is, or NULL. A tenant's virtual time goes on while its jobs run: one that comes to
+ * the top of the heap is brought up to now first, each at most once.
+ */
+static struct pick_tenant *
+pick_first(struct pick *pick)
+{
+	for (;;) {
+		struct heap_node *first = heap_first(&pick->active);
+		if (!first)
+			return NULL;
+		struct pick_tenant *tenant = heap_item(first, struct pick_tenant, active);
+		uint64_t tag = pick_tag(pick, tenant);
+		if (tag <= pick->active.slots[0].major)
+			return tenant;
+		heap_remove(&pick->active, first);
+		heap_put(&pick->active, first, tag, ++pick->entered);
+	}
 }
 
 struct pick_job *
 pick_call(struct pick *pick)
 {
-	struct heap_node *first = heap_first(&pick->active);
-	if (!first || pick->running >= pick->running_max)
+	if (pick->running >= pick->running_max + pick->guests_max)
 		return NULL;
-	struct pick_tenant *tenant = heap_item(first, struct pick_tenant, active);
+	struct pick_tenant *tenant = pick_first(pick);
+	if (!tenant || !pick_has_place(pick, tenant))
+		return NULL;
 	struct pick_job *job = pick_choose(tenant);
 	pick_unlist(pick, job);
-	if (pick_tag(tenant) > pick->time)
-		pick->time = pick_tag(tenant);
+	uint64_t tag = pick_tag(pick, tenant);
+	if (tag > pick->time)
+		pick->time = tag;
 	job->state = PICK_CALLED;
 	job->turn = tenant->turn;
 	job->expected = pick_cost(tenant, tenant->mean_us > 0 ? tenant->mean_us : PICK_FIRST_US);
@@ -250,12 +293,23 @@ pick_start(struct pick *pick, struct pick_job *job)
 	list_remove(&job->link);
 	heap_remove(&pick->expiries, &job->expiry);
 	job->state = PICK_STARTED;
+	job->began_us = pick->now_us;
+	job->tenant->started++;
+	job->tenant->began_us += pick->now_us;
+}
+
+static void
+pick_unstart(struct pick_job *job)
+{
+	job->tenant->started--;
+	job->tenant->began_us -= job->began_us;
 }
 
 void
 pick_return(struct pick *pick, struct pick_job *job)
 {
 	require(job->state == PICK_STARTED);
+	pick_unstart(job);
 	job->state = PICK_CALLED;
 	list_prepend(&pick->called, &job->link);
 	pick_expect_expiry(pick, job);
@@ -305,7 +359,10 @@ pick_settle(struct pick *pick, struct pick_job *job, uint64_t cost_us)
 {
 	struct pick_tenant *tenant = job->tenant;
 	require(job->state == PICK_STARTED);
-	uint64_t us = cost_us < PICK_COST_MAX_US ? cost_us : PICK_COST_MAX_US;
+	uint64_t held_us = pick_held_us(pick, pick->now_us - job->began_us);
+	uint64_t us = held_us > cost_us ? held_us : cost_us;
+	us = us < PICK_COST_MAX_US ? us : PICK_COST_MAX_US;
+	pick_unstart(job);
 	uint64_t mean_us = tenant->mean_us > 0 ? tenant->mean_us : us;
 	mean_us = ((PICK_MEAN_PARTS - 1) * mean_us + us) / PICK_MEAN_PARTS;
 	tenant->mean_us = mean_us > 0 ? mean_us : 1;

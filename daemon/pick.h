@@ -43,6 +43,8 @@ struct pick_tenant {
 	struct heap_node active;            /* in pick.active */
 	uint64_t settled;     /* cost of its ended jobs, by weight: its virtual time */
 	uint64_t outstanding; /* what its called and started jobs are expected to add */
+	uint64_t started;     /* its started jobs, ... */
+	uint64_t began_us;    /* ... and the sum of the times at which they were */
 	uint64_t turn;        /* how often it came to have something to call */
 	uint64_t arrivals;
 	uint64_t mean_us; /* what its jobs cost lately; 0: not known */
@@ -60,30 +62,35 @@ struct pick_job {
 	uint64_t deadline_ns;       /* when it must have started; 0: none */
 	uint64_t expected;          /* what it adds to its tenant's outstanding */
 	uint64_t turn;              /* its tenant's, when it was called */
+	uint64_t began_us;          /* when it was started */
 	uint8_t class;
 	uint8_t state; /* enum pick_state */
 };
 
 struct pick {
-	struct heap active;   /* tenants of which a job may be called, by virtual time */
+	struct heap active;   /* tenants of which a job may be called, by virtual time,
+				 whether or not there is a place */
 	struct heap expiries; /* jobs with a deadline that have not started */
 	struct list called;   /* in the order of their calls */
 	uint64_t time;        /* virtual: that of the last tenant whose turn it was */
 	uint64_t time_last;   /* the furthest that a tenant has come */
 	uint64_t entered;     /* numbers tenants, so that equal ones take turns */
 	size_t waiting, running, running_max; /* running: called and started */
+	/* Beyond running_max: for a tenant whose turn it is and that has nothing running. */
+	size_t guests_max;
+	unsigned cores;  /* that the places share */
+	uint64_t now_us; /* from any zero; never goes back */
 };
 
+/* guests_max, cores and now_us are 0 until they are set: then a place costs nothing by itself. */
 void pick_init(struct pick *ret_pick, size_t running_max);
 /* No job may be in it. */
 void pick_deinit(struct pick *pick);
 void pick_tenant_init(struct pick_tenant *ret_tenant);
 void pick_tenant_deinit(struct pick_tenant *tenant);
-/* From now on. weight: 1 to 1000. running_max: 0 is pick's. */
+/* From now on. weight: 1 to 1000. running_max: 0 is none of its own. */
 void pick_tenant_set(struct pick *pick, struct pick_tenant *tenant, uint64_t weight,
 		     size_t running_max);
-/* The same when pick.running_max has become another number. */
-void pick_tenant_review(struct pick *pick, struct pick_tenant *tenant);
 
 /* A new job waits. priority: -PICK_PRIORITY_MAX to PICK_PRIORITY_MAX, the higher the earlier. */
 void pick_put(struct pick *pick, struct pick_tenant *tenant, struct pick_job *job, int priority,
@@ -97,7 +104,8 @@ void pick_start(struct pick *pick, struct pick_job *job);
 void pick_return(struct pick *pick, struct pick_job *job);
 /* A job that has not started goes; it has cost nothing. */
 void pick_leave(struct pick *pick, struct pick_job *job);
-/* A started job has ended. cost_us: what it is charged in place of what was expected. */
+/* A started job has ended. cost_us: what it is charged in place of what was expected; at least its
+ * part of the cores for as long as it ran. */
 void pick_settle(struct pick *pick, struct pick_job *job, uint64_t cost_us);
 
 /* A job that has not started by now_ns and should have, or NULL; it stays. */

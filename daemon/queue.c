@@ -7,6 +7,8 @@
 
 #include "protocol/base_assert.h"
 
+#define QUEUE_NS_PER_US 1000u
+
 static struct job *
 queue_job(struct pick_job *turn)
 {
@@ -25,6 +27,12 @@ void
 queue_deinit(struct queue *queue)
 {
 	pick_deinit(&queue->pick);
+}
+
+void
+queue_clock(struct queue *queue, uint64_t now_ns)
+{
+	queue->pick.now_us = now_ns / QUEUE_NS_PER_US;
 }
 
 uint64_t

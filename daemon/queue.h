@@ -16,7 +16,10 @@ struct queue {
 	uint64_t bytes;
 };
 
+/* running_max as in pick.h; guests_max and cores are the engine's to set in `pick`. */
 void queue_init(struct queue *ret_queue, struct job_lists *lists, size_t running_max);
+/* What time it is, before a call and before jobs end. */
+void queue_clock(struct queue *queue, uint64_t now_ns);
 /* No job may be left. */
 void queue_deinit(struct queue *queue);
 /* Its account's share must have been set (pick_tenant_set). */

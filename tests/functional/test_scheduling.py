@@ -152,7 +152,7 @@ class Admission(SchedulingCase):
 
 
 class Order(SchedulingCase):
-    settings = {"socket_mode": "0666", "running_max": 1, "workers_ready": 2}
+    settings = {"socket_mode": "0666", "running_max": 1, "guests_max": 0, "workers_ready": 2}
 
     def finished(self, clients, count):
         """The order in which jobs end that were sent over these connections: (connection, stdout)."""
@@ -248,6 +248,24 @@ class Order(SchedulingCase):
         part = used[light] / sum(used.values())
         print(f"\nweights 1:3: {100 * part:.1f} % of the CPU time is the first one's")
         self.assertAlmostEqual(part, 0.25, delta=0.05)
+
+
+class Guests(SchedulingCase):
+    settings = {"socket_mode": "0666", "running_max": 2, "guests_max": 1, "workers_ready": 2}
+
+    def test_who_holds_all_places_keeps_nobody_out(self):
+        """Neither by sleeping nor by computing in C, for as long as its jobs may."""
+        greedy, other = self.as_user(HEAVY), self.as_user(LIGHT)
+        for source in ("import time; time.sleep(1000)", "sum(range(10**12))"):
+            held = [greedy.send("job.run", {"source": source, "limits": {"wall_ms": 60000, "cpu_ms": 60000}}) for _ in range(5)]
+            harness.until(lambda: self.jobs()["running"] == 2, 30, "both places to be taken")
+            self.wait_queued(3)
+            for _ in range(20):
+                self.assertEqual(other.run("print(1)")["stdout"], "1\n")
+                self.assertEqual(self.jobs()["queued"], 3)  # it was not that a place became free
+            for ident in held:
+                greedy.call("job.cancel", {"id": ident})
+                self.assertEqual(greedy.wait(ident)["status"], "cancelled")
 
 
 if __name__ == "__main__":

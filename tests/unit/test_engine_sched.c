@@ -140,6 +140,25 @@ test_running_max_of_a_tenant(void **state)
 	wait_all(fixture);
 }
 
+/* Two places are held by the jobs of one tenant, which wait; another one's jobs need none. */
+static void
+test_guests(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tenant_terms terms = make_terms("a"), other = make_terms("b");
+	for (unsigned i = 0; i < 4; i++)
+		submit_as(fixture, &terms, "pause", i, 0, 0);
+	RUN_UNTIL(info(fixture).jobs_running == 2);
+	for (unsigned i = 4; i < 8; i++) {
+		submit_as(fixture, &other, "out b", i, 0, 0);
+		RUN_UNTIL(fixture->told[i]);
+	}
+	assert_int_equal(info(fixture).jobs_running, 2);
+	assert_int_equal(info(fixture).jobs_queued, 2);
+	engine_forget_session(fixture->engine, 1);
+	wait_all(fixture);
+}
+
 static void
 test_priorities_and_deadlines(void **state)
 {
@@ -187,6 +206,7 @@ main(void)
 	    STARTED(test_rate_of_opcodes_and_cpu),
 	    STARTED(test_caps_of_a_tenant),
 	    STARTED(test_running_max_of_a_tenant),
+	    STARTED(test_guests),
 	    STARTED(test_priorities_and_deadlines),
 	    STARTED(test_closing_with_jobs_everywhere),
 	};

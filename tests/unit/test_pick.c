@@ -81,12 +81,10 @@ test_another_running_max(void **state)
 	assert_non_null(pick_call(&world->pick));
 	assert_null(pick_call(&world->pick));
 	world->pick.running_max = 4;
-	pick_tenant_review(&world->pick, a);
 	assert_non_null(pick_call(&world->pick));
 	assert_non_null(pick_call(&world->pick));
 	assert_null(pick_call(&world->pick));
 	world->pick.running_max = 3;
-	pick_tenant_review(&world->pick, a);
 	pick_leave(&world->pick, &world->jobs[0]);
 	assert_null(pick_call(&world->pick));
 	pick_leave(&world->pick, &world->jobs[1]);
@@ -121,6 +119,67 @@ test_running_max(void **state)
 	assert_ptr_equal(pick_call(&world->pick)->tenant, a);
 	assert_ptr_equal(pick_call(&world->pick)->tenant, a);
 	assert_null(pick_call(&world->pick));
+}
+
+/* One tenant's long jobs hold all places: whose turn it is and has none comes in beyond them. */
+static void
+test_guests(void **state)
+{
+	struct world *world = *state;
+	struct pick_tenant *a = add_tenant(world, 1, 0), *b = add_tenant(world, 1, 0);
+	world->pick.running_max = 2;
+	world->pick.guests_max = 1;
+	for (size_t i = 0; i < 10; i++)
+		put(world, a, i, 0, 0);
+	assert_ptr_equal(pick_call(&world->pick)->tenant, a);
+	assert_ptr_equal(pick_call(&world->pick)->tenant, a);
+	assert_null(pick_call(&world->pick)); /* not for one that has some */
+	for (size_t i = 10; i < 20; i++)
+		put(world, b, i, 0, 0);
+	for (size_t i = 10; i < 15; i++) {
+		struct pick_job *guest = pick_call(&world->pick);
+		assert_ptr_equal(guest, &world->jobs[i]);
+		assert_null(pick_call(&world->pick)); /* one at a time */
+		pick_start(&world->pick, guest);
+		pick_settle(&world->pick, guest, 1000);
+	}
+	struct pick_job *last = pick_call(&world->pick);
+	pick_start(&world->pick, last);
+	pick_settle(&world->pick, last, 60000000); /* now it is ahead: not its turn */
+	assert_null(pick_call(&world->pick));
+	pick_leave(&world->pick, &world->jobs[0]);
+	assert_ptr_equal(pick_call(&world->pick)->tenant, a); /* an ordinary place */
+	assert_null(pick_call(&world->pick));
+	assert_int_equal(world->pick.running, 2);
+}
+
+/* Jobs that use nothing but their places: they are charged for these, also while they run. */
+static void
+test_held_places(void **state)
+{
+	struct world *world = *state;
+	struct pick_tenant *a = add_tenant(world, 1, 0), *b = add_tenant(world, 1, 0);
+	world->pick.running_max = 4;
+	world->pick.guests_max = 1;
+	world->pick.cores = 2;
+	for (size_t i = 0; i < 10; i++)
+		put(world, a, i, 0, 0);
+	for (size_t i = 0; i < 4; i++)
+		pick_start(&world->pick, pick_call(&world->pick));
+	for (size_t i = 10; i < 1000; i++) {
+		world->pick.now_us += 2000;
+		put(world, b, i, 0, 0);
+		assert_int_equal(run(world, 1000), i);
+		assert_null(pick_call(&world->pick));
+	}
+	pick_settle(&world->pick, &world->jobs[0], 0);
+	/* It had a place for 990 times 2 ms, which is worth half a core. */
+	assert_in_range(a->mean_us, 990000, 990000);
+	for (size_t i = 1; i < 4; i++)
+		pick_settle(&world->pick, &world->jobs[i], 0);
+	assert_int_equal(a->started, 0);
+	assert_int_equal(a->began_us, 0);
+	assert_int_equal(a->settled, 4 * 990000ull * 1000);
 }
 
 static void
@@ -255,6 +314,8 @@ main(void)
 	    TEST(test_equal_tenants_take_turns),
 	    TEST(test_running_max),
 	    TEST(test_another_running_max),
+	    TEST(test_guests),
+	    TEST(test_held_places),
 	    TEST(test_return_goes_first_and_keeps_its_place),
 	    TEST(test_deadlines),
 	    TEST(test_positions),

@@ -25,7 +25,7 @@ simulate(struct world *world, const struct demand *demands, uint64_t until_us, u
 	struct pick_job *running[PLACES] = {NULL};
 	uint64_t ends_us[PLACES] = {0}, cost[PLACES] = {0}, now_us = 0;
 	size_t next = 0;
-	world->pick.running_max = PLACES;
+	world->pick.running_max = PLACES - world->pick.guests_max;
 	memset(ret_used, 0, world->tenant_count * sizeof(*ret_used));
 	while (now_us < until_us) {
 		for (size_t i = 0; i < world->tenant_count; i++) {
@@ -38,6 +38,7 @@ simulate(struct world *world, const struct demand *demands, uint64_t until_us, u
 		for (size_t i = 0; i < PLACES; i++)
 			place = ends_us[i] < ends_us[place] ? i : place;
 		now_us = ends_us[place];
+		world->pick.now_us = now_us;
 		if (running[place]) {
 			size_t owner = (size_t)(running[place]->tenant - world->tenants);
 			ret_used[owner] += cost[place];
@@ -87,8 +88,10 @@ test_shares_follow_weights(void **state)
 	uint64_t used[2];
 	add_tenant(world, WEIGHTS[0], 0);
 	add_tenant(world, WEIGHTS[1], 0);
-	for (size_t i = 0; i < sizeof(DEMANDS) / sizeof(DEMANDS[0]); i++) {
-		simulate(world, DEMANDS[i], SIMULATED_US, used);
+	for (size_t i = 0; i < 3 * sizeof(DEMANDS) / sizeof(DEMANDS[0]); i++) {
+		world->pick.guests_max = i % 3; /* of the places: the shares are the same */
+		world->pick.cores = (unsigned)(i % 2) * PLACES / 2;
+		simulate(world, DEMANDS[i / 3], SIMULATED_US, used);
 		assert_shares(used, WEIGHTS, 2);
 		for (size_t n = 0; n < JOBS_MAX; n++) {
 			if (world->jobs[n].state == PICK_STARTED)
