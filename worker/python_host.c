@@ -21,6 +21,7 @@
 #include "worker/python_rehearse.h"
 #include "worker/python_source.h"
 #include "worker/trace_run.h"
+#include "worker/zygote_heap.h"
 #include "worker/zygote_warm.h"
 
 #include <locale.h>
@@ -175,8 +176,12 @@ python_host_start(const struct python_host_options *options, struct error *err)
 		code = python_meter_prepare(options->hash_seed, err);
 	if (code == 0 && trace_run_prepare() < 0)
 		code = error_set(err, ERROR_SYSTEM, "CPython has no room for traces");
-	if (code == 0)
+	/* As in each worker: what this leaves in caches, none of them has to write again. */
+	if (code == 0) {
+		python_host_before_fork();
+		python_host_after_fork();
 		code = zygote_warm_freeze(err);
+	}
 	return code;
 }
 
@@ -195,6 +200,14 @@ const char *
 python_host_meter_id(void)
 {
 	return python_meter_id();
+}
+
+void
+python_host_settle(bool first)
+{
+	if (first)
+		zygote_heap_fill();
+	zygote_heap_join();
 }
 
 void

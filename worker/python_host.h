@@ -16,6 +16,7 @@
 #include "protocol/error.h"
 #include "protocol/worker_abi.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,11 @@ const char *python_host_version(void);
 /* What counts of opcodes depend on besides the job, static: 16 hex digits. */
 const char *python_host_meter_id(void);
 
+/*
+ * In the zygote, so that workers share more of its memory. first: once, when nothing more is to be
+ * allocated but for the workers, before data is measured; not first: before the first fork.
+ */
+void python_host_settle(bool first);
 /* In the zygote, around the fork. */
 void python_host_before_fork(void);
 void python_host_after_fork_parent(void);

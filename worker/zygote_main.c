@@ -256,26 +256,10 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	    (result = confine(&options, &descriptors, landlock, loop, &proof, err)) < 0)
 		return result;
 	loop->signal_fd = descriptors.signals;
+	python_host_settle(true);
 	result = say_ready(&options, descriptors.statm, &proof, loop, err);
 	base_close(&descriptors.statm);
 	return result;
-}
-
-/*
- * The last before workers are forked: what the start has freed in small pieces is joined here,
- * once. Each worker would do it at its first larger allocation, and copy the pages of all these
- * pieces: a third of a trivial job's page faults (bench/PROFILE.md). A block of this size, below
- * the mmap threshold, makes the C library join; the pages at the ends go back.
- */
-#define ZYGOTE_JOIN_BYTES 120000u
-static void
-settle_heap(void)
-{
-	void *volatile block;
-
-	(void)malloc_trim(0);
-	block = malloc(ZYGOTE_JOIN_BYTES);
-	free(block);
 }
 
 int
@@ -294,7 +278,7 @@ main(int argc, char **argv)
 		log_error("zygote", "start: %s", err.text);
 		_exit(ZYGOTE_ARGS_EXIT_SETUP);
 	}
-	settle_heap();
+	python_host_settle(false);
 	if (zygote_loop_run(&loop, &err) < 0) {
 		log_error("zygote", "%s", err.text);
 		_exit(ZYGOTE_ARGS_EXIT_PROTOCOL);

@@ -52,6 +52,12 @@ python_host_before_fork(void)
 }
 
 void
+python_host_settle(bool first)
+{
+	(void)first;
+}
+
+void
 python_host_after_fork_parent(void)
 {
 }

@@ -1,0 +1,102 @@
+/*
+ * Fills the holes in the two heaps of the zygote: pymalloc's pools (objects to 512 bytes) and the C
+ * library's. See the contract in the header; bench/PROFILE.md has what it brings. Knows how CPython
+ * 3.11 lays out a pool, and gives up where it does not look like one. Called by zygote_main.c, and
+ * by nobody in a worker.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "worker/zygote_heap.h"
+
+#include <malloc.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Objects/obmalloc.c of 3.11. */
+#define HEAP_POOL_BYTES  16384u
+#define HEAP_POOL_HEADER 48u
+#define HEAP_CLASS_STEP  16u
+#define HEAP_CLASS_LAST  512u
+/* More blocks than this are no holes, but something that is not understood. */
+#define HEAP_BLOCKS_MAX 65536u
+/* Of the C library: larger holes are not scattered. Below its threshold for mappings. */
+#define HEAP_HOLE_FIRST 65536u
+#define HEAP_HOLE_LAST  24u
+#define HEAP_JOIN_BYTES 120000u
+
+/* A pool begins with the number of its blocks that are in use. The first block of a pool that holds
+ * nothing else: there was no hole. */
+static bool
+heap_pool_is_fresh(const void *block)
+{
+	uintptr_t pool = (uintptr_t)block & ~(uintptr_t)(HEAP_POOL_BYTES - 1);
+
+	return (uintptr_t)block == pool + HEAP_POOL_HEADER && *(const unsigned *)pool == 1;
+}
+
+/* Takes blocks until one comes from a fresh pool, and gives that one back, with its pool. */
+static void
+heap_fill_class(size_t bytes)
+{
+	for (unsigned i = 0; i < HEAP_BLOCKS_MAX; i++) {
+		void *block = PyObject_Malloc(bytes);
+
+		if (block == NULL)
+			return;
+		if (heap_pool_is_fresh(block)) {
+			PyObject_Free(block);
+			return;
+		}
+	}
+}
+
+/* Where the C library's heap ends in one free piece, from which it takes when nothing else fits. */
+static uintptr_t
+heap_top(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return (uintptr_t)sbrk(0) - info.keepcost;
+}
+
+static void
+heap_fill_holes(size_t bytes)
+{
+	uintptr_t top = heap_top();
+
+	for (unsigned i = 0; i < HEAP_BLOCKS_MAX; i++) {
+		void *block = malloc(bytes);
+
+		if (block == NULL)
+			return;
+		if ((uintptr_t)block >= top) {
+			free(block);
+			return;
+		}
+	}
+}
+
+void
+zygote_heap_fill(void)
+{
+	for (size_t bytes = HEAP_CLASS_STEP; bytes <= HEAP_CLASS_LAST; bytes += HEAP_CLASS_STEP)
+		heap_fill_class(bytes);
+	zygote_heap_join();
+	for (size_t bytes = HEAP_HOLE_FIRST; bytes >= HEAP_HOLE_LAST; bytes /= 2)
+		heap_fill_holes(bytes);
+	heap_fill_holes(HEAP_HOLE_LAST);
+}
+
+void
+zygote_heap_join(void)
+{
+	void *volatile block;
+
+	(void)malloc_trim(0);
+	/* A block of this size makes the C library join; the pages at the ends went back. */
+	block = malloc(HEAP_JOIN_BYTES);
+	free(block);
+}

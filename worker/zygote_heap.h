@@ -1,0 +1,21 @@
+/*
+ * The zygote's heaps, made so that its workers do not write into its pages.
+ */
+#ifndef STINT_WORKER_ZYGOTE_HEAP_H
+#define STINT_WORKER_ZYGOTE_HEAP_H
+
+/*
+ * Use up what is free between the objects that live: a fork that allocates gets memory that lies
+ * together at the end of the heaps, and not a hole in each of a hundred pages that it would have to
+ * copy. Call it with the interpreter started and nothing more to be freed, before the size of the
+ * data is measured that jobs' limits start from. What it takes is never given back: less than what
+ * was free. Cannot fail: where memory is short or an allocator works otherwise, holes are left.
+ */
+void zygote_heap_fill(void);
+/*
+ * The last before the first fork: join what has been freed in small pieces since, which each worker
+ * would do at its first larger allocation, and copy the pages of all of them.
+ */
+void zygote_heap_join(void);
+
+#endif
