@@ -135,7 +135,7 @@ class Faults(unittest.TestCase):
             with self.subTest(errno=errno.errorcode[number]):
                 count, seen = self.check(number)
                 self.assertEqual(seen, self.loud("scratch", "directory"))
-                self.assertGreater(count, 60)
+                self.assertGreater(count, 50)  # 60 with one tree of control groups, 69 with four
 
     def test_every_call_of_a_worker_with_scratch(self):
         for number in (errno.EPERM, errno.ENOMEM):
