@@ -30,15 +30,17 @@
 #define CGROUP_FIND_OWN_BYTES_MAX 16384
 #define CGROUP_FIND_LIST_BYTES    512
 
-/* Controllers and what each is for. v2 accounts CPU time without a controller. */
+/* Controllers and what each is for. v2 accounts CPU time without a controller; where there is such a
+ * tree, cpuacct would be one more hierarchy to make a group in, and to enter, for each job. */
 static const struct cgroup_find_need {
 	const char *controller;
 	uint32_t role;
 } CGROUP_FIND_NEEDS[] = {
     {"memory", CGROUP_ROLE_MEMORY},
-    {"cpuacct", CGROUP_ROLE_CPU},
     {"pids", CGROUP_ROLE_PIDS},
+    {"cpuacct", CGROUP_ROLE_CPU},
 };
+#define CGROUP_FIND_NEEDS_COUNT (sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]))
 
 static int
 cgroup_find_open(int dir_fd, const char *path, int *ret_fd, struct error *err)
@@ -122,16 +124,29 @@ cgroup_find_add(struct cgroup_trees *trees, const char *mount, const char *contr
 	return 0;
 }
 
-static int
-cgroup_find_controllers(struct cgroup_trees *trees, const char *parent, const char *own,
-			struct error *err)
+static uint32_t
+cgroup_find_roles(const struct cgroup_trees *trees)
 {
-	for (size_t i = 0; i < sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]); i++) {
+	uint32_t roles = 0;
+
+	for (size_t i = 0; i < trees->count; i++)
+		roles |= trees->trees[i].roles;
+	return roles;
+}
+
+/* Those of the roles that no tree has yet. */
+static int
+cgroup_find_controllers(struct cgroup_trees *trees, uint32_t roles, const char *parent,
+			const char *own, struct error *err)
+{
+	for (size_t i = 0; i < CGROUP_FIND_NEEDS_COUNT; i++) {
 		const struct cgroup_find_need *need = &CGROUP_FIND_NEEDS[i];
 		struct cgroup_tree *tree;
 		char *mount = NULL;
 		int rc;
 
+		if ((need->role & roles & ~cgroup_find_roles(trees)) == 0)
+			continue;
 		if (cgroup_get_subsys_mount_point(need->controller, &mount) != 0)
 			continue;
 		rc = cgroup_find_add(trees, mount, need->controller, parent, own, &tree, err);
@@ -144,7 +159,7 @@ cgroup_find_controllers(struct cgroup_trees *trees, const char *parent, const ch
 	return 0;
 }
 
-/* The unified tree, when there is one. It accounts CPU time if no v1 tree does. */
+/* The unified tree, when there is one. It accounts CPU time. */
 static int
 cgroup_find_unified(struct cgroup_trees *trees, const char *parent, const char *own,
 		    struct error *err)
@@ -152,7 +167,6 @@ cgroup_find_unified(struct cgroup_trees *trees, const char *parent, const char *
 	char line[2 * CGROUP_PATH_BYTES_MAX];
 	struct mntent entry;
 	struct cgroup_tree *tree = NULL;
-	uint32_t have = 0;
 	int rc = 0;
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 
@@ -162,9 +176,7 @@ cgroup_find_unified(struct cgroup_trees *trees, const char *parent, const char *
 		if (strcmp(entry.mnt_type, "cgroup2") == 0)
 			rc = cgroup_find_add(trees, entry.mnt_dir, "", parent, own, &tree, err);
 	(void)endmntent(mounts);
-	for (size_t i = 0; i < trees->count; i++)
-		have |= trees->trees[i].roles;
-	if (rc == 0 && tree && (have & CGROUP_ROLE_CPU) == 0)
+	if (rc == 0 && tree)
 		tree->roles |= CGROUP_ROLE_CPU;
 	return rc;
 }
@@ -205,13 +217,14 @@ cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *er
 				 cgroup_strerror(rc));
 	rc = cgroup_find_own(own, sizeof(own), err);
 	if (rc == 0)
-		rc = cgroup_find_controllers(&trees, parent, own, err);
+		rc = cgroup_find_controllers(&trees, CGROUP_ROLE_MEMORY | CGROUP_ROLE_PIDS, parent,
+					     own, err);
 	if (rc == 0)
 		rc = cgroup_find_unified(&trees, parent, own, err);
-	for (size_t i = 0; i < trees.count; i++)
-		have |= trees.trees[i].roles;
-	for (size_t i = 0; rc == 0 && i < sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]);
-	     i++)
+	if (rc == 0)
+		rc = cgroup_find_controllers(&trees, CGROUP_ROLE_CPU, parent, own, err);
+	have = cgroup_find_roles(&trees);
+	for (size_t i = 0; rc == 0 && i < CGROUP_FIND_NEEDS_COUNT; i++)
 		if ((have & CGROUP_FIND_NEEDS[i].role) == 0)
 			rc = error_set(
 			    err, ERROR_UNSUPPORTED,
@@ -250,8 +263,7 @@ cgroup_find_delegated(const char *parent, struct cgroup_trees *ret_trees, struct
 		struct cgroup_tree *tree = &all.trees[0];
 
 		cgroup_file_read(tree->parent_fd, "cgroup.controllers", list, sizeof(list));
-		for (size_t i = 0; i < sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]);
-		     i++)
+		for (size_t i = 0; i < CGROUP_FIND_NEEDS_COUNT; i++)
 			if (cgroup_path_has_word(list, CGROUP_FIND_NEEDS[i].controller))
 				tree->roles |= CGROUP_FIND_NEEDS[i].role;
 		tree->controllers = (tree->roles & (CGROUP_ROLE_MEMORY | CGROUP_ROLE_PIDS)) != 0;

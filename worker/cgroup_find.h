@@ -1,7 +1,7 @@
 /*
  * Finds the control group hierarchies of the machine that stint uses, through libcgroup: v1
- * (memory, cpuacct, pids, mounted apart or together), v2, or v1 beside a unified tree without
- * controllers.
+ * (memory, pids, mounted apart or together, and cpuacct where nothing else accounts CPU time), v2,
+ * or v1 beside a unified tree without controllers.
  */
 #ifndef STINT_WORKER_CGROUP_FIND_H
 #define STINT_WORKER_CGROUP_FIND_H

@@ -195,7 +195,7 @@ class Host:
         self.mounts, self.tree, self.kernel = mounts(), tree_hash(), len(kernel_lines())
         self.left = uids_left(daemon.uid_base)
         self.cpu_files = [path for top in harness.cgroups(daemon.pid)
-                          for path in glob.glob(f"{top}/gen-*/cpuacct.usage")]
+                          for name in ("cpuacct.usage", "cpu.stat") for path in glob.glob(f"{top}/gen-*/{name}")]
 
     def settled(self, health=None):
         health = health or self.daemon.health()
@@ -218,7 +218,8 @@ class Host:
         values = []
         for path in self.cpu_files:
             with open(path, encoding="ascii") as file:
-                values.append(int(file.read()))
+                words = file.read().split()
+            values.append(int(words[words.index("usage_usec") + 1]) * 1000 if "usage_usec" in words else int(words[0]))
         return max(values) if values else None
 
     def at_rest(self):
