@@ -205,6 +205,7 @@ engine_check_closed(struct engine *engine)
 	watchdog_free(&engine->watchdog);
 	alarm_close(&engine->refill_alarm);
 	alarm_close(&engine->backoff_alarm);
+	alarm_close(&engine->trim_alarm);
 	alarm_close(&engine->house_alarm);
 	alarm_close(&engine->stream_alarm);
 	alarm_close(&engine->deadline_alarm);
@@ -277,6 +278,8 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->refill_alarm, err);
 	if (code == 0)
 		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->backoff_alarm, err);
+	if (code == 0)
+		code = alarm_new(loop, refill_on_trim_alarm, engine, &engine->trim_alarm, err);
 	if (code == 0)
 		code = alarm_new(loop, house_on_alarm, engine, &engine->house_alarm, err);
 	if (code == 0)

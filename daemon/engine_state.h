@@ -47,6 +47,7 @@ struct engine {
 	unsigned handles_open;
 	unsigned works_open; /* results being read on the pool thread */
 	struct alarm *refill_alarm, *backoff_alarm, *house_alarm; /* owned */
+	struct alarm *trim_alarm;                                 /* owned */
 	struct alarm *stream_alarm, *deadline_alarm;		     /* owned */
 	uint64_t deadline_ns; /* that deadline_alarm is set for */
 

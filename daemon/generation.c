@@ -138,6 +138,7 @@ void
 generation_retire(struct generation *generation)
 {
 	generation->orderly = true;
+	leaf_root_clear(&generation->root);
 	generation_move(generation, GENERATION_RETIRING);
 }
 
@@ -375,8 +376,8 @@ generation_zygote(const struct generation *generation)
 	return generation->zygote;
 }
 
-const struct leaf_root *
-generation_root(const struct generation *generation)
+struct leaf_root *
+generation_root(struct generation *generation)
 {
 	return &generation->root;
 }

@@ -71,7 +71,7 @@ bool generation_is_live(const struct generation *generation);
 uint64_t generation_number(const struct generation *generation);
 /* Borrowed; while it is live and during `lost`. */
 struct zygote_link *generation_zygote(const struct generation *generation);
-const struct leaf_root *generation_root(const struct generation *generation);
+struct leaf_root *generation_root(struct generation *generation);
 uint32_t generation_uid_count(const struct generation *generation);
 /* What the last zygote that became ready said of itself; zeroes before the first. */
 const struct message_zygote *generation_about(const struct generation *generation);

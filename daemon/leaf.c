@@ -2,7 +2,8 @@
  * Leaves: mkdirat, openat, pwrite and pread below directory descriptors that the spawner gave us.
  * Never follows a path from outside: the only names are ours and the kernel's. Limits are read
  * back, since a limit that silently did not take is worse than a job refused. Called by worker.c
- * (create, close), dispatch.c (limit), facts.c (counters) and sweep.c (remove), all on the loop.
+ * (take, close), dispatch.c (limit), finish.c (counters), refill.c (give) and sweep.c (remove), all
+ * on the loop.
  * Fails with an error that names the file; a half-made leaf is undone.
  */
 #include "daemon/leaf.h"
@@ -18,6 +19,13 @@
 
 #define LEAF_NAME_BYTES 24
 #define LEAF_PAGE_BYTES 4096u
+#define LEAF_NS_PER_US  1000u
+/*
+ * What may be charged to a leaf that is empty: pages that the kernel has charged in advance, on
+ * each core up to 256 KiB, and what it keeps of files. A sixteenth of what a job is given above its
+ * limit.
+ */
+#define LEAF_REMAINDER_BYTES (1u << 20)
 /* The value is in the page file and, while it is made, in the heap of the worker's C code. */
 #define LEAF_VALUE_SHARES 2u
 
@@ -35,6 +43,8 @@ leaf_root_deinit(struct leaf_root *root)
 	for (size_t i = 0; i < CGROUP_DIRS_MAX; i++)
 		base_close(&root->dirs[i]);
 	root->dir_count = 0;
+	while (root->spare_count > 0)
+		leaf_close(&root->spares[--root->spare_count]);
 }
 
 uint32_t
@@ -51,7 +61,8 @@ leaf_init(struct leaf *ret_leaf)
 {
 	memset(ret_leaf, 0, sizeof(*ret_leaf));
 	ret_leaf->memory_max = ret_leaf->memory_swap = ret_leaf->memory_peak = -1;
-	ret_leaf->memory_events = ret_leaf->cpu_usage = ret_leaf->pids_max = ret_leaf->kill = -1;
+	ret_leaf->memory_usage = ret_leaf->memory_events = ret_leaf->cpu_usage = -1;
+	ret_leaf->pids_max = ret_leaf->pids_usage = ret_leaf->kill = -1;
 }
 
 static void
@@ -87,6 +98,16 @@ leaf_open_attach(int dir, bool v2, gid_t gid, struct error *err)
 	return 0;
 }
 
+/* Writing makes it begin anew: v1, and v2 from Linux 6.12 on. */
+static int
+leaf_open_peak(struct leaf *leaf, int dir, struct error *err)
+{
+	const char *file = leaf->v2 ? "memory.peak" : "memory.max_usage_in_bytes";
+	leaf->renews = leaf_open_file(dir, file, O_RDWR, false, &leaf->memory_peak, NULL) == 0;
+	return leaf->renews ? 0
+			    : leaf_open_file(dir, file, O_RDONLY, true, &leaf->memory_peak, err);
+}
+
 static int
 leaf_open_memory(struct leaf *leaf, int dir, bool v2, struct error *err)
 {
@@ -98,8 +119,10 @@ leaf_open_memory(struct leaf *leaf, int dir, bool v2, struct error *err)
 		code = leaf_open_file(dir, v2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes",
 				      O_RDWR, true, &leaf->memory_swap, err);
 	if (code == 0)
-		code = leaf_open_file(dir, v2 ? "memory.peak" : "memory.max_usage_in_bytes",
-				      O_RDONLY, true, &leaf->memory_peak, err);
+		code = leaf_open_peak(leaf, dir, err);
+	if (code == 0)
+		code = leaf_open_file(dir, v2 ? "memory.current" : "memory.usage_in_bytes",
+				      O_RDONLY, false, &leaf->memory_usage, err);
 	if (code == 0)
 		code = leaf_open_file(dir, v2 ? "memory.events" : "memory.oom_control", O_RDONLY,
 				      false, &leaf->memory_events, err);
@@ -121,6 +144,8 @@ leaf_open_dir(struct leaf *leaf, int dir, uint32_t roles, gid_t gid, struct erro
 	}
 	if (code == 0 && (roles & CGROUP_ROLE_PIDS))
 		code = leaf_open_file(dir, "pids.max", O_RDWR, false, &leaf->pids_max, err);
+	if (code == 0 && (roles & CGROUP_ROLE_PIDS))
+		code = leaf_open_file(dir, "pids.current", O_RDONLY, false, &leaf->pids_usage, err);
 	if (code == 0 && (roles & CGROUP_ROLE_KILL))
 		code = leaf_open_file(dir, "cgroup.kill", O_WRONLY, false, &leaf->kill, err);
 	return code;
@@ -154,6 +179,42 @@ leaf_create(struct leaf *leaf, const struct leaf_root *root, uint64_t serial, st
 		(void)leaf_remove(root, serial, &leaf->made, NULL);
 	}
 	return code;
+}
+
+int
+leaf_take(struct leaf *leaf, struct leaf_root *root, uint64_t serial, struct error *err)
+{
+	if (root->spare_count == 0)
+		return leaf_create(leaf, root, serial, err);
+	*leaf = root->spares[--root->spare_count];
+	if (root->spare_count < root->spare_least)
+		root->spare_least = root->spare_count;
+	return 0;
+}
+
+void
+leaf_root_clear(struct leaf_root *root)
+{
+	while (root->spare_count > 0) {
+		struct leaf *spare = &root->spares[--root->spare_count];
+		leaf_close(spare);
+		(void)leaf_remove(root, spare->serial, &spare->made, NULL);
+	}
+}
+
+bool
+leaf_trim(struct leaf_root *root, uint64_t *ret_serial, uint32_t *ret_made)
+{
+	if (root->spare_least == 0) {
+		root->spare_least = root->spare_count;
+		return false;
+	}
+	root->spare_least--;
+	struct leaf *spare = &root->spares[--root->spare_count];
+	*ret_serial = spare->serial;
+	*ret_made = spare->made;
+	leaf_close(spare);
+	return true;
 }
 
 static int
@@ -242,7 +303,7 @@ leaf_oom_kills(const struct leaf *leaf)
 	uint64_t value = 0;
 	if (leaf->memory_events >= 0)
 		(void)base_file_read_key(leaf->memory_events, "oom_kill", &value, NULL);
-	return value;
+	return value > leaf->oom_kills_before ? value - leaf->oom_kills_before : 0;
 }
 
 uint64_t
@@ -253,10 +314,39 @@ leaf_cpu_us(const struct leaf *leaf)
 		return 0;
 	if (leaf->cpu_v2) {
 		(void)base_file_read_key(leaf->cpu_usage, "usage_usec", &value, NULL);
-		return value;
+	} else {
+		(void)base_file_read_u64(leaf->cpu_usage, &value, NULL);
+		value /= LEAF_NS_PER_US;
 	}
-	(void)base_file_read_u64(leaf->cpu_usage, &value, NULL);
-	return value / 1000;
+	return value > leaf->cpu_us_before ? value - leaf->cpu_us_before : 0;
+}
+
+/* Empty, next to nothing charged to it, the peak forgotten. What cannot be seen is not so. */
+static bool
+leaf_is_clean(const struct leaf *leaf)
+{
+	uint64_t processes = 1, bytes = UINT64_MAX;
+
+	if (!leaf->renews || leaf->pids_usage < 0 || leaf->memory_usage < 0)
+		return false;
+	if (base_file_read_u64(leaf->pids_usage, &processes, NULL) < 0 || processes != 0)
+		return false;
+	if (base_file_read_u64(leaf->memory_usage, &bytes, NULL) < 0 ||
+	    bytes > LEAF_REMAINDER_BYTES)
+		return false;
+	return base_file_write_u64(leaf->memory_peak, 0, NULL) == 0;
+}
+
+bool
+leaf_give(struct leaf *leaf, struct leaf_root *root)
+{
+	if (root->spare_count == LEAF_SPARES_MAX || !leaf_is_clean(leaf))
+		return false;
+	leaf->oom_kills_before += leaf_oom_kills(leaf);
+	leaf->cpu_us_before += leaf_cpu_us(leaf);
+	root->spares[root->spare_count++] = *leaf;
+	leaf_init(leaf);
+	return true;
 }
 
 void
@@ -265,9 +355,11 @@ leaf_close(struct leaf *leaf)
 	base_close(&leaf->memory_max);
 	base_close(&leaf->memory_swap);
 	base_close(&leaf->memory_peak);
+	base_close(&leaf->memory_usage);
 	base_close(&leaf->memory_events);
 	base_close(&leaf->cpu_usage);
 	base_close(&leaf->pids_max);
+	base_close(&leaf->pids_usage);
 	base_close(&leaf->kill);
 }
 

@@ -193,7 +193,7 @@ pool_free_slot(const struct pool *pool)
 
 int
 pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
-	   const struct leaf_root *root, struct zygote_link *zygote, uint64_t generation,
+	   struct leaf_root *root, struct zygote_link *zygote, uint64_t generation,
 	   uint64_t now_ns,
 	   void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
 			 const struct error *err),
@@ -209,7 +209,8 @@ pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
 				    .class = worker_kind_class(kind),
 				    .uid = worker->uid,
 				    .scratch_bytes = kind.scratch_bytes,
-				    .scratch_files = kind.scratch_files};
+				    .scratch_files = kind.scratch_files,
+				    .leaf = worker->leaf.serial};
 	worker->kind = kind;
 	worker->born_ns = now_ns;
 	worker->generation = generation;
@@ -221,7 +222,7 @@ pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
 		base_close(&fds[i]);
 	if (code < 0) {
 		leaf_close(&worker->leaf);
-		(void)leaf_remove(root, worker->serial, &worker->leaf.made, NULL);
+		(void)leaf_remove(root, worker->leaf.serial, &worker->leaf.made, NULL);
 		worker_free(&worker);
 		return code;
 	}

@@ -59,7 +59,7 @@ uint64_t pool_backoff_end_ns(const struct pool *pool, uint64_t now_ns);
 bool pool_is_low(const struct pool *pool);
 /* Make one worker, ask the zygote for it and wait for its hello. */
 int pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
-	       const struct leaf_root *root, struct zygote_link *zygote, uint64_t generation,
+	       struct leaf_root *root, struct zygote_link *zygote, uint64_t generation,
 	       uint64_t now_ns,
 	       void (*hello)(void *context, uint64_t serial, int code, pid_t pid,
 			     const struct error *err),

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define REFILL_DELAY_MS    3u
+#define REFILL_TRIM_MS     200u
 #define REFILL_SETUP_BYTES 256
 #define REFILL_PULSES      4u /* signs of life to the spawner in the time that it waits for one */
 
@@ -70,6 +71,33 @@ refill_note_failure(struct engine *engine, struct worker_kind kind, uint64_t gen
 	refill_wait(engine, now_ns);
 }
 
+/* Leaves that no worker needed for a while are not kept. */
+void
+refill_on_trim_alarm(void *context)
+{
+	struct engine *engine = context;
+	struct leaf_root *root = engine->generation ? generation_root(engine->generation) : NULL;
+	uint64_t serial;
+	uint32_t made;
+	while (root && leaf_trim(root, &serial, &made))
+		sweep_remove(engine->sweep, root, serial, made);
+	if (root && root->spare_count > 0)
+		alarm_set(engine->trim_alarm, REFILL_TRIM_MS);
+}
+
+/* The worker's group to the next one, if it can be. */
+static void
+refill_keep_leaf(struct engine *engine, struct worker *worker)
+{
+	/* A scratch directory's pages go some time after the worker. */
+	if (worker->generation != generation_number(engine->generation) ||
+	    !worker_kind_is_plain(worker->kind))
+		return;
+	if (leaf_give(&worker->leaf, generation_root(engine->generation)) &&
+	    !alarm_is_set(engine->trim_alarm))
+		alarm_set(engine->trim_alarm, REFILL_TRIM_MS);
+}
+
 /* Free the dead that nobody reads any more. */
 static void
 refill_bury(struct engine *engine)
@@ -78,10 +106,11 @@ refill_bury(struct engine *engine)
 		struct worker *worker = list_item(link, struct worker, link);
 		if (worker->job)
 			continue; /* its result is being read */
-		uint64_t serial = worker->serial;
-		uint32_t made = worker->leaf.made;
 		struct generation *generation =
 		    succession_find(engine->succession, worker->generation);
+		refill_keep_leaf(engine, worker);
+		uint64_t serial = worker->leaf.serial;
+		uint32_t made = worker->leaf.made;
 		pool_drop(&engine->pool, worker);
 		if (generation)
 			sweep_remove(engine->sweep, generation_root(generation), serial, made);

@@ -22,6 +22,8 @@ void refill_after_dispatch(struct engine *engine);
 void refill_after_queue(struct engine *engine);
 /* A job ended or a generation serves: replacements are due in the next turn. */
 void refill_soon(struct engine *engine);
+/* Remove leaves that no worker has needed lately; the engine's alarm for that. */
+void refill_on_trim_alarm(void *engine);
 /* Kill a worker that has no job and is of no use. */
 void refill_give_up(struct engine *engine, struct worker *worker);
 /* The zygote's and the worker's own news of a start. */

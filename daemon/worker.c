@@ -102,7 +102,7 @@ worker_make_fds(struct worker *worker, int *ret_fds, struct error *err)
 }
 
 int
-worker_new(uint64_t serial, uint32_t uid, unsigned slot, const struct leaf_root *root,
+worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 	   struct worker **ret_worker, int *ret_fds, struct error *err)
 {
 	int fds[FORK_FD_COUNT] = {-1, -1, -1, -1, -1};
@@ -117,7 +117,7 @@ worker_new(uint64_t serial, uint32_t uid, unsigned slot, const struct leaf_root 
 	worker->channel = worker->pidfd = worker->out_fd = worker->err_fd = worker->page_fd = -1;
 	worker->cpu_clock = -1;
 	leaf_init(&worker->leaf);
-	int code = leaf_create(&worker->leaf, root, serial, err);
+	int code = leaf_take(&worker->leaf, root, serial, err);
 	/* While it waits: what a job with the built-in limits gets, so that those cost no write. */
 	limits_defaults(&limits);
 	if (code == 0)
@@ -128,7 +128,7 @@ worker_new(uint64_t serial, uint32_t uid, unsigned slot, const struct leaf_root 
 		for (size_t i = 0; i < FORK_FD_COUNT; i++)
 			base_close(&fds[i]);
 		leaf_close(&worker->leaf);
-		(void)leaf_remove(root, serial, &worker->leaf.made, NULL);
+		(void)leaf_remove(root, worker->leaf.serial, &worker->leaf.made, NULL);
 		worker_free(&worker);
 		return code;
 	}

@@ -63,7 +63,7 @@ enum worker_class worker_kind_class(struct worker_kind kind);
  * Make all that a worker needs before its fork; ret_fds (FORK_FD_COUNT) are the worker's ends, the
  * caller's to close after the fork request.
  */
-int worker_new(uint64_t serial, uint32_t uid, unsigned slot, const struct leaf_root *root,
+int worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 	       struct worker **ret_worker, int *ret_fds, struct error *err);
 /* Close, unmap, free. The leaf's directories stay: see leaf_remove. */
 void worker_free(struct worker **worker);

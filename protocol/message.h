@@ -84,11 +84,13 @@ struct message_generation {
 };
 
 struct message_fork {
-	uint64_t serial; /* of the worker: unique for this stintd, rising; names its leaf */
+	uint64_t serial; /* of the worker: unique for this stintd, rising */
 	uint32_t class;  /* enum worker_class */
 	uint32_t uid;    /* inside the zygote's user namespace, 1 .. uid_count - 1 */
 	/* SCRATCH: size of its tmpfs, within limits.def, scratch_bytes not 0. PLAIN: both 0. */
 	uint64_t scratch_bytes, scratch_files;
+	/* The serial that names its leaf: of a worker that is dead, or its own; 0: its own. */
+	uint64_t leaf;
 };
 
 struct message_worker {

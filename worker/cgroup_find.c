@@ -30,8 +30,8 @@
 #define CGROUP_FIND_OWN_BYTES_MAX 16384
 #define CGROUP_FIND_LIST_BYTES    512
 
-/* Controllers and what each is for. v2 accounts CPU time without a controller; where there is such a
- * tree, cpuacct would be one more hierarchy to make a group in, and to enter, for each job. */
+/* Controllers and what each is for. v2 accounts CPU time without a controller; where there is such
+ * a tree, cpuacct would be one more hierarchy to make a group in, and to enter, for each job. */
 static const struct cgroup_find_need {
 	const char *controller;
 	uint32_t role;

@@ -22,6 +22,7 @@ enum sandbox_fd { SANDBOX_FD_CHANNEL = 3, SANDBOX_FD_RULES = 4, SANDBOX_FD_FIRST
 /* What a worker is made of. The zygote fills it before the fork; the steps use it up. */
 struct sandbox {
 	uint64_t serial;
+	uint64_t leaf; /* the serial that names its control group */
 	uid_t uid;                  /* and gid; inside the user namespace, never 0 */
 	bool shared_account;        /* rootless: uid is the only one there is, of all workers */
 	int fds[FORK_FD_COUNT];     /* as they came with the message; numbers above 3 */

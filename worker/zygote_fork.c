@@ -66,7 +66,7 @@ open_leaves(const struct zygote_fork *fork, struct sandbox *sandbox, int *ret_le
 		int fd;
 
 		(void)snprintf(path, sizeof(path), CGROUP_LEAF_FORMAT "%s",
-			       (unsigned long long)sandbox->serial, v2 ? "" : "/tasks");
+			       (unsigned long long)sandbox->leaf, v2 ? "" : "/tasks");
 		fd = openat(fork->dirs[i], path,
 			    O_CLOEXEC | O_NOFOLLOW | (v2 ? O_RDONLY | O_DIRECTORY : O_WRONLY));
 		if (fd < 0) {

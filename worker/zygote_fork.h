@@ -23,7 +23,7 @@ int zygote_fork_init(struct zygote_fork *fork, struct error *err);
 
 /*
  * Make the worker that `sandbox` says; it goes its own way in life(), which does not come back.
- * Opens the leaf "w<serial>" in each directory. Returns the pid, and an owned pidfd, or -errno. The
+ * Opens the leaf "w<leaf>" in each directory. Returns the pid, and an owned pidfd, or -errno. The
  * descriptors in `sandbox` remain the caller's.
  */
 pid_t zygote_fork_make(const struct zygote_fork *fork, struct sandbox *sandbox,

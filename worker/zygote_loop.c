@@ -60,6 +60,12 @@ check_scratch(const struct loop *loop, const struct message_fork *request)
 	       request->scratch_files <= LIMITS[LIMIT_scratch_files].max;
 }
 
+static uint64_t
+leaf_of(const struct message_fork *request)
+{
+	return request->leaf != 0 ? request->leaf : request->serial;
+}
+
 static int
 check_fork(struct loop *loop, const struct message_fork *request, size_t fd_count,
 	   struct error *err)
@@ -78,6 +84,9 @@ check_fork(struct loop *loop, const struct message_fork *request, size_t fd_coun
 	if (!zygote_table_allows(&loop->table, request->serial,
 				 loop->settings->shared_account ? ZYGOTE_TABLE_ANY : request->uid))
 		return breach(err, "FORK of a serial or an id that is in use", request->serial);
+	if (leaf_of(request) > request->serial ||
+	    zygote_table_has_leaf(&loop->table, leaf_of(request)))
+		return breach(err, "FORK into a leaf that is in use, or not made", request->leaf);
 	return 0;
 }
 
@@ -87,6 +96,7 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 	    struct error *err)
 {
 	struct sandbox sandbox = {.serial = request->serial,
+				  .leaf = leaf_of(request),
 				  .uid = request->uid,
 				  .scratch_bytes = request->scratch_bytes,
 				  .scratch_files = request->scratch_files,
@@ -111,7 +121,7 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 		answer.body.forked.error = -pid;
 		return send_message(loop, &answer, NULL, err);
 	}
-	zygote_table_add(&loop->table, pid, request->serial, request->uid);
+	zygote_table_add(&loop->table, pid, request->serial, request->uid, leaf_of(request));
 	answer.body.forked.pid = (uint32_t)pid;
 	return send_message(loop, &answer, &pidfd, err);
 }

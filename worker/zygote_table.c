@@ -21,6 +21,15 @@ zygote_table_allows(const struct zygote_table *table, uint64_t serial, uid_t uid
 }
 
 bool
+zygote_table_has_leaf(const struct zygote_table *table, uint64_t leaf)
+{
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		if (table->children[i].pid != 0 && table->children[i].leaf == leaf)
+			return true;
+	return false;
+}
+
+bool
 zygote_table_is_full(const struct zygote_table *table)
 {
 	return table->count == WORKERS_MAX;
@@ -33,13 +42,13 @@ zygote_table_use(struct zygote_table *table, uint64_t serial)
 }
 
 void
-zygote_table_add(struct zygote_table *table, pid_t pid, uint64_t serial, uid_t uid)
+zygote_table_add(struct zygote_table *table, pid_t pid, uint64_t serial, uid_t uid, uint64_t leaf)
 {
 	require(pid > 0);
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		if (table->children[i].pid != 0)
 			continue;
-		table->children[i] = (struct zygote_child){pid, uid, serial};
+		table->children[i] = (struct zygote_child){pid, uid, serial, leaf};
 		table->count++;
 		return;
 	}

@@ -14,6 +14,7 @@ struct zygote_child {
 	pid_t pid; /* 0: a free entry */
 	uid_t uid;
 	uint64_t serial;
+	uint64_t leaf; /* the serial that its control group is named by */
 };
 
 struct zygote_table {
@@ -29,7 +30,10 @@ bool zygote_table_is_full(const struct zygote_table *table);
 /* Remember that this serial was used, also when the fork failed. */
 void zygote_table_use(struct zygote_table *table, uint64_t serial);
 /* Neither allows nor is_full is asked again: require()d. */
-void zygote_table_add(struct zygote_table *table, pid_t pid, uint64_t serial, uid_t uid);
+void zygote_table_add(struct zygote_table *table, pid_t pid, uint64_t serial, uid_t uid,
+		      uint64_t leaf);
+/* Whether a live worker is in it: no two share what they may use. */
+bool zygote_table_has_leaf(const struct zygote_table *table, uint64_t leaf);
 /* Borrowed until the next call that changes the table; NULL when there is none. */
 struct zygote_child *zygote_table_find_pid(struct zygote_table *table, pid_t pid);
 struct zygote_child *zygote_table_find_serial(struct zygote_table *table, uint64_t serial);

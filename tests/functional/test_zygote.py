@@ -267,6 +267,19 @@ def own_test_serial_again(zygote):
     breach(zygote, "in use")
 
 
+def own_test_leaf_of_a_live_worker(zygote):
+    other = zygote.worker(uid=9)
+    other.fork()
+    worker = zygote.worker(uid=10)
+    zygote.send(harness.FORK, struct.pack("<QIIQQQ", worker.serial, 0, 10, 0, 0, other.serial), [0] * 5)
+    breach(zygote, "leaf that is in use")
+
+
+def own_test_leaf_of_nobody(zygote):
+    zygote.send(harness.FORK, struct.pack("<QIIQQQ", 1, 0, 5, 0, 0, 2), [0] * 5)
+    breach(zygote, "not made")
+
+
 def own_test_kill_of_nobody(zygote):
     zygote.send(harness.KILL, struct.pack("<Q", 1))
     breach(zygote, "never used")

@@ -73,6 +73,7 @@ class AttackCase(harness.DaemonCase):
 
     def setUp(self):
         super().setUp()
+        self.assertEqual(self.host.renew_tenant(), [])
         self.host.clients = 1
         self.addCleanup(setattr, self.host, "clients", 0)
         self.addCleanup(self.report_itself, AttackCase.lines)

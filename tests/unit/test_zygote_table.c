@@ -13,7 +13,24 @@ add(struct zygote_table *table, pid_t pid, uint64_t serial, uid_t uid)
 {
 	assert_true(zygote_table_allows(table, serial, uid));
 	zygote_table_use(table, serial);
-	zygote_table_add(table, pid, serial, uid);
+	zygote_table_add(table, pid, serial, uid, serial);
+}
+
+static void
+test_leaves_are_of_one_worker(void **state)
+{
+	struct zygote_table table = {.count = 0};
+
+	add(&table, 10, 5, 1);
+	assert_true(zygote_table_has_leaf(&table, 5));
+	assert_false(zygote_table_has_leaf(&table, 4));
+	assert_false(zygote_table_has_leaf(&table, 0)); /* of free entries */
+	zygote_table_use(&table, 6);
+	zygote_table_remove(&table, zygote_table_find_pid(&table, 10));
+	assert_false(zygote_table_has_leaf(&table, 5));
+	zygote_table_add(&table, 11, 6, 1, 5);
+	assert_true(zygote_table_has_leaf(&table, 5));
+	assert_false(zygote_table_has_leaf(&table, 6));
 }
 
 static void
@@ -78,6 +95,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_leaves_are_of_one_worker),
 	    cmocka_unit_test(test_serials_rise),
 	    cmocka_unit_test(test_ids_are_unique_among_the_living),
 	    cmocka_unit_test(test_find),
