@@ -18,6 +18,7 @@ static const char OVERVIEW[] =
     "  stint list                   the stored jobs\n"
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
+    "  stint drain                  have the daemon end its jobs, then itself (for operators)\n"
     "  stint token                  make a token for a gateway of the daemon's\n"
     "  stint top                    live view of load and tenants (for operators)\n"
     "  stint metrics                counters and gauges for Prometheus (for operators)\n"
@@ -124,6 +125,18 @@ static const char CANCEL[] =
     "\n"
     "Exit status: 0; 125 no such job, or no daemon.\n";
 
+static const char DRAIN[] =
+    "stint drain [OPTION...]\n"
+    "\n"
+    "  Have the daemon take no new job, end those it has, for at most 30 seconds, and end: what\n"
+    "  SIGTERM does. Prints how many are left. For operators (setting operators).\n"
+    "\n"
+    "  --wait                come back when the last job has ended\n"
+    "  --json                print the answer as JSON\n"
+    "  --socket PATH         the daemon's socket\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or not permitted.\n";
+
 static const char TOKEN[] =
     "stint token\n"
     "\n"
@@ -202,6 +215,8 @@ client_help(FILE *out, const char *command)
 		(void)fputs(STATUS, out);
 	} else if (strcmp(command, "cancel") == 0) {
 		(void)fputs(CANCEL, out);
+	} else if (strcmp(command, "drain") == 0) {
+		(void)fputs(DRAIN, out);
 	} else if (strcmp(command, "token") == 0) {
 		(void)fputs(TOKEN, out);
 	} else if (strcmp(command, "top") == 0) {

@@ -40,6 +40,7 @@ enum option_id {
 	OPTION_TAG,
 	OPTION_STATE,
 	OPTION_TIMEOUT,
+	OPTION_WAIT,
 	OPTION_TEXT,
 	OPTION_RUN_MODULE,
 	OPTION_LIMIT
@@ -60,10 +61,11 @@ static const struct option OPTIONS[] = {
     {"--socket", OPTION_SOCKET,
      CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL |
 	 CLIENT_COMMAND_SELFTEST | CLIENT_COMMAND_DOCTOR | CLIENT_COMMAND_METRICS |
-	 CLIENT_COMMAND_TOP,
+	 CLIENT_COMMAND_TOP | CLIENT_COMMAND_DRAIN,
      "a path"},
     {"--json", OPTION_JSON,
-     CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR,
+     CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR |
+	 CLIENT_COMMAND_DRAIN,
      NULL},
     {"--isolation", OPTION_ISOLATION, CLIENT_COMMAND_DOCTOR, "a level"},
     {"--interval", OPTION_INTERVAL, CLIENT_COMMAND_TOP, "a time"},
@@ -90,6 +92,7 @@ static const struct option OPTIONS[] = {
     {"--tag", OPTION_TAG, CLIENT_COMMAND_JOB | CLIENT_COMMAND_LIST, "a mark of your own"},
     {"--state", OPTION_STATE, CLIENT_COMMAND_LIST, "queued, running or ended"},
     {"--timeout", OPTION_TIMEOUT, CLIENT_COMMAND_WAIT, "a time"},
+    {"--wait", OPTION_WAIT, CLIENT_COMMAND_DRAIN, NULL},
     {"-c", OPTION_TEXT, CLIENT_COMMAND_JOB, "the program's text"},
     {"-m", OPTION_RUN_MODULE, CLIENT_COMMAND_JOB, "a module's name"},
 };
@@ -261,6 +264,9 @@ client_options_apply(struct client_options *options, const struct option *option
 		return 0;
 	case OPTION_USAGE:
 		options->usage = true;
+		return 0;
+	case OPTION_WAIT:
+		options->wait = true;
 		return 0;
 	case OPTION_EVAL:
 		options->eval = true;

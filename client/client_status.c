@@ -3,7 +3,8 @@
  * indented lines, names ending in a unit become people's units. So it shows whatever the daemon
  * tells, also what it will tell tomorrow.
  *
- * Called by client_main.c. Cancels nothing unless asked to. Fails with the daemon's own reason.
+ * Called by client_main.c. Ends nothing, no job and no daemon, unless asked to. Fails with the
+ * daemon's own reason.
  */
 #define _GNU_SOURCE
 #include "client/client_status.h"
@@ -184,6 +185,44 @@ client_status_cancel(const struct client_options *options, struct error *err)
 	if (code == 0)
 		code =
 		    client_status_ask(&connection, "job.cancel", options->words[0], &result, err);
+	client_connect_close(&connection);
+	return code;
+}
+
+/* It closes the connection when its last job has ended and it has said all. */
+static int
+client_status_await(struct client_connection *connection, struct error *err)
+{
+	struct error closed = ERROR_INIT;
+	char *line;
+	size_t size;
+	int code;
+
+	do
+		code = client_connect_line(connection, &line, &size, &closed);
+	while (code == 0);
+	if (code == ERROR_CLOSED)
+		return 0;
+	*err = closed;
+	return code;
+}
+
+int
+client_status_drain(const struct client_options *options, struct error *err)
+{
+	struct client_connection connection = CLIENT_CONNECTION_INIT;
+	struct client_json result;
+	int code;
+
+	if (options->word_count > 0)
+		return error_set(err, ERROR_INVALID, "drain takes no word");
+	code = client_connect(options->socket, &connection, err);
+	if (code == 0)
+		code = client_status_ask(&connection, "daemon.drain", NULL, &result, err);
+	if (code == 0)
+		code = client_status_print(result, options->json, err);
+	if (code == 0 && options->wait)
+		code = client_status_await(&connection, err);
 	client_connect_close(&connection);
 	return code;
 }
