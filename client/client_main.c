@@ -59,6 +59,8 @@ client_main_command(const struct command *command, int argc, char **argv)
 		return client_help(stdout, command->name);
 	code = client_options_parse(argc, argv, 2, command->id, &options, &err);
 	if (code == 0)
+		code = client_token_read(&options, &err);
+	if (code == 0)
 		code = command->run(&options, &err);
 	client_options_deinit(&options);
 	if (code < 0) {

@@ -6,6 +6,7 @@
  * opens a file. Called by client_main.c only; fails with one line for the user and keeps nothing
  * then.
  */
+#define _GNU_SOURCE
 #include "client/client_options.h"
 #include "client/client_units.h"
 
@@ -56,6 +57,10 @@ struct option {
 /* Those that hand over a program; those about stored jobs. */
 #define CLIENT_COMMAND_JOB    (CLIENT_COMMAND_RUN | CLIENT_COMMAND_SUBMIT)
 #define CLIENT_COMMAND_STORED (CLIENT_COMMAND_WAIT | CLIENT_COMMAND_LIST)
+/* What a gateway may do for others: all but what is for operators. */
+#define CLIENT_COMMAND_FOR_OTHERS                                                                  \
+	(CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS |                      \
+	 CLIENT_COMMAND_CANCEL | CLIENT_COMMAND_SELFTEST)
 
 static const struct option OPTIONS[] = {
     {"--socket", OPTION_SOCKET,
@@ -69,8 +74,8 @@ static const struct option OPTIONS[] = {
      NULL},
     {"--isolation", OPTION_ISOLATION, CLIENT_COMMAND_DOCTOR, "a level"},
     {"--interval", OPTION_INTERVAL, CLIENT_COMMAND_TOP, "a time"},
-    {"--tenant", OPTION_TENANT, CLIENT_COMMAND_JOB, "a tenant's name"},
-    {"--token-file", OPTION_TOKEN_FILE, CLIENT_COMMAND_JOB, "a file"},
+    {"--tenant", OPTION_TENANT, CLIENT_COMMAND_FOR_OTHERS, "a tenant's name"},
+    {"--token-file", OPTION_TOKEN_FILE, CLIENT_COMMAND_FOR_OTHERS, "a file"},
     {"--priority", OPTION_PRIORITY, CLIENT_COMMAND_JOB, "a number from -10 to 10"},
     {"--deadline", OPTION_DEADLINE, CLIENT_COMMAND_JOB, "a time"},
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN | CLIENT_COMMAND_WAIT, NULL},
@@ -385,8 +390,6 @@ client_options_finish_job(struct client_options *options, enum client_command co
 				 "--entry-args and --entry-kwargs need --entry FUNCTION");
 	if (options->no_stdin && options->stdin_path != NULL)
 		return error_set(err, ERROR_INVALID, "--stdin and --no-stdin exclude each other");
-	if (options->token_file != NULL && options->tenant == NULL)
-		return error_set(err, ERROR_INVALID, "--token-file needs --tenant NAME");
 	if (options->out != NULL && options->collect_count == 0)
 		return error_set(err, ERROR_INVALID, "--out needs --collect PATTERN");
 	if (command == CLIENT_COMMAND_RUN && options->out == NULL && !options->json &&
@@ -430,6 +433,8 @@ client_options_parse(int argc, char *const *argv, int first, enum client_command
 			code = client_options_one(&options, argc, argv, &i, command, err);
 	}
 	options.stored = command == CLIENT_COMMAND_WAIT;
+	if (code == 0 && options.token_file != NULL && options.tenant == NULL)
+		code = error_set(err, ERROR_INVALID, "--token-file needs --tenant NAME");
 	if (code == 0 && (command & CLIENT_COMMAND_JOB))
 		code = client_options_finish_job(&options, command, err);
 	if (code < 0) {
@@ -452,5 +457,8 @@ client_options_deinit(struct client_options *options)
 	free(options->words);
 	free(options->files);
 	free(options->collect);
+	if (options->token != NULL)
+		explicit_bzero(options->token, strlen(options->token));
+	free(options->token);
 	memset(options, 0, sizeof(*options));
 }

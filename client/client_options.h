@@ -55,6 +55,7 @@ struct client_options {
 	uint64_t deadline_ms;  /* 0: none */
 	const char *trace;     /* opcodes, lines or calls, or NULL */
 	const char *tenant, *token_file; /* for gateways, or NULL */
+	char *token;                     /* owned: see client_token.h */
 	enum client_source kind;
 	const char *source;
 	const char *stdin_path, *name, *entry, *entry_args, *entry_kwargs;

@@ -15,8 +15,9 @@ int client_status_cancel(const struct client_options *options, struct error *err
 int client_status_drain(const struct client_options *options, struct error *err);
 
 /* Send one request on an open connection; *ret_result is borrowed from its buffer until the next.
- */
+ * options: for whom, or NULL. */
 int client_status_ask(struct client_connection *connection, const char *method, const char *job,
-		      struct client_json *ret_result, struct error *err);
+		      const struct client_options *options, struct client_json *ret_result,
+		      struct error *err);
 
 #endif

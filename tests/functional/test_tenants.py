@@ -335,8 +335,8 @@ class Gateway(TenantCase):
             for params in (self.acting("alpha"), {"tenant": "alpha"}, {"token": self.alpha_token}):
                 self.refused(client, "job.run", {"source": "1", **params}, "not_permitted")
 
-    def stint_as_gate(self, *arguments, **environment):
-        return subprocess.run([harness.CLIENT, "run", "-c", "print('ran')", *arguments], user=GATE, group=PLAIN, extra_groups=[],
+    def stint_as_gate(self, *arguments, words=("run", "-c", "print('ran')"), **environment):
+        return subprocess.run([harness.CLIENT, *words, *arguments], user=GATE, group=PLAIN, extra_groups=[],
                               env={"STINT_SOCKET": self.daemon.socket, **environment}, cwd="/", stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=60 * harness.SLOW)
 
@@ -363,6 +363,57 @@ class Gateway(TenantCase):
         self.assertEqual(self.stint_as_gate("--token-file", "/etc/hostname").returncode, 125)
         # Without --tenant a token in the environment says nothing.
         self.assertEqual(self.stint_as_gate(STINT_TOKEN="x").returncode, 0)
+
+    def test_command_line_for_what_there_is(self):
+        """Each command about a job finds the tenant's with its token, and nothing without."""
+        acting = {"alpha": ("--tenant", "alpha"), "beta": ("--tenant", "beta"), "gate": ()}
+        tokens = {"alpha": self.alpha_token, "beta": self.beta_token, "gate": ""}
+
+        def stint(tenant, *words):
+            return self.stint_as_gate(*acting[tenant], words=words, STINT_TOKEN=tokens[tenant])
+
+        job = stint("alpha", "submit", "--no-stdin", "-c", "print('kept')").stdout.strip()
+        self.assertRegex(job, "^[0-9a-f]{32}$")
+        endless = stint("alpha", "submit", "--no-stdin", "--wall", "5min", "-c", "import time; time.sleep(300)").stdout.strip()
+        for command, said in (("wait", "kept\n"), ("result", "kept\n"), ("status", "ended"), ("list", job)):
+            words = (command,) if command == "list" else (command, job)
+            done = stint("alpha", *words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(said, done.stdout, words)
+        for tenant in ("beta", "gate"):
+            for command in ("wait", "result", "status", "cancel"):
+                done = stint(tenant, command, endless)
+                self.assertEqual((done.returncode, done.stdout), (125, ""), command)
+                self.assertIn("not_found", done.stderr)
+            self.assertNotIn(job, stint(tenant, "list").stdout)
+        self.assertEqual(stint("alpha", "cancel", endless).returncode, 0)
+        self.assertIn("cancelled", stint("alpha", "wait", endless).stderr)
+        self.assertEqual(stint("beta", "selftest").stdout.splitlines()[-1].split()[1:], ["passed,", "0", "failed"])
+        self.assertIn("cpu_ms", stint("alpha", "selftest").stderr)  # above alpha's maximum: run for alpha
+        done = stint("alpha", "status")
+        self.assertRegex(done.stdout, r"(?m)^tenant +alpha$")
+        self.assertRegex(stint("gate", "status").stdout, r"(?m)^tenant +gate$")
+
+    def test_command_line_and_its_token(self):
+        for command in ("wait", "result", "list", "status", "cancel", "selftest"):
+            words = (command,) if command in ("list", "selftest") else (command, NOBODYS)
+            with self.subTest(command=command):
+                for arguments, environment, said in (
+                    (("--tenant", "alpha"), {"STINT_TOKEN": "a-wrong-token"}, "not_permitted"),
+                    (("--tenant", "alpha"), {}, "--token-file"),
+                    (("--token-file", "/etc/hostname"), {}, "needs --tenant"),
+                ):
+                    done = self.stint_as_gate(*arguments, words=words, **environment)
+                    self.assertEqual((done.returncode, done.stdout), (125, ""), done.stderr)
+                    self.assertIn(said, done.stderr)
+        for command in ("top", "metrics", "drain", "doctor"):  # for operators, whose rights no gateway's request has; or for none
+            self.assertIn("unknown option", self.stint_as_gate("--tenant", "alpha", words=(command,), STINT_TOKEN=self.alpha_token).stderr)
+        # Two requests, and a token that can be read once.
+        script = 'printf "%s\\n" "$TOKEN" | "$STINT" status --tenant alpha --token-file /dev/stdin'
+        done = subprocess.run(["/bin/sh", "-c", script], user=GATE, group=PLAIN, extra_groups=[], capture_output=True, text=True, cwd="/",
+                              env={"STINT_SOCKET": self.daemon.socket, "TOKEN": self.alpha_token, "STINT": harness.CLIENT}, timeout=60 * harness.SLOW)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^tenant +alpha$")
 
 
 class WithoutSections(harness.DaemonCase):
