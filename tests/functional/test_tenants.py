@@ -1,8 +1,10 @@
 """Tenants over a real daemon: who a client is by the kernel's word, gateways with tokens, and that what is
 one tenant's does not exist for another."""
 import grp
+import json
 import os
 import pwd
+import re
 import subprocess
 import tempfile
 import unittest
@@ -19,10 +21,18 @@ BETA_GROUP, BETA_GROUP_2 = 61500, "games"
 BOTH_GROUP = 61501
 GATE, BOSS, BOSS_GROUP, PLAIN = 61100, 61200, 61300, 61999
 
-# Methods that take a job's id, and what else they are given; every other one, so that a new one is not forgotten.
-WITH_JOB = {"job.status": {}, "job.cancel": {}, "job.wait": {}, "job.result": {}}
-WITHOUT_JOB = {"job.run", "job.submit", "job.list", "tenant.usage", "daemon.info", "daemon.health", "daemon.metrics",
-               "daemon.drain", "script.put", "script.get", "script.delete"}
+# Parameters that can name what there is of somebody; and all others, so that a new one is not forgotten.
+NAMING = {"job", "id", "script", "session", "cursor", "idempotency_key", "tenant"}
+PLAIN_ONES = {"source", "code", "name", "mode", "args", "stdin", "inputs", "outputs", "entry", "modules", "limits", "stream",
+              "priority", "deadline_ms", "tag", "timeout_ms", "state", "limit"}
+# For each method: which parameters name something, with what else it is then given.
+TRIES = {
+    "job.run": {"script": {}}, "job.submit": {"script": {}, "idempotency_key": {"source": "print('kept')"}},
+    "job.status": {"job": {}}, "job.cancel": {"job": {}, "id": {}}, "job.wait": {"job": {"timeout_ms": 60000}}, "job.result": {"job": {}},
+    "job.list": {"cursor": {}}, "script.put": {}, "script.get": {"script": {}}, "script.delete": {"script": {}},
+    "tenant.usage": {"tenant": {}}, "daemon.info": {}, "daemon.health": {}, "daemon.drain": {}, "daemon.metrics": {},
+}
+METHODS_DEF = os.path.join(harness.TOP, "daemon", "methods.def")
 
 OPERATORS_ONLY = {"daemon.metrics", "daemon.drain"}
 
@@ -47,6 +57,21 @@ def connect_as(path, uid, gid=PLAIN, groups=()):
         os.seteuid(0)
         os.setegid(saved[1])
         os.setgroups(saved[0])
+
+
+def methods_and_parameters():
+    """Of methods.def: method -> its parameters."""
+    with open(METHODS_DEF, encoding="utf-8") as file:
+        rows = re.findall(r'METHOD\("([^"]+)", \w+, \w+,\s*"([^"]*)"', file.read())
+    found = {}
+    for method, text in rows:
+        words = re.findall(r"[a-z_.]+", text)
+        if words[:2] == ["those", "of"]:  # "those of METHOD but NAME, more"
+            assert words[3] == "but", text
+            found[method] = (found[words[2]] - {words[4]}) | set(words[5:])
+        else:
+            found[method] = set(words)
+    return found
 
 
 def make_token():
@@ -192,24 +217,80 @@ class Connections(TenantCase):
 
 
 class Secrecy(TenantCase):
-    def test_every_method_with_anothers_job(self):
-        alpha, same = self.connect(ALPHA), self.connect(uid_of(ALPHA_2))
-        ident, job = self.start(alpha)
-        methods = set(self.client.call("daemon.info")["methods"])
-        self.assertLessEqual(methods, set(WITH_JOB) | WITHOUT_JOB, "say of the new method whether it takes a job's id")
-        strangers = [self.connect(PLAIN), self.connect(PLAIN, BETA_GROUP), self.connect(GATE)]
-        for method in methods & set(WITH_JOB):
-            for stranger in strangers:
-                with self.subTest(method=method):
-                    message = self.refused(stranger, method, {"job": job, **WITH_JOB[method]}, "not_found")
-                    nothing = self.refused(stranger, method, {"job": NOBODYS, **WITH_JOB[method]}, "not_found")
-                    self.assertEqual(message, nothing)
-        for stranger in strangers:  # an id of a request is its connection's
-            self.refused(stranger, "job.cancel", {"id": ident}, "not_found")
-        self.assertEqual(same.call("job.status", {"job": job})["state"], "running")
-        same.call("job.cancel", {"job": job})
-        self.assertEqual(alpha.wait(ident)["status"], "cancelled")
-        self.refused(same, "job.status", {"job": job}, "not_found")
+    def what_alpha_has(self, alpha):
+        """Of each kind of name: those of what is alpha's; what nobody has, in the same form."""
+        ident, running = self.start(alpha)
+        ended = alpha.run("print('ended')")["job"]
+        submit = {"source": "print('kept')", "idempotency_key": "alphas-own"}
+        kept = alpha.call("job.submit", submit)["job"]
+        self.assertEqual(alpha.call("job.wait", {"job": kept})["status"], "ok")
+        stored = alpha.call("job.submit", {"source": FOREVER, "limits": LONG})["job"]
+        harness.until(lambda: alpha.call("job.status", {"job": stored})["state"] == "running", 20, "a stored job that runs")
+        script = alpha.call("script.put", {"source": "print('alphas')", "name": "alphas.py"})["script"]
+        cursor = alpha.call("job.list", {"limit": 1})["cursor"]
+        self.assertTrue(cursor.endswith(stored), cursor)
+        names = {"job": ([running, ended, kept, stored], NOBODYS), "id": ([ident], 424242), "script": ([script], "5" * 64),
+                 "cursor": ([cursor], cursor[:-32] + NOBODYS), "idempotency_key": (["alphas-own"], "nobodys-own"),
+                 "tenant": (["alpha"], "nobody")}
+        return names, running, kept, stored, script, submit
+
+    def answer(self, client, method, params):
+        """All of it but its id, and a new job's."""
+        message = client.wait_raw(client.send(method, params))
+        del message["id"]
+        if set(message.get("result", ())) == {"job"}:
+            self.assertRegex(message["result"].pop("job"), "^[0-9a-f]{32}$")
+        return message
+
+    def test_every_method_with_anothers_ids(self):
+        """What is alpha's is, for everybody else, what nobody has: the same answer to the letter."""
+        alpha, same, gate = self.connect(ALPHA), self.connect(uid_of(ALPHA_2)), self.connect(GATE)
+        names, running, kept, stored, script, submit = self.what_alpha_has(alpha)
+        as_beta = {"tenant": "beta", "token": self.beta_token}
+        strangers = [(self.connect(PLAIN), {}), (self.connect(PLAIN, BETA_GROUP), {}), (gate, {}), (gate, as_beta)]
+        count = 0
+        for method, tries in TRIES.items():
+            for name, more in tries.items():
+                theirs, nobodys = names[name]
+                for stranger, acting in strangers:
+                    if name == "tenant" and acting:
+                        continue  # there the parameter is the gateway's, see test_wrong_tokens
+                    for one in theirs:
+                        with self.subTest(method=method, name=name, one=one, acting=bool(acting)):
+                            found = self.answer(stranger, method, {**more, name: one, **acting})
+                            self.assertEqual(found, self.answer(stranger, method, {**more, name: nobodys, **acting}))
+                            if name in ("job", "id", "script"):
+                                self.assertEqual(found["error"]["data"]["reason"], "not_found")
+                            count += 1
+        self.assertGreater(count, 80)
+        for stranger, acting in strangers:  # and as notifications, which have no answer
+            for method, tries in TRIES.items():
+                for name, more in tries.items():
+                    for one in names[name][0]:
+                        line = {"jsonrpc": "2.0", "method": method, "params": {**more, name: one, **acting}}
+                        stranger.send_raw(json.dumps(line).encode() + b"\n")
+            stranger.call("daemon.health", acting)
+        # Nothing of it has touched what is alpha's, and each of the names was one.
+        self.assertEqual(same.call("script.get", {"script": script})["name"], "alphas.py")
+        self.assertEqual(same.call("job.result", {"job": kept})["stdout"], "kept\n")
+        self.assertEqual(same.call("job.submit", submit)["job"], kept)
+        for job in (running, stored):
+            self.assertEqual(same.call("job.status", {"job": job})["state"], "running")
+            same.call("job.cancel", {"job": job})
+        self.assertEqual(alpha.wait(names["id"][0][0])["status"], "cancelled")
+        self.assertEqual(same.call("job.wait", {"job": stored})["status"], "cancelled")
+        self.refused(same, "job.status", {"job": running}, "not_found")
+
+    def test_no_method_is_left_out(self):
+        """A new method, or a new parameter of one, says here whether it can name what is another's."""
+        known = methods_and_parameters()
+        self.assertEqual(set(known), set(self.client.call("daemon.info")["methods"]))
+        self.assertEqual(set(known), set(TRIES), "a method without its row in TRIES")
+        for method, parameters in known.items():
+            with self.subTest(method=method):
+                self.assertLessEqual(parameters, NAMING | PLAIN_ONES, "in NAMING or in PLAIN_ONES?")
+                # idempotency_key and script are listed where they count; all that name something have a try
+                self.assertEqual(parameters & NAMING, set(TRIES[method]))
 
     def test_operators_see_all(self):
         beta = self.connect(PLAIN, BETA_GROUP)
