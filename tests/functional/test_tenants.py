@@ -378,6 +378,16 @@ class Gateway(TenantCase):
         for ident in (ident_a, ident_b, ident_g):
             self.assertEqual(gate.wait(ident)["status"], "cancelled")
 
+    def test_its_end_ends_what_it_runs_for_others(self):
+        gate, alpha = self.connect(GATE), self.connect(ALPHA)
+        _, job = self.start(gate, **self.acting("alpha"))
+        kept = gate.call("job.submit", {"source": "print('kept')", **self.acting("alpha")})["job"]
+        self.assertEqual(alpha.call("job.status", {"job": job})["state"], "running")
+        gate.close()
+        harness.until(lambda: alpha.call("tenant.usage")["usage"]["running"] == 0, 20, "the end of alpha's job")
+        self.refused(alpha, "job.status", {"job": job}, "not_found")
+        self.assertEqual(alpha.call("job.wait", {"job": kept})["stdout"], "kept\n")
+
     def test_limits_are_those_of_the_tenant_it_acts_for(self):
         gate = self.connect(GATE)
         limits = {"limits": {"cpu_ms": 701}, "source": "print(1)"}
