@@ -80,7 +80,7 @@ doctor_ask(struct doctor *doctor, const char *socket)
 	json_t *info = NULL;
 
 	if (client_connect(socket, &connection, &ignored) == 0 &&
-	    client_status_ask(&connection, "daemon.info", NULL, &result, &ignored) == 0)
+	    client_status_ask(&connection, "daemon.info", NULL, NULL, &result, &ignored) == 0)
 		info = json_loadb(result.at, result.size, 0, NULL);
 	if (info != NULL)
 		doctor_take(doctor, info);

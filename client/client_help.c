@@ -8,6 +8,10 @@
 
 #include <string.h>
 
+#define FOR_OTHERS                                                                                 \
+	"  --tenant NAME         as a gateway: for this tenant\n"                                  \
+	"  --token-file FILE     its token, one line; without this option it is STINT_TOKEN\n"
+
 static const char OVERVIEW[] =
     "stint runs Python programs in fresh, confined processes with limits.\n"
     "\n"
@@ -18,6 +22,7 @@ static const char OVERVIEW[] =
     "  stint list                   the stored jobs\n"
     "  stint status [JOB]           how the daemon, or one job, is doing\n"
     "  stint cancel JOB             end a job early\n"
+    "  stint drain                  have the daemon end its jobs, then itself (for operators)\n"
     "  stint token                  make a token for a gateway of the daemon's\n"
     "  stint top                    live view of load and tenants (for operators)\n"
     "  stint metrics                counters and gauges for Prometheus (for operators)\n"
@@ -54,9 +59,7 @@ static const char RUN[] =
     "  --trace [WHAT]        print on standard error what is executed: opcodes (default), lines,\n"
     "                        calls\n"
     "  --priority N          -10 to 10: before or after other waiting jobs of ours; default 0\n"
-    "  --deadline TIME       end it as cancelled when it has not started by then\n"
-    "  --tenant NAME         as a gateway: run it for this tenant\n"
-    "  --token-file FILE     its token, one line; without this option it is STINT_TOKEN\n"
+    "  --deadline TIME       end it as cancelled when it has not started by then\n" FOR_OTHERS
     "  --json                print the whole result as JSON instead of the output\n"
     "  --usage               one line on standard error: what the job has used\n"
     "  --socket PATH         the daemon's socket\n"
@@ -90,39 +93,52 @@ static const char WAIT[] =
     "\n"
     "  --timeout TIME        for no longer than this: 10s, 1.5min\n"
     "  --json                print the whole result as JSON instead of the output\n"
-    "  --usage               one line on standard error: what the job has used\n"
+    "  --usage               one line on standard error: what the job has used\n" FOR_OTHERS
     "  --socket PATH         the daemon's socket\n"
     "\n"
     "Exit status: as of `stint run`; 125 also when it has not ended in time.\n";
 
 static const char RESULT[] =
-    "stint result [--json] [--usage] [--socket PATH] JOB\n"
+    "stint result [--json] [--usage] [--socket PATH] [OPTION...] JOB\n"
     "\n"
     "  Print the output of a stored job that has ended, and end with its exit status.\n"
-    "\n"
+    "\n" FOR_OTHERS "\n"
     "Exit status: as of `stint run`; 125 also when it has not ended.\n";
 
 static const char LIST[] =
     "stint list [--state queued|running|ended] [--tag TAG] [--json] [--socket PATH]\n"
+    "           [OPTION...]\n"
     "\n"
     "  The stored jobs of the caller, newest first. --json: one array for each 1000 jobs.\n"
-    "\n"
+    "\n" FOR_OTHERS "\n"
     "Exit status: 0; 125 no daemon, or one that stores none.\n";
 
 static const char STATUS[] =
-    "stint status [--json] [--socket PATH] [JOB]\n"
+    "stint status [--json] [--socket PATH] [OPTION...] [JOB]\n"
     "\n"
     "  Without JOB: whether the daemon serves, its load, versions and limits.\n"
     "  With JOB: where a waiting or running job stands and what it has used.\n"
-    "\n"
+    "\n" FOR_OTHERS "\n"
     "Exit status: 0; 1 the daemon does not serve (yet, or any more); 125 no daemon, no such job.\n";
 
 static const char CANCEL[] =
-    "stint cancel [--socket PATH] JOB\n"
+    "stint cancel [--socket PATH] [OPTION...] JOB\n"
     "\n"
     "  End a waiting or running job; whoever submitted it gets the status cancelled.\n"
-    "\n"
+    "\n" FOR_OTHERS "\n"
     "Exit status: 0; 125 no such job, or no daemon.\n";
+
+static const char DRAIN[] =
+    "stint drain [OPTION...]\n"
+    "\n"
+    "  Have the daemon take no new job, end those it has, for at most 30 seconds, and end: what\n"
+    "  SIGTERM does. Prints how many are left. For operators (setting operators).\n"
+    "\n"
+    "  --wait                come back when the last job has ended\n"
+    "  --json                print the answer as JSON\n"
+    "  --socket PATH         the daemon's socket\n"
+    "\n"
+    "Exit status: 0; 125 no daemon, or not permitted.\n";
 
 static const char TOKEN[] =
     "stint token\n"
@@ -151,11 +167,11 @@ static const char METRICS[] =
     "Exit status: 0; 125 no daemon, or not permitted.\n";
 
 static const char SELFTEST[] =
-    "stint selftest [--socket PATH]\n"
+    "stint selftest [--socket PATH] [OPTION...]\n"
     "\n"
     "  Run some fifty small attacks as jobs and say of each whether the sandbox held. Safe on a\n"
     "  host in production: no load worth mentioning, nothing is left behind.\n"
-    "\n"
+    "\n" FOR_OTHERS "\n"
     "Exit status: 0 all passed, 1 one failed, 125 no daemon, or it refused a job.\n";
 
 static const char DOCTOR[] =
@@ -202,6 +218,8 @@ client_help(FILE *out, const char *command)
 		(void)fputs(STATUS, out);
 	} else if (strcmp(command, "cancel") == 0) {
 		(void)fputs(CANCEL, out);
+	} else if (strcmp(command, "drain") == 0) {
+		(void)fputs(DRAIN, out);
 	} else if (strcmp(command, "token") == 0) {
 		(void)fputs(TOKEN, out);
 	} else if (strcmp(command, "top") == 0) {

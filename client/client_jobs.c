@@ -12,6 +12,7 @@
 #include "client/client_print.h"
 #include "client/client_request.h"
 #include "client/client_run.h"
+#include "client/client_token.h"
 #include "client/client_units.h"
 
 #include <jansson.h>
@@ -24,15 +25,21 @@
 
 /* Takes params over. The result is borrowed from the connection until its next line. */
 static int
-client_jobs_ask(struct client_connection *connection, const char *method, json_t *params,
-		struct client_json *ret_result, struct error *err)
+client_jobs_ask(struct client_connection *connection, const struct client_options *options,
+		const char *method, json_t *params, struct client_json *ret_result,
+		struct error *err)
 {
+	int code = params != NULL ? client_token_put(options, params, err) : 0;
+
+	if (code < 0) {
+		json_decref(params);
+		return code;
+	}
 	json_t *request = json_pack("{s:s,s:i,s:s,s:o}", "jsonrpc", "2.0", "id", 1, "method",
 				    method, "params", params);
 	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL, *line = NULL;
 	size_t size;
 	int length = text != NULL ? asprintf(&line, "%s\n", text) : -1;
-	int code = 0;
 
 	free(text);
 	json_decref(request);
@@ -87,7 +94,7 @@ client_jobs_show(const struct client_options *options, const char *method, json_
 	int code = client_connect(options->socket, &connection, err);
 
 	if (code == 0)
-		code = client_jobs_ask(&connection, method, params, &result, err);
+		code = client_jobs_ask(&connection, options, method, params, &result, err);
 	else
 		json_decref(params);
 	if (code == 0 && client_json_member(result, "status").size == 0) {
@@ -197,8 +204,8 @@ client_jobs_list(const struct client_options *options, struct error *err)
 		return error_set(err, ERROR_INVALID, "list takes no word: see `stint help list`");
 	code = client_connect(options->socket, &connection, err);
 	while (code == 0 && (first || json_is_string(cursor))) {
-		code = client_jobs_ask(&connection, "job.list", client_jobs_filter(options, cursor),
-				       &result, err);
+		code = client_jobs_ask(&connection, options, "job.list",
+				       client_jobs_filter(options, cursor), &result, err);
 		if (code < 0)
 			break;
 		json_decref(page);

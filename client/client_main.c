@@ -39,6 +39,7 @@ static const struct command COMMANDS[] = {
     {"list", CLIENT_COMMAND_LIST, client_jobs_list},
     {"status", CLIENT_COMMAND_STATUS, client_status},
     {"cancel", CLIENT_COMMAND_CANCEL, client_status_cancel},
+    {"drain", CLIENT_COMMAND_DRAIN, client_status_drain},
     {"top", CLIENT_COMMAND_TOP, client_top},
     {"metrics", CLIENT_COMMAND_METRICS, client_metrics},
     {"selftest", CLIENT_COMMAND_SELFTEST, client_selftest},
@@ -57,6 +58,8 @@ client_main_command(const struct command *command, int argc, char **argv)
 	if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
 		return client_help(stdout, command->name);
 	code = client_options_parse(argc, argv, 2, command->id, &options, &err);
+	if (code == 0)
+		code = client_token_read(&options, &err);
 	if (code == 0)
 		code = command->run(&options, &err);
 	client_options_deinit(&options);
@@ -96,8 +99,7 @@ main(int argc, char **argv)
 		return CLIENT_EXIT_DAEMON;
 	}
 	client_print_error("unknown command '%s': run, submit, wait, result, list, status, cancel, "
-			   "top, metrics, token, "
-			   "selftest, doctor or help",
+			   "drain, top, metrics, token, selftest, doctor or help",
 			   name);
 	return CLIENT_EXIT_DAEMON;
 }

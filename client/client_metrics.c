@@ -16,7 +16,7 @@ client_metrics_ask(struct client_connection *connection, char **ret_text, size_t
 		   struct error *err)
 {
 	struct client_json result;
-	int code = client_status_ask(connection, "daemon.metrics", NULL, &result, err);
+	int code = client_status_ask(connection, "daemon.metrics", NULL, NULL, &result, err);
 
 	if (code < 0)
 		return code;

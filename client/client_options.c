@@ -6,6 +6,7 @@
  * opens a file. Called by client_main.c only; fails with one line for the user and keeps nothing
  * then.
  */
+#define _GNU_SOURCE
 #include "client/client_options.h"
 #include "client/client_units.h"
 
@@ -40,6 +41,7 @@ enum option_id {
 	OPTION_TAG,
 	OPTION_STATE,
 	OPTION_TIMEOUT,
+	OPTION_WAIT,
 	OPTION_TEXT,
 	OPTION_RUN_MODULE,
 	OPTION_LIMIT
@@ -55,20 +57,25 @@ struct option {
 /* Those that hand over a program; those about stored jobs. */
 #define CLIENT_COMMAND_JOB    (CLIENT_COMMAND_RUN | CLIENT_COMMAND_SUBMIT)
 #define CLIENT_COMMAND_STORED (CLIENT_COMMAND_WAIT | CLIENT_COMMAND_LIST)
+/* What a gateway may do for others: all but what is for operators. */
+#define CLIENT_COMMAND_FOR_OTHERS                                                                  \
+	(CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS |                      \
+	 CLIENT_COMMAND_CANCEL | CLIENT_COMMAND_SELFTEST)
 
 static const struct option OPTIONS[] = {
     {"--socket", OPTION_SOCKET,
      CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_CANCEL |
 	 CLIENT_COMMAND_SELFTEST | CLIENT_COMMAND_DOCTOR | CLIENT_COMMAND_METRICS |
-	 CLIENT_COMMAND_TOP,
+	 CLIENT_COMMAND_TOP | CLIENT_COMMAND_DRAIN,
      "a path"},
     {"--json", OPTION_JSON,
-     CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR,
+     CLIENT_COMMAND_JOB | CLIENT_COMMAND_STORED | CLIENT_COMMAND_STATUS | CLIENT_COMMAND_DOCTOR |
+	 CLIENT_COMMAND_DRAIN,
      NULL},
     {"--isolation", OPTION_ISOLATION, CLIENT_COMMAND_DOCTOR, "a level"},
     {"--interval", OPTION_INTERVAL, CLIENT_COMMAND_TOP, "a time"},
-    {"--tenant", OPTION_TENANT, CLIENT_COMMAND_JOB, "a tenant's name"},
-    {"--token-file", OPTION_TOKEN_FILE, CLIENT_COMMAND_JOB, "a file"},
+    {"--tenant", OPTION_TENANT, CLIENT_COMMAND_FOR_OTHERS, "a tenant's name"},
+    {"--token-file", OPTION_TOKEN_FILE, CLIENT_COMMAND_FOR_OTHERS, "a file"},
     {"--priority", OPTION_PRIORITY, CLIENT_COMMAND_JOB, "a number from -10 to 10"},
     {"--deadline", OPTION_DEADLINE, CLIENT_COMMAND_JOB, "a time"},
     {"--usage", OPTION_USAGE, CLIENT_COMMAND_RUN | CLIENT_COMMAND_WAIT, NULL},
@@ -90,6 +97,7 @@ static const struct option OPTIONS[] = {
     {"--tag", OPTION_TAG, CLIENT_COMMAND_JOB | CLIENT_COMMAND_LIST, "a mark of your own"},
     {"--state", OPTION_STATE, CLIENT_COMMAND_LIST, "queued, running or ended"},
     {"--timeout", OPTION_TIMEOUT, CLIENT_COMMAND_WAIT, "a time"},
+    {"--wait", OPTION_WAIT, CLIENT_COMMAND_DRAIN, NULL},
     {"-c", OPTION_TEXT, CLIENT_COMMAND_JOB, "the program's text"},
     {"-m", OPTION_RUN_MODULE, CLIENT_COMMAND_JOB, "a module's name"},
 };
@@ -262,6 +270,9 @@ client_options_apply(struct client_options *options, const struct option *option
 	case OPTION_USAGE:
 		options->usage = true;
 		return 0;
+	case OPTION_WAIT:
+		options->wait = true;
+		return 0;
 	case OPTION_EVAL:
 		options->eval = true;
 		return 0;
@@ -379,8 +390,6 @@ client_options_finish_job(struct client_options *options, enum client_command co
 				 "--entry-args and --entry-kwargs need --entry FUNCTION");
 	if (options->no_stdin && options->stdin_path != NULL)
 		return error_set(err, ERROR_INVALID, "--stdin and --no-stdin exclude each other");
-	if (options->token_file != NULL && options->tenant == NULL)
-		return error_set(err, ERROR_INVALID, "--token-file needs --tenant NAME");
 	if (options->out != NULL && options->collect_count == 0)
 		return error_set(err, ERROR_INVALID, "--out needs --collect PATTERN");
 	if (command == CLIENT_COMMAND_RUN && options->out == NULL && !options->json &&
@@ -424,6 +433,8 @@ client_options_parse(int argc, char *const *argv, int first, enum client_command
 			code = client_options_one(&options, argc, argv, &i, command, err);
 	}
 	options.stored = command == CLIENT_COMMAND_WAIT;
+	if (code == 0 && options.token_file != NULL && options.tenant == NULL)
+		code = error_set(err, ERROR_INVALID, "--token-file needs --tenant NAME");
 	if (code == 0 && (command & CLIENT_COMMAND_JOB))
 		code = client_options_finish_job(&options, command, err);
 	if (code < 0) {
@@ -446,5 +457,8 @@ client_options_deinit(struct client_options *options)
 	free(options->words);
 	free(options->files);
 	free(options->collect);
+	if (options->token != NULL)
+		explicit_bzero(options->token, strlen(options->token));
+	free(options->token);
 	memset(options, 0, sizeof(*options));
 }

@@ -40,12 +40,14 @@ enum client_command {
 	CLIENT_COMMAND_SUBMIT = 1u << 10,
 	CLIENT_COMMAND_WAIT = 1u << 11, /* and result */
 	CLIENT_COMMAND_LIST = 1u << 12,
+	CLIENT_COMMAND_DRAIN = 1u << 13,
 };
 
 struct client_options {
 	const char *socket;
 	bool json, usage, eval, no_stdin;
 	bool stored; /* wait, result: of a job that was submitted */
+	bool wait;   /* drain: until its end */
 	const char *key, *tag, *state, *timeout; /* of stored jobs, or NULL */
 	const char *interval;  /* top: a time, or NULL */
 	const char *isolation; /* doctor: a level, or NULL */
@@ -53,6 +55,7 @@ struct client_options {
 	uint64_t deadline_ms;  /* 0: none */
 	const char *trace;     /* opcodes, lines or calls, or NULL */
 	const char *tenant, *token_file; /* for gateways, or NULL */
+	char *token;                     /* owned: see client_token.h */
 	enum client_source kind;
 	const char *source;
 	const char *stdin_path, *name, *entry, *entry_args, *entry_kwargs;

@@ -359,20 +359,9 @@ client_request_limits(FILE *out, const struct client_options *options)
 static int
 client_request_tenant(FILE *out, const struct client_options *options, struct error *err)
 {
-	char *token;
-	int code;
+	int code = client_request_text(out, "tenant", options->tenant, err);
 
-	if (options->tenant == NULL)
-		return 0;
-	code = client_token_read(options, &token, err);
-	if (code < 0)
-		return code;
-	code = client_request_text(out, "tenant", options->tenant, err);
-	if (code == 0)
-		code = client_request_text(out, "token", token, err);
-	explicit_bzero(token, strlen(token));
-	free(token);
-	return code;
+	return code < 0 ? code : client_request_text(out, "token", options->token, err);
 }
 
 static int
@@ -461,10 +450,16 @@ client_request_job(const char *method, const struct client_options *options, cha
 }
 
 int
-client_request_simple(const char *method, const char *job, char **ret_line, size_t *ret_size,
-		      struct error *err)
+client_request_simple(const char *method, const char *job, const struct client_options *options,
+		      char **ret_line, size_t *ret_size, struct error *err)
 {
 	json_t *params = job != NULL ? json_pack("{s:s}", "job", job) : json_object();
+	int code = params != NULL ? client_token_put(options, params, err) : 0;
+
+	if (code < 0) {
+		json_decref(params);
+		return code;
+	}
 	json_t *request = json_pack("{s:s,s:i,s:s,s:o}", "jsonrpc", "2.0", "id", 1, "method",
 				    method, "params", params);
 	char *text = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;

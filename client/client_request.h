@@ -18,8 +18,9 @@ int client_request_run(const struct client_options *options, char **ret_line, si
 /* The same for another method, which answers without streaming. */
 int client_request_job(const char *method, const struct client_options *options, char **ret_line,
 		       size_t *ret_size, struct error *err);
-/* A request whose only parameter is `job`, or none when job is NULL. */
-int client_request_simple(const char *method, const char *job, char **ret_line, size_t *ret_size,
-			  struct error *err);
+/* A request whose only parameter is `job`, or none when job is NULL; and those of a gateway, where
+ * options (or NULL) have them. */
+int client_request_simple(const char *method, const char *job, const struct client_options *options,
+			  char **ret_line, size_t *ret_size, struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "client/client_selftest.h"
 #include "client/client_connect.h"
 #include "client/client_run.h"
+#include "client/client_token.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -51,7 +52,8 @@ client_selftest_holds(const struct client_selftest *test, struct client_json res
 }
 
 static char *
-client_selftest_request(const struct client_selftest *test)
+client_selftest_request(const struct client_selftest *test, const struct client_options *options,
+			struct error *err)
 {
 	bool waits = strcmp(test->status, "wall_limit") == 0;
 	bool spins = strcmp(test->status, "cpu_limit") == 0;
@@ -62,25 +64,28 @@ client_selftest_request(const struct client_selftest *test)
 	    waits ? CLIENT_SELFTEST_WALL_MS : CLIENT_SELFTEST_LOADED_MS, "memory_bytes",
 	    CLIENT_SELFTEST_MEMORY_BYTES, "stdout_bytes", CLIENT_SELFTEST_OUTPUT_BYTES,
 	    "stderr_bytes", CLIENT_SELFTEST_OUTPUT_BYTES);
-	char *line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
+	int code = client_token_put(options, json_object_get(request, "params"), err);
+	char *line = code == 0 ? json_dumps(request, JSON_COMPACT) : NULL;
 
 	json_decref(request);
+	if (line == NULL && code == 0)
+		(void)error_set(err, ERROR_LIMIT, "no memory for a request");
 	return line;
 }
 
 /* One row: 1 held, 0 did not, negative: no answer. */
 static int
 client_selftest_one(struct client_connection *connection, const struct client_selftest *test,
-		    struct error *err)
+		    const struct client_options *options, struct error *err)
 {
-	char *request = client_selftest_request(test), *line;
+	char *request = client_selftest_request(test, options, err), *line;
 	struct client_json result, found;
 	size_t size;
 	int code;
 	bool held;
 
 	if (request == NULL)
-		return error_set(err, ERROR_LIMIT, "no memory for a request");
+		return err->code;
 	code = client_connect_send(connection, request, strlen(request), err);
 	if (code == 0)
 		code = client_connect_send(connection, "\n", 1, err);
@@ -114,7 +119,7 @@ client_selftest(const struct client_options *options, struct error *err)
 		return error_set(err, ERROR_INVALID, "selftest takes no word");
 	code = client_connect(options->socket, &connection, err);
 	while (code >= 0 && done < TEST_COUNT) {
-		code = client_selftest_one(&connection, &TESTS[done], err);
+		code = client_selftest_one(&connection, &TESTS[done], options, err);
 		if (code >= 0) {
 			done++;
 			passed += (size_t)code;

@@ -3,7 +3,8 @@
  * indented lines, names ending in a unit become people's units. So it shows whatever the daemon
  * tells, also what it will tell tomorrow.
  *
- * Called by client_main.c. Cancels nothing unless asked to. Fails with the daemon's own reason.
+ * Called by client_main.c. Ends nothing, no job and no daemon, unless asked to. Fails with the
+ * daemon's own reason.
  */
 #define _GNU_SOURCE
 #include "client/client_status.h"
@@ -23,11 +24,12 @@
 
 int
 client_status_ask(struct client_connection *connection, const char *method, const char *job,
-		  struct client_json *ret_result, struct error *err)
+		  const struct client_options *options, struct client_json *ret_result,
+		  struct error *err)
 {
 	char *line;
 	size_t size;
-	int code = client_request_simple(method, job, &line, &size, err);
+	int code = client_request_simple(method, job, options, &line, &size, err);
 
 	if (code < 0)
 		return code;
@@ -132,19 +134,20 @@ client_status_print(struct client_json result, bool as_json, struct error *err)
 
 /* Health decides the exit status; info follows for people. */
 static int
-client_status_daemon(struct client_connection *connection, bool as_json, struct error *err)
+client_status_daemon(struct client_connection *connection, const struct client_options *options,
+		     struct error *err)
 {
 	struct client_json result;
-	int code = client_status_ask(connection, "daemon.health", NULL, &result, err);
+	int code = client_status_ask(connection, "daemon.health", NULL, options, &result, err);
 	bool serves;
 
 	if (code < 0)
 		return code;
 	serves = client_json_is(client_json_member(result, "status"), "\"ok\"");
-	code = client_status_print(result, as_json, err);
-	if (code == 0 && !as_json)
-		code = client_status_ask(connection, "daemon.info", NULL, &result, err);
-	if (code == 0 && !as_json)
+	code = client_status_print(result, options->json, err);
+	if (code == 0 && !options->json)
+		code = client_status_ask(connection, "daemon.info", NULL, options, &result, err);
+	if (code == 0 && !options->json)
 		code = client_status_print(result, false, err);
 	return code < 0 ? code : !serves;
 }
@@ -160,10 +163,10 @@ client_status(const struct client_options *options, struct error *err)
 		return error_set(err, ERROR_INVALID, "status takes one job at most");
 	code = client_connect(options->socket, &connection, err);
 	if (code == 0 && options->word_count == 0) {
-		code = client_status_daemon(&connection, options->json, err);
+		code = client_status_daemon(&connection, options, err);
 	} else if (code == 0) {
-		code =
-		    client_status_ask(&connection, "job.status", options->words[0], &result, err);
+		code = client_status_ask(&connection, "job.status", options->words[0], options,
+					 &result, err);
 		if (code == 0)
 			code = client_status_print(result, options->json, err);
 	}
@@ -182,8 +185,46 @@ client_status_cancel(const struct client_options *options, struct error *err)
 		return error_set(err, ERROR_INVALID, "cancel which job? Give its id");
 	code = client_connect(options->socket, &connection, err);
 	if (code == 0)
-		code =
-		    client_status_ask(&connection, "job.cancel", options->words[0], &result, err);
+		code = client_status_ask(&connection, "job.cancel", options->words[0], options,
+					 &result, err);
+	client_connect_close(&connection);
+	return code;
+}
+
+/* It closes the connection when its last job has ended and it has said all. */
+static int
+client_status_await(struct client_connection *connection, struct error *err)
+{
+	struct error closed = ERROR_INIT;
+	char *line;
+	size_t size;
+	int code;
+
+	do
+		code = client_connect_line(connection, &line, &size, &closed);
+	while (code == 0);
+	if (code == ERROR_CLOSED)
+		return 0;
+	*err = closed;
+	return code;
+}
+
+int
+client_status_drain(const struct client_options *options, struct error *err)
+{
+	struct client_connection connection = CLIENT_CONNECTION_INIT;
+	struct client_json result;
+	int code;
+
+	if (options->word_count > 0)
+		return error_set(err, ERROR_INVALID, "drain takes no word");
+	code = client_connect(options->socket, &connection, err);
+	if (code == 0)
+		code = client_status_ask(&connection, "daemon.drain", NULL, NULL, &result, err);
+	if (code == 0)
+		code = client_status_print(result, options->json, err);
+	if (code == 0 && options->wait)
+		code = client_status_await(&connection, err);
 	client_connect_close(&connection);
 	return code;
 }

@@ -1,5 +1,5 @@
 /*
- * `stint status [JOB]` and `stint cancel JOB`.
+ * `stint status [JOB]`, `stint cancel JOB` and `stint drain`.
  */
 #ifndef STINT_CLIENT_CLIENT_STATUS_H
 #define STINT_CLIENT_CLIENT_STATUS_H
@@ -12,10 +12,12 @@
 /* Exit status of the process, or a negative error. */
 int client_status(const struct client_options *options, struct error *err);
 int client_status_cancel(const struct client_options *options, struct error *err);
+int client_status_drain(const struct client_options *options, struct error *err);
 
 /* Send one request on an open connection; *ret_result is borrowed from its buffer until the next.
- */
+ * options: for whom, or NULL. */
 int client_status_ask(struct client_connection *connection, const char *method, const char *job,
-		      struct client_json *ret_result, struct error *err);
+		      const struct client_options *options, struct client_json *ret_result,
+		      struct error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Tokens on the command line's side. Called by client_main.c and client_request.c. Asks the daemon
- * nothing; writes no file.
+ * Tokens on the command line's side. Called by client_main.c, and by whatever makes a request.
+ * Asks the daemon nothing; writes no file.
  */
 #define _GNU_SOURCE
 #include "client/client_token.h"
@@ -43,13 +43,15 @@ client_token_cut(char *text, size_t *size)
 }
 
 int
-client_token_read(const struct client_options *options, char **ret_token, struct error *err)
+client_token_read(struct client_options *options, struct error *err)
 {
 	const char *from = options->token_file, *kept = getenv("STINT_TOKEN");
 	char *token = NULL;
 	size_t size;
 	int code = 0;
 
+	if (options->tenant == NULL)
+		return 0;
 	if (from != NULL) {
 		code = client_read(from, &token, &size, err);
 		if (code == 0 && !client_token_cut(token, &size))
@@ -73,6 +75,18 @@ client_token_read(const struct client_options *options, char **ret_token, struct
 		free(token);
 		return code;
 	}
-	*ret_token = token;
+	options->token = token;
+	return 0;
+}
+
+int
+client_token_put(const struct client_options *options, json_t *params, struct error *err)
+{
+	if (options == NULL || options->tenant == NULL)
+		return 0;
+	if (json_object_set_new(params, "tenant", json_string(options->tenant)) < 0)
+		return error_set(err, ERROR_INVALID, "--tenant: the name is not UTF-8");
+	if (json_object_set_new(params, "token", json_string(options->token)) < 0)
+		return error_set(err, ERROR_INVALID, "the token is not UTF-8");
 	return 0;
 }

@@ -150,12 +150,20 @@ engine_on_exited(void *context, struct generation *generation, const struct mess
 }
 
 static void
-engine_on_drain(void *context)
+engine_begin_drain(struct engine *engine)
 {
-	struct engine *engine = engine_of(context);
 	if (!engine->draining && engine->callbacks.draining)
 		engine->callbacks.draining(engine->callbacks.context);
 	engine_drain(engine);
+}
+
+static void
+engine_on_drain(void *context)
+{
+	struct engine *engine = engine_of(context);
+	engine->drain_asked = false;
+	engine_begin_drain(engine);
+	engine_later(engine);
 }
 
 static int
@@ -445,4 +453,19 @@ engine_drain(struct engine *engine)
 	engine->draining = true;
 	log_info("engine", "draining: %zu jobs left", engine->table.count);
 	engine_later(engine);
+}
+
+/* No job enters from now on. The end waits for the spawner's word: it would take ours for a death,
+ * and start another stintd. */
+int
+engine_ask_drain(struct engine *engine, struct error *err)
+{
+	if (engine->draining)
+		return 0;
+	int code = succession_ask_drain(engine->succession, err);
+	if (code < 0)
+		return code;
+	engine->drain_asked = true;
+	engine_begin_drain(engine);
+	return 0;
 }

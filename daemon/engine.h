@@ -44,11 +44,12 @@ struct engine_callbacks {
 		      const void *lines, size_t size);
 	/* A job was handed to a worker; again, should that one break. May be NULL. */
 	void (*started)(void *context, uint64_t session, uint64_t ticket);
-	/* A drain begins, asked for by the spawner. May be NULL. */
+	/* A drain begins, asked for by the spawner or by engine_ask_drain, which calls it itself.
+	 * May be NULL. */
 	void (*draining)(void *context);
 	/* First worker is ready: the daemon can say it serves. Once. */
 	void (*ready)(void *context);
-	/* A drain (engine_drain, or the spawner's) is complete: no job is left. */
+	/* A drain (by whatever) is complete: no job is left. */
 	void (*drained)(void *context);
 	/* A job has ended, whether anybody is told or not; before `result`. May be NULL. */
 	void (*ended)(void *context, const struct engine_ended *ended);
@@ -142,5 +143,8 @@ void engine_tenant_usage(const struct engine *engine, const char *tenant,
 
 /* Take no new job; `drained` is called when the last one has ended. */
 void engine_drain(struct engine *engine);
+/* The same, for the whole service: the spawner is asked to stop it, as by SIGTERM. In a drain: no
+ * more than that. */
+int engine_ask_drain(struct engine *engine, struct error *err);
 
 #endif

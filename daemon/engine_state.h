@@ -54,6 +54,7 @@ struct engine {
 	unsigned cores;
 	bool refill_due;
 	bool announced, draining, drained_told, failed, closing;
+	bool drain_asked; /* by us: the spawner has not said yet that it stops */
 	uint64_t ended[STATUS_COUNT];
 };
 

@@ -79,7 +79,7 @@ finish_tell(struct engine *engine)
 		}
 		job_free(&job);
 	}
-	if (engine->draining && !engine->drained_told && !engine->closing &&
+	if (engine->draining && !engine->drain_asked && !engine->drained_told && !engine->closing &&
 	    engine->table.count == 0) {
 		engine->drained_told = true;
 		engine->callbacks.drained(engine->callbacks.context);

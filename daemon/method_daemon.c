@@ -1,15 +1,18 @@
 /*
- * daemon.info and daemon.health.
+ * daemon.info, daemon.health and daemon.drain.
  *
  * They tell what a client needs to use the daemon well and an operator to see how it does: counts
  * of all tenants are for operators; nothing about any one client's jobs, and nothing of the
- * machine's paths or accounts. Called by rpc.c; the only fault is a parameter, for they take none.
+ * machine's paths or accounts. daemon.drain is an operator's SIGTERM: the engine has the spawner
+ * begin what a signal would have begun. Called by rpc.c; faults are a parameter, for they take
+ * none, and a drain that is not the caller's to ask for.
  */
 #include "daemon/method_daemon.h"
 
 #include "daemon/durable.h"
 #include "daemon/engine.h"
 #include "daemon/json_members.h"
+#include "protocol/base_log.h"
 #include "protocol/limits.h"
 #include "protocol/result.h"
 
@@ -146,13 +149,19 @@ method_daemon_info(struct rpc *rpc, struct inwork_client *client, struct rpc_cal
 }
 
 static void
+put_jobs(struct json_members *object, uint64_t queued, uint64_t running)
+{
+	json_members_name(object, "jobs");
+	struct json_members jobs = json_members_begin(object->text);
+	json_members_u64(&jobs, "queued", queued);
+	json_members_u64(&jobs, "running", running);
+	json_members_end(&jobs);
+}
+
+static void
 put_load(struct json_members *health, const struct engine_info *engine)
 {
-	json_members_name(health, "jobs");
-	struct json_members jobs = json_members_begin(health->text);
-	json_members_u64(&jobs, "queued", engine->jobs_queued);
-	json_members_u64(&jobs, "running", engine->jobs_running);
-	json_members_end(&jobs);
+	put_jobs(health, engine->jobs_queued, engine->jobs_running);
 	json_members_name(health, "workers");
 	struct json_members workers = json_members_begin(health->text);
 	json_members_u64(&workers, "ready", engine->workers_ready);
@@ -211,11 +220,7 @@ static void
 put_own_load(struct json_members *health, const struct engine_tenant_usage *usage,
 	     const struct engine_info *engine)
 {
-	json_members_name(health, "jobs");
-	struct json_members jobs = json_members_begin(health->text);
-	json_members_u64(&jobs, "queued", usage->queued);
-	json_members_u64(&jobs, "running", usage->running);
-	json_members_end(&jobs);
+	put_jobs(health, usage->queued, usage->running);
 	json_members_u64(health, "queue_bytes", usage->queue_bytes);
 	json_members_u64(health, "generation", engine->generation);
 }
@@ -247,5 +252,33 @@ method_daemon_health(struct rpc *rpc, struct inwork_client *client, struct rpc_c
 	}
 	put_store(&health, rpc->durable, call->caller.operates || engine.rootless);
 	json_members_end(&health);
+	return RPC_ANSWERED;
+}
+
+enum rpc_outcome
+method_daemon_drain(struct rpc *rpc, struct inwork_client *client, struct rpc_call *call,
+		    struct text_buffer *result, struct rpc_error *fault)
+{
+	struct engine_info engine;
+	struct error err = ERROR_INIT;
+	if (has_parameters(call, fault))
+		return RPC_FAULT;
+	if (!call->caller.operates) {
+		jsonrpc_error_reason(fault, RPC_REASON_NOT_PERMITTED,
+				     "daemon.drain is for operators (setting operators)");
+		return RPC_FAULT;
+	}
+	log_info("daemon", "session %llu of %s: daemon.drain", (unsigned long long)client->session,
+		 call->caller.terms.name);
+	if (engine_ask_drain(rpc->engine, &err) < 0) {
+		log_error("daemon", "no drain: %s", err.text);
+		jsonrpc_error_code(fault, RPC_INTERNAL_ERROR, "the drain could not be asked for");
+		return RPC_FAULT;
+	}
+	engine_info(rpc->engine, &engine);
+	struct json_members answer = json_members_begin(result);
+	json_members_text(&answer, "status", "draining");
+	put_jobs(&answer, engine.jobs_queued, engine.jobs_running);
+	json_members_end(&answer);
 	return RPC_ANSWERED;
 }

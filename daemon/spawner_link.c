@@ -145,6 +145,12 @@ spawner_link_daemon_ready(struct spawner_link *link, struct error *err)
 }
 
 int
+spawner_link_daemon_drain(struct spawner_link *link, struct error *err)
+{
+	return spawner_link_send(link, MESSAGE_DAEMON_DRAIN, 0, err);
+}
+
+int
 spawner_link_daemon_alive(struct spawner_link *link, struct error *err)
 {
 	return spawner_link_send(link, MESSAGE_DAEMON_ALIVE, 0, err);

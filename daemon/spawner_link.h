@@ -32,6 +32,8 @@ void spawner_link_close(struct spawner_link **link);
 int spawner_link_start_generation(struct spawner_link *link, uint64_t number, struct error *err);
 int spawner_link_end_generation(struct spawner_link *link, uint64_t number, struct error *err);
 int spawner_link_daemon_ready(struct spawner_link *link, struct error *err);
+/* Once. `drain` is called when it stops. */
+int spawner_link_daemon_drain(struct spawner_link *link, struct error *err);
 int spawner_link_daemon_alive(struct spawner_link *link, struct error *err);
 
 #endif

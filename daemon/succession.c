@@ -369,6 +369,12 @@ succession_doubt(struct succession *succession, uint64_t number)
 }
 
 int
+succession_ask_drain(struct succession *succession, struct error *err)
+{
+	return spawner_link_daemon_drain(succession->spawner, err);
+}
+
+int
 succession_announce(struct succession *succession, uint64_t pulse_ms, struct error *err)
 {
 	int code = spawner_link_daemon_ready(succession->spawner, err);

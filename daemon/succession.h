@@ -56,6 +56,8 @@ void succession_prove(struct succession *succession, uint64_t number);
 /* A worker of it could not be started. When it never had one and its predecessor still serves, it
  * is given up, and the predecessor is the front again. */
 void succession_doubt(struct succession *succession, uint64_t number);
+/* Ask the spawner to stop the service; `drain` follows. Once. */
+int succession_ask_drain(struct succession *succession, struct error *err);
 /* Tell the spawner that stintd serves, and from then on every pulse_ms that it lives. */
 int succession_announce(struct succession *succession, uint64_t pulse_ms, struct error *err);
 

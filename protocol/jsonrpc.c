@@ -75,7 +75,8 @@ jsonrpc_error_reason(struct rpc_error *ret_error, enum rpc_reason reason, const 
 	ret_error->code = jsonrpc_reason_code(reason);
 	ret_error->reason = reason;
 	ret_error->retry_after_ms = 0;
-	if (reason == RPC_REASON_QUEUE_FULL || reason == RPC_REASON_QUOTA_EXCEEDED)
+	if (reason == RPC_REASON_QUEUE_FULL || reason == RPC_REASON_QUOTA_EXCEEDED ||
+	    reason == RPC_REASON_DRAINING)
 		ret_error->retry_after_ms = RPC_RETRY_AFTER_MS;
 	va_start(args, format);
 	jsonrpc_error_text(ret_error, format, args);

@@ -56,8 +56,8 @@ struct rpc_error {
 	char message[ERROR_TEXT_BYTES];
 };
 
-/* Fill *ret_error with a code of enum rpc_code, or with a reason and its code. With QUEUE_FULL and
- * QUOTA_EXCEEDED retry_after_ms is RPC_RETRY_AFTER_MS. */
+/* Fill *ret_error with a code of enum rpc_code, or with a reason and its code. With QUEUE_FULL,
+ * QUOTA_EXCEEDED and DRAINING retry_after_ms is RPC_RETRY_AFTER_MS. */
 void jsonrpc_error_code(struct rpc_error *ret_error, enum rpc_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void jsonrpc_error_reason(struct rpc_error *ret_error, enum rpc_reason reason, const char *format,

@@ -32,6 +32,8 @@ message_name(uint32_t type)
 		return "generation_started";
 	case MESSAGE_GENERATION_ENDED:
 		return "generation_ended";
+	case MESSAGE_DAEMON_DRAIN:
+		return "daemon_drain";
 	case MESSAGE_DRAIN:
 		return "drain";
 	case MESSAGE_CONFIG:

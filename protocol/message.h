@@ -25,6 +25,8 @@ enum message_type {
 					 the setting silence_max */
 	MESSAGE_GENERATION_START = 4, /* body.generation.number: never used before, rising */
 	MESSAGE_GENERATION_END = 6,   /* body.generation.number: kill what is left and remove it */
+	MESSAGE_DAEMON_DRAIN = 10,    /* an operator wants the service to stop; no body. Once. The
+					 answer is MESSAGE_DRAIN */
 	/* spawner link, spawner -> stintd */
 	MESSAGE_GENERATION_STARTED = 5, /* body.generation; descriptors: [0] zygote link, then one
 					   directory per cgroup hierarchy as body.generation.roles

@@ -29,6 +29,7 @@
 
 static void spawner_monitor_ready(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_alive(struct spawner *spawner, uint64_t number);
+static void spawner_monitor_drain(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_start(struct spawner *spawner, uint64_t number);
 static void spawner_monitor_end(struct spawner *spawner, uint64_t number);
 
@@ -46,6 +47,8 @@ static const struct spawner_permit {
      spawner_monitor_ready},
     {MESSAGE_DAEMON_ALIVE, SPAWNER_DAEMON_SERVING | SPAWNER_DAEMON_DRAINING, false, NUMBER_NONE,
      spawner_monitor_alive},
+    /* It can cross a drain too. */
+    {MESSAGE_DAEMON_DRAIN, SPAWNER_MONITOR_RUNNING, true, NUMBER_NONE, spawner_monitor_drain},
     {MESSAGE_GENERATION_START, SPAWNER_MONITOR_RUNNING, false, NUMBER_NEW, spawner_monitor_start},
     {MESSAGE_GENERATION_END, SPAWNER_MONITOR_RUNNING, false, NUMBER_USED, spawner_monitor_end},
 };
@@ -149,6 +152,17 @@ spawner_monitor_alive(struct spawner *spawner, uint64_t number)
 	(void)number;
 	spawner_silence_begin(spawner, clock_now_ns(&CLOCK_SYSTEM));
 	spawner_socket_notify("WATCHDOG=1");
+}
+
+/* As a first SIGTERM, and never as a second one, which would end running jobs. */
+static void
+spawner_monitor_drain(struct spawner *spawner, uint64_t number)
+{
+	(void)number;
+	if (spawner->stopping)
+		return;
+	log_info("spawner", "an operator asks for a drain");
+	spawner_daemon_drain(spawner, clock_now_ns(&CLOCK_SYSTEM));
 }
 
 static void

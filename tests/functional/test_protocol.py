@@ -1,6 +1,8 @@
 """The wire: framing, JSON-RPC, refusals, notifications, cancelling, clients that behave badly."""
 import json
+import os
 import socket
+import tempfile
 import time
 import unittest
 
@@ -242,6 +244,121 @@ class Cancelling(harness.DaemonCase):
             self.run_ok("print(1)")
         rss = int(harness.process_status(self.daemon.stintd_pid())["VmRSS"].split()[0]) * 1024
         self.assertLess(rss, (300 << 20) * harness.SLOW)
+
+
+class Ends(harness.DaemonCase):
+    """What becomes of jobs when their client, or another one, goes away or has enough. One job runs at a time."""
+
+    @classmethod
+    def setUpClass(cls):
+        directory = tempfile.TemporaryDirectory(prefix="stint-state-", dir="/tmp")
+        cls.addClassCleanup(directory.cleanup)
+        cls.settings = {"running_max": 1, "state_dir": os.path.join(directory.name, "state")}
+        super().setUpClass()
+
+    def start(self, client, source=FOREVER):
+        """A running job; the id of its request and its own."""
+        ident = client.send("job.run", {"source": source, "stream": True, "limits": {"wall_ms": 60000, "cpu_ms": 60000}})
+        while True:
+            message = client.line()
+            if message.get("method") == "job.output":
+                return ident, message["params"]["job"]
+
+    def queue(self, client, source="print('waited')"):
+        """A job that waits behind it."""
+        ident = client.send("job.run", {"source": source, "stream": True})
+        while True:
+            message = client.line()
+            if message.get("method") == "job.progress" and message["params"]["id"] == ident:
+                self.assertEqual(message["params"]["state"], "queued")
+                return ident, message["params"]["job"]
+
+    def jobs(self):
+        return self.daemon.health()["jobs"]
+
+    def cancelled(self):
+        return self.daemon.health()["ended"]["cancelled"]
+
+    def other(self):
+        client = self.daemon.connect()
+        self.addCleanup(client.close)
+        return client
+
+    def test_half_close_with_answers_due(self):
+        """Of every kind: a job that runs, one that waits, a stored one; output as it comes; then the end."""
+        before, client = self.cancelled(), self.other()
+        running, _ = self.start(client, "import time\nprint('on', flush=True)\ntime.sleep(1)\nprint('late', flush=True)")
+        waiting, _ = self.queue(client)
+        stored = client.call("job.submit", {"source": "print('stored')"})
+        wait = client.send("job.wait", stored)
+        client.send_raw(run_line("last", "print('without an LF')").rstrip(b"\n"))
+        client.socket.shutdown(socket.SHUT_WR)
+        for ident, text in ((running, "on\nlate\n"), (waiting, "waited\n"), (wait, "stored\n"), ("last", "without an LF\n")):
+            result = client.wait(ident)
+            self.assertEqual((result["status"], result["stdout"]), ("ok", text))
+        self.assertEqual(client.output(), "late\nwaited\n")  # the first word was read before
+        self.assertIsNone(client.line())
+        self.assertEqual(self.cancelled(), before)
+
+    def test_half_close_then_close(self):
+        before, client = self.cancelled(), self.daemon.connect()
+        self.start(client)
+        self.queue(client)
+        client.socket.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.jobs(), {"queued": 1, "running": 1})
+        client.close()
+        self.daemon.wait_idle()
+        self.assertEqual(self.cancelled(), before + 2)
+
+    def test_half_close_with_nothing_due(self):
+        client = self.other()
+        client.call("daemon.health")
+        client.socket.shutdown(socket.SHUT_WR)
+        self.assertIsNone(client.line())
+
+    def test_close_cancels_what_runs_and_waits_but_not_what_is_stored(self):
+        before, client, neighbour = self.cancelled(), self.daemon.connect(), self.other()
+        self.start(client)
+        stored = client.call("job.submit", {"source": "print('stored')"})
+        theirs, _ = self.queue(neighbour)
+        self.queue(client)
+        client.send("job.wait", stored)
+        client.call("daemon.info")
+        client.close()
+        self.assertEqual(neighbour.wait(theirs)["stdout"], "waited\n")
+        self.assertEqual(self.client.call("job.wait", stored)["stdout"], "stored\n")
+        self.daemon.wait_idle()
+        self.assertEqual(self.cancelled(), before + 2)
+
+    def test_cancel_from_another_connection(self):
+        first, second = self.other(), self.other()
+        running, job = self.start(first)
+        waiting, behind = self.queue(second)
+        with self.daemon.connect() as third:
+            with self.assertRaises(harness.RpcError) as caught:  # an id of a request is its connection's
+                third.call("job.cancel", {"id": running})
+            self.assertEqual(caught.exception.reason, "not_found")
+            self.assertEqual(third.call("job.cancel", {"job": behind}), {"job": behind, "cancelled": True})
+            # Twice while it is in work is no error; who asked may be gone before it has ended.
+            idents = [third.send("job.cancel", {"job": job})]
+            idents.append(third.send("job.cancel", {"job": job}))
+            third.wait(idents[0])
+        for client, ident, text in ((second, waiting, ""), (first, running, "on\n")):
+            result = client.wait(ident)
+            self.assertEqual((result["status"], result["verdict"], result["stdout"]), ("cancelled", "CA", text))
+        for gone in (job, behind):
+            self.assert_refused(reason="not_found", method="job.cancel", job=gone)
+        for client in (first, second):  # and their connections go on
+            self.assertEqual(client.run("print(1)")["stdout"], "1\n")
+
+    def test_cancel_twice_in_one_breath(self):
+        runner = self.other()
+        ident, job = self.start(runner)
+        line = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "job.cancel", "params": {"job": job}}).encode() + b"\n"
+        self.client.send_raw(line + line.replace(b'"id": 7', b'"id": 8'))
+        for number in (7, 8):
+            self.assertEqual(self.client.wait(number), {"job": job, "cancelled": True})
+        self.assertEqual(runner.wait(ident)["status"], "cancelled")
 
 
 class Daemon(harness.DaemonCase):

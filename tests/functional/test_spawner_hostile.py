@@ -14,7 +14,7 @@ import harness
 import test_spawner
 from test_spawner import FAKES, PATIENCE_S, Service, alive, groups, wait_for
 
-READY, START, END, ALIVE = 2, 4, 6, 8
+READY, START, END, ALIVE, DRAIN = 2, 4, 6, 8, 10
 SIZE, VERSION = 192, 2
 # What the others on the three links send, and numbers that nobody uses.
 FOREIGN = (0, 1, 3, 5, 7, 9, 20, 21, 22, 23, 31, 40, 0x7FFFFFFF)
@@ -28,7 +28,7 @@ def raw(kind, version=VERSION, size=SIZE, fds=0, number=0):
 
 
 def wrong_shapes():
-    for kind, number in ((READY, 0), (START, 2), (END, 1), (ALIVE, 0)):
+    for kind, number in ((READY, 0), (START, 2), (END, 1), (ALIVE, 0), (DRAIN, 0)):
         yield raw(kind, version=VERSION + 1, number=number)
         yield raw(kind, size=SIZE - 1, number=number)
         yield raw(kind, size=SIZE + 1, number=number)
@@ -37,6 +37,7 @@ def wrong_shapes():
         yield raw(kind, fds=8, number=number)
     yield raw(READY, number=7)
     yield raw(ALIVE, number=7)
+    yield raw(DRAIN, number=7)
     yield raw(START, number=1)
     yield raw(START, number=0)
     yield raw(END, number=2)

@@ -1,8 +1,10 @@
 """Tenants over a real daemon: who a client is by the kernel's word, gateways with tokens, and that what is
 one tenant's does not exist for another."""
 import grp
+import json
 import os
 import pwd
+import re
 import subprocess
 import tempfile
 import unittest
@@ -19,10 +21,18 @@ BETA_GROUP, BETA_GROUP_2 = 61500, "games"
 BOTH_GROUP = 61501
 GATE, BOSS, BOSS_GROUP, PLAIN = 61100, 61200, 61300, 61999
 
-# Methods that take a job's id, and what else they are given; every other one, so that a new one is not forgotten.
-WITH_JOB = {"job.status": {}, "job.cancel": {}, "job.wait": {}, "job.result": {}}
-WITHOUT_JOB = {"job.run", "job.submit", "job.list", "tenant.usage", "daemon.info", "daemon.health", "daemon.metrics",
-               "daemon.drain", "script.put", "script.get", "script.delete"}
+# Parameters that can name what there is of somebody; and all others, so that a new one is not forgotten.
+NAMING = {"job", "id", "script", "session", "cursor", "idempotency_key", "tenant"}
+PLAIN_ONES = {"source", "code", "name", "mode", "args", "stdin", "inputs", "outputs", "entry", "modules", "limits", "stream",
+              "priority", "deadline_ms", "tag", "timeout_ms", "state", "limit"}
+# For each method: which parameters name something, with what else it is then given.
+TRIES = {
+    "job.run": {"script": {}}, "job.submit": {"script": {}, "idempotency_key": {"source": "print('kept')"}},
+    "job.status": {"job": {}}, "job.cancel": {"job": {}, "id": {}}, "job.wait": {"job": {"timeout_ms": 60000}}, "job.result": {"job": {}},
+    "job.list": {"cursor": {}}, "script.put": {}, "script.get": {"script": {}}, "script.delete": {"script": {}},
+    "tenant.usage": {"tenant": {}}, "daemon.info": {}, "daemon.health": {}, "daemon.drain": {}, "daemon.metrics": {},
+}
+METHODS_DEF = os.path.join(harness.TOP, "daemon", "methods.def")
 
 OPERATORS_ONLY = {"daemon.metrics", "daemon.drain"}
 
@@ -47,6 +57,21 @@ def connect_as(path, uid, gid=PLAIN, groups=()):
         os.seteuid(0)
         os.setegid(saved[1])
         os.setgroups(saved[0])
+
+
+def methods_and_parameters():
+    """Of methods.def: method -> its parameters."""
+    with open(METHODS_DEF, encoding="utf-8") as file:
+        rows = re.findall(r'METHOD\("([^"]+)", \w+, \w+,\s*"([^"]*)"', file.read())
+    found = {}
+    for method, text in rows:
+        words = re.findall(r"[a-z_.]+", text)
+        if words[:2] == ["those", "of"]:  # "those of METHOD but NAME, more"
+            assert words[3] == "but", text
+            found[method] = (found[words[2]] - {words[4]}) | set(words[5:])
+        else:
+            found[method] = set(words)
+    return found
 
 
 def make_token():
@@ -192,24 +217,80 @@ class Connections(TenantCase):
 
 
 class Secrecy(TenantCase):
-    def test_every_method_with_anothers_job(self):
-        alpha, same = self.connect(ALPHA), self.connect(uid_of(ALPHA_2))
-        ident, job = self.start(alpha)
-        methods = set(self.client.call("daemon.info")["methods"])
-        self.assertLessEqual(methods, set(WITH_JOB) | WITHOUT_JOB, "say of the new method whether it takes a job's id")
-        strangers = [self.connect(PLAIN), self.connect(PLAIN, BETA_GROUP), self.connect(GATE)]
-        for method in methods & set(WITH_JOB):
-            for stranger in strangers:
-                with self.subTest(method=method):
-                    message = self.refused(stranger, method, {"job": job, **WITH_JOB[method]}, "not_found")
-                    nothing = self.refused(stranger, method, {"job": NOBODYS, **WITH_JOB[method]}, "not_found")
-                    self.assertEqual(message, nothing)
-        for stranger in strangers:  # an id of a request is its connection's
-            self.refused(stranger, "job.cancel", {"id": ident}, "not_found")
-        self.assertEqual(same.call("job.status", {"job": job})["state"], "running")
-        same.call("job.cancel", {"job": job})
-        self.assertEqual(alpha.wait(ident)["status"], "cancelled")
-        self.refused(same, "job.status", {"job": job}, "not_found")
+    def what_alpha_has(self, alpha):
+        """Of each kind of name: those of what is alpha's; what nobody has, in the same form."""
+        ident, running = self.start(alpha)
+        ended = alpha.run("print('ended')")["job"]
+        submit = {"source": "print('kept')", "idempotency_key": "alphas-own"}
+        kept = alpha.call("job.submit", submit)["job"]
+        self.assertEqual(alpha.call("job.wait", {"job": kept})["status"], "ok")
+        stored = alpha.call("job.submit", {"source": FOREVER, "limits": LONG})["job"]
+        harness.until(lambda: alpha.call("job.status", {"job": stored})["state"] == "running", 20, "a stored job that runs")
+        script = alpha.call("script.put", {"source": "print('alphas')", "name": "alphas.py"})["script"]
+        cursor = alpha.call("job.list", {"limit": 1})["cursor"]
+        self.assertTrue(cursor.endswith(stored), cursor)
+        names = {"job": ([running, ended, kept, stored], NOBODYS), "id": ([ident], 424242), "script": ([script], "5" * 64),
+                 "cursor": ([cursor], cursor[:-32] + NOBODYS), "idempotency_key": (["alphas-own"], "nobodys-own"),
+                 "tenant": (["alpha"], "nobody")}
+        return names, running, kept, stored, script, submit
+
+    def answer(self, client, method, params):
+        """All of it but its id, and a new job's."""
+        message = client.wait_raw(client.send(method, params))
+        del message["id"]
+        if set(message.get("result", ())) == {"job"}:
+            self.assertRegex(message["result"].pop("job"), "^[0-9a-f]{32}$")
+        return message
+
+    def test_every_method_with_anothers_ids(self):
+        """What is alpha's is, for everybody else, what nobody has: the same answer to the letter."""
+        alpha, same, gate = self.connect(ALPHA), self.connect(uid_of(ALPHA_2)), self.connect(GATE)
+        names, running, kept, stored, script, submit = self.what_alpha_has(alpha)
+        as_beta = {"tenant": "beta", "token": self.beta_token}
+        strangers = [(self.connect(PLAIN), {}), (self.connect(PLAIN, BETA_GROUP), {}), (gate, {}), (gate, as_beta)]
+        count = 0
+        for method, tries in TRIES.items():
+            for name, more in tries.items():
+                theirs, nobodys = names[name]
+                for stranger, acting in strangers:
+                    if name == "tenant" and acting:
+                        continue  # there the parameter is the gateway's, see test_wrong_tokens
+                    for one in theirs:
+                        with self.subTest(method=method, name=name, one=one, acting=bool(acting)):
+                            found = self.answer(stranger, method, {**more, name: one, **acting})
+                            self.assertEqual(found, self.answer(stranger, method, {**more, name: nobodys, **acting}))
+                            if name in ("job", "id", "script"):
+                                self.assertEqual(found["error"]["data"]["reason"], "not_found")
+                            count += 1
+        self.assertGreater(count, 80)
+        for stranger, acting in strangers:  # and as notifications, which have no answer
+            for method, tries in TRIES.items():
+                for name, more in tries.items():
+                    for one in names[name][0]:
+                        line = {"jsonrpc": "2.0", "method": method, "params": {**more, name: one, **acting}}
+                        stranger.send_raw(json.dumps(line).encode() + b"\n")
+            stranger.call("daemon.health", acting)
+        # Nothing of it has touched what is alpha's, and each of the names was one.
+        self.assertEqual(same.call("script.get", {"script": script})["name"], "alphas.py")
+        self.assertEqual(same.call("job.result", {"job": kept})["stdout"], "kept\n")
+        self.assertEqual(same.call("job.submit", submit)["job"], kept)
+        for job in (running, stored):
+            self.assertEqual(same.call("job.status", {"job": job})["state"], "running")
+            same.call("job.cancel", {"job": job})
+        self.assertEqual(alpha.wait(names["id"][0][0])["status"], "cancelled")
+        self.assertEqual(same.call("job.wait", {"job": stored})["status"], "cancelled")
+        self.refused(same, "job.status", {"job": running}, "not_found")
+
+    def test_no_method_is_left_out(self):
+        """A new method, or a new parameter of one, says here whether it can name what is another's."""
+        known = methods_and_parameters()
+        self.assertEqual(set(known), set(self.client.call("daemon.info")["methods"]))
+        self.assertEqual(set(known), set(TRIES), "a method without its row in TRIES")
+        for method, parameters in known.items():
+            with self.subTest(method=method):
+                self.assertLessEqual(parameters, NAMING | PLAIN_ONES, "in NAMING or in PLAIN_ONES?")
+                # idempotency_key and script are listed where they count; all that name something have a try
+                self.assertEqual(parameters & NAMING, set(TRIES[method]))
 
     def test_operators_see_all(self):
         beta = self.connect(PLAIN, BETA_GROUP)
@@ -297,6 +378,16 @@ class Gateway(TenantCase):
         for ident in (ident_a, ident_b, ident_g):
             self.assertEqual(gate.wait(ident)["status"], "cancelled")
 
+    def test_its_end_ends_what_it_runs_for_others(self):
+        gate, alpha = self.connect(GATE), self.connect(ALPHA)
+        _, job = self.start(gate, **self.acting("alpha"))
+        kept = gate.call("job.submit", {"source": "print('kept')", **self.acting("alpha")})["job"]
+        self.assertEqual(alpha.call("job.status", {"job": job})["state"], "running")
+        gate.close()
+        harness.until(lambda: alpha.call("tenant.usage")["usage"]["running"] == 0, 20, "the end of alpha's job")
+        self.refused(alpha, "job.status", {"job": job}, "not_found")
+        self.assertEqual(alpha.call("job.wait", {"job": kept})["stdout"], "kept\n")
+
     def test_limits_are_those_of_the_tenant_it_acts_for(self):
         gate = self.connect(GATE)
         limits = {"limits": {"cpu_ms": 701}, "source": "print(1)"}
@@ -335,8 +426,8 @@ class Gateway(TenantCase):
             for params in (self.acting("alpha"), {"tenant": "alpha"}, {"token": self.alpha_token}):
                 self.refused(client, "job.run", {"source": "1", **params}, "not_permitted")
 
-    def stint_as_gate(self, *arguments, **environment):
-        return subprocess.run([harness.CLIENT, "run", "-c", "print('ran')", *arguments], user=GATE, group=PLAIN, extra_groups=[],
+    def stint_as_gate(self, *arguments, words=("run", "-c", "print('ran')"), **environment):
+        return subprocess.run([harness.CLIENT, *words, *arguments], user=GATE, group=PLAIN, extra_groups=[],
                               env={"STINT_SOCKET": self.daemon.socket, **environment}, cwd="/", stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=60 * harness.SLOW)
 
@@ -363,6 +454,57 @@ class Gateway(TenantCase):
         self.assertEqual(self.stint_as_gate("--token-file", "/etc/hostname").returncode, 125)
         # Without --tenant a token in the environment says nothing.
         self.assertEqual(self.stint_as_gate(STINT_TOKEN="x").returncode, 0)
+
+    def test_command_line_for_what_there_is(self):
+        """Each command about a job finds the tenant's with its token, and nothing without."""
+        acting = {"alpha": ("--tenant", "alpha"), "beta": ("--tenant", "beta"), "gate": ()}
+        tokens = {"alpha": self.alpha_token, "beta": self.beta_token, "gate": ""}
+
+        def stint(tenant, *words):
+            return self.stint_as_gate(*acting[tenant], words=words, STINT_TOKEN=tokens[tenant])
+
+        job = stint("alpha", "submit", "--no-stdin", "-c", "print('kept')").stdout.strip()
+        self.assertRegex(job, "^[0-9a-f]{32}$")
+        endless = stint("alpha", "submit", "--no-stdin", "--wall", "5min", "-c", "import time; time.sleep(300)").stdout.strip()
+        for command, said in (("wait", "kept\n"), ("result", "kept\n"), ("status", "ended"), ("list", job)):
+            words = (command,) if command == "list" else (command, job)
+            done = stint("alpha", *words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(said, done.stdout, words)
+        for tenant in ("beta", "gate"):
+            for command in ("wait", "result", "status", "cancel"):
+                done = stint(tenant, command, endless)
+                self.assertEqual((done.returncode, done.stdout), (125, ""), command)
+                self.assertIn("not_found", done.stderr)
+            self.assertNotIn(job, stint(tenant, "list").stdout)
+        self.assertEqual(stint("alpha", "cancel", endless).returncode, 0)
+        self.assertIn("cancelled", stint("alpha", "wait", endless).stderr)
+        self.assertEqual(stint("beta", "selftest").stdout.splitlines()[-1].split()[1:], ["passed,", "0", "failed"])
+        self.assertIn("cpu_ms", stint("alpha", "selftest").stderr)  # above alpha's maximum: run for alpha
+        done = stint("alpha", "status")
+        self.assertRegex(done.stdout, r"(?m)^tenant +alpha$")
+        self.assertRegex(stint("gate", "status").stdout, r"(?m)^tenant +gate$")
+
+    def test_command_line_and_its_token(self):
+        for command in ("wait", "result", "list", "status", "cancel", "selftest"):
+            words = (command,) if command in ("list", "selftest") else (command, NOBODYS)
+            with self.subTest(command=command):
+                for arguments, environment, said in (
+                    (("--tenant", "alpha"), {"STINT_TOKEN": "a-wrong-token"}, "not_permitted"),
+                    (("--tenant", "alpha"), {}, "--token-file"),
+                    (("--token-file", "/etc/hostname"), {}, "needs --tenant"),
+                ):
+                    done = self.stint_as_gate(*arguments, words=words, **environment)
+                    self.assertEqual((done.returncode, done.stdout), (125, ""), done.stderr)
+                    self.assertIn(said, done.stderr)
+        for command in ("top", "metrics", "drain", "doctor"):  # for operators, whose rights no gateway's request has; or for none
+            self.assertIn("unknown option", self.stint_as_gate("--tenant", "alpha", words=(command,), STINT_TOKEN=self.alpha_token).stderr)
+        # Two requests, and a token that can be read once.
+        script = 'printf "%s\\n" "$TOKEN" | "$STINT" status --tenant alpha --token-file /dev/stdin'
+        done = subprocess.run(["/bin/sh", "-c", script], user=GATE, group=PLAIN, extra_groups=[], capture_output=True, text=True, cwd="/",
+                              env={"STINT_SOCKET": self.daemon.socket, "TOKEN": self.alpha_token, "STINT": harness.CLIENT}, timeout=60 * harness.SLOW)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^tenant +alpha$")
 
 
 class WithoutSections(harness.DaemonCase):

@@ -83,10 +83,10 @@ def worker():
 
 def spawner():
     """state, permits used, last generation, live generations; then one message."""
-    for kind in (2, 4, 6, 5, 7, 9, 20):
+    for kind in (2, 4, 6, 8, 10, 5, 7, 9, 20):
         for state in range(4):
-            body = struct.pack("<Q", 0 if kind == 2 else 8)
-            yield bytes([state, 0, 8 if kind == 6 else 7, 1]) + (struct.pack("<II", kind, 1) + body).ljust(192, b"\0")
+            body = struct.pack("<Q", 0 if kind in (2, 8, 10) else 8)
+            yield bytes([state, 0, 8 if kind == 6 else 7, 1]) + (struct.pack("<II", kind, 2) + body).ljust(192, b"\0")
 
 
 def config():

@@ -65,6 +65,12 @@ on_ready(void *context)
 }
 
 static void
+on_draining(void *context)
+{
+	((struct fixture *)context)->draining++;
+}
+
+static void
 on_drained(void *context)
 {
 	((struct fixture *)context)->drained++;
@@ -100,6 +106,7 @@ engine_fixture_start(struct fixture *fixture)
 					     .output = on_output,
 					     .started = on_started,
 					     .ready = on_ready,
+					     .draining = on_draining,
 					     .drained = on_drained,
 					     .fatal = on_fatal,
 					     .context = fixture};

@@ -15,7 +15,7 @@ struct fixture {
 	uv_loop_t loop;
 	struct config config;
 	struct engine *engine;
-	unsigned ready, drained, fatal, started;
+	unsigned ready, draining, drained, fatal, started;
 	int fatal_code; /* of the last */
 	struct run_result results[RESULTS_MAX]; /* by ticket */
 	unsigned told[RESULTS_MAX];

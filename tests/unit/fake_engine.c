@@ -341,3 +341,13 @@ engine_drain(struct engine *engine)
 	engine->draining = true;
 	wake(engine);
 }
+
+int
+engine_ask_drain(struct engine *engine, struct error *err)
+{
+	if (engine->lost)
+		return error_set(err, ERROR_CLOSED, "the link is lost");
+	engine->drains_asked++;
+	engine_drain(engine);
+	return 0;
+}

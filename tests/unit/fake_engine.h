@@ -32,6 +32,8 @@ struct engine {
 	bool full;        /* refuse with ERROR_LIMIT and `refusal` */
 	struct engine_refusal refusal;
 	bool draining, drained;
+	bool lost; /* cannot ask for a drain */
+	unsigned drains_asked;
 	bool told_ready;
 	bool breaks;        /* tell of a fatal fault when a job comes */
 	uint64_t held_bytes; /* of results whose callee has not given them back */

@@ -254,6 +254,11 @@ static void __attribute__((noreturn)) fake_spawner_main(struct fake_shared *shar
 				message_init(&message, MESSAGE_DRAIN);
 				if (shared->send_drain)
 					fake_send(link, &message, NULL, 0);
+			} else if (message.type == MESSAGE_DAEMON_DRAIN) {
+				shared->drains_asked++;
+				message_init(&message, MESSAGE_DRAIN);
+				if (!shared->hold_drain)
+					fake_send(link, &message, NULL, 0);
 			}
 		}
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {

@@ -24,6 +24,7 @@ struct fake_shared {
 	unsigned mute_workers;	      /* workers that shall die before their hello */
 	unsigned deaf_workers;        /* workers that shall say hello and take nothing */
 	unsigned breaking_workers;    /* workers that shall die with the job unread */
+	unsigned drains_asked, hold_drain; /* by stintd; then nothing is answered */
 	unsigned send_drain;	      /* the spawner shall ask for a drain at DAEMON_READY */
 	unsigned fail_scratch;	      /* forks of the scratch class that shall be refused */
 	unsigned scratch_forks;	      /* of that class, so far; its last sizes: */

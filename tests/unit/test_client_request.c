@@ -118,12 +118,12 @@ test_simple(void **state)
 	char *line;
 	size_t size;
 
-	assert_int_equal(client_request_simple("job.status", "a\"b", &line, &size, &err), 0);
+	assert_int_equal(client_request_simple("job.status", "a\"b", NULL, &line, &size, &err), 0);
 	assert_string_equal(line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"job.status\","
 				  "\"params\":{\"job\":\"a\\\"b\"}}\n");
 	assert_int_equal(strlen(line), size);
 	free(line);
-	assert_true(client_request_simple("job.status", "\xff", &line, &size, &err) < 0);
+	assert_true(client_request_simple("job.status", "\xff", NULL, &line, &size, &err) < 0);
 }
 
 int

@@ -197,6 +197,42 @@ test_drain_asked_by_the_spawner(void **state)
 }
 
 static void
+test_drain_asked_by_us(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_request request;
+	struct engine_refusal refusal;
+	char id[JOB_ID_CHARS + 1];
+	submit(fixture, "out a", 1, 0);
+	assert_int_equal(engine_ask_drain(fixture->engine, NULL), 0);
+	assert_int_equal(engine_ask_drain(fixture->engine, NULL), 0);
+	assert_true(info(fixture).draining);
+	make_request(&request, "out b");
+	assert_int_equal(engine_submit(fixture->engine, &request, &TEST_OWNER, id, &refusal, NULL),
+			 ERROR_CLOSED);
+	run_request_deinit(&request);
+	RUN_UNTIL(fixture->drained);
+	assert_int_equal(fixture->results_count, 1);
+	assert_int_equal(fixture->draining, 1);
+	assert_int_equal(fixture->fake.shared->drains_asked, 1);
+}
+
+/* Whose end the spawner does not expect is started anew: so none before it has agreed. */
+static void
+test_drain_waits_for_the_spawner(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->fake.shared->hold_drain = 1;
+	engine_fixture_start(fixture);
+	assert_int_equal(engine_ask_drain(fixture->engine, NULL), 0);
+	RUN_UNTIL(fixture->fake.shared->drains_asked);
+	for (int i = 0; i < 20; i++)
+		(void)uv_run(&fixture->loop, UV_RUN_NOWAIT);
+	assert_int_equal(fixture->drained, 0);
+	assert_true(info(fixture).draining);
+}
+
+static void
 test_spawner_dies(void **state)
 {
 	struct fixture *fixture = *state;
@@ -284,6 +320,8 @@ main(void)
 	    NEW(test_workers_break_for_good),
 	    TEST(test_drain),
 	    NEW(test_drain_asked_by_the_spawner),
+	    TEST(test_drain_asked_by_us),
+	    NEW(test_drain_waits_for_the_spawner),
 	    TEST(test_spawner_dies),
 	    NEW(test_a_layer_is_missing_from_the_start),
 	    NEW(test_a_layer_is_missing_that_is_not_needed),

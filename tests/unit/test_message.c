@@ -24,6 +24,7 @@ every_type_has_a_name_of_its_own(void **state)
 {
 	static const uint32_t TYPES[] = {MESSAGE_DAEMON_READY,
 					 MESSAGE_DAEMON_ALIVE,
+					 MESSAGE_DAEMON_DRAIN,
 					 MESSAGE_GENERATION_START,
 					 MESSAGE_GENERATION_END,
 					 MESSAGE_GENERATION_STARTED,

@@ -317,6 +317,36 @@ test_daemon_tells_of_itself(void **state)
 	front_free(&front);
 }
 
+static void
+test_drain_is_the_operators(void **state)
+{
+	(void)state;
+	struct front *front = front_new(NULL);
+	struct client *root = front_connect(front, 0);
+	struct client *plain = front_connect(front, FRONT_UID);
+	client_say(front, plain, CALL("1", "daemon.drain", "{}"));
+	client_expect_error(front, plain, -32004, "not_permitted", "1");
+	client_say(front, root, CALL("2", "daemon.drain", "{\"now\":true}"));
+	client_expect_error(front, root, -32602, NULL, "2");
+	front->engine->lost = true;
+	client_say(front, root, CALL("3", "daemon.drain", "{}"));
+	client_expect_error(front, root, -32603, NULL, "3");
+	assert_int_equal(front->engine->drains_asked, 0);
+	front->engine->lost = false;
+	front->engine->drained = true; /* and have the daemon stay */
+	char *status = NULL;
+	client_say(front, root, CALL("4", "daemon.drain", "{}"));
+	status = client_result_text(front, root, "status");
+	assert_string_equal(status, "draining");
+	free(status);
+	assert_int_equal(front->engine->drains_asked, 1);
+	client_say(front, plain, RUN("5"));
+	client_expect_error(front, plain, -32006, "draining", "5");
+	client_free(&plain);
+	client_free(&root);
+	front_free(&front);
+}
+
 int
 main(void)
 {
@@ -328,6 +358,7 @@ main(void)
 	    cmocka_unit_test(test_who_may_cancel),
 	    cmocka_unit_test(test_notifications_are_not_answered),
 	    cmocka_unit_test(test_daemon_tells_of_itself),
+	    cmocka_unit_test(test_drain_is_the_operators),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

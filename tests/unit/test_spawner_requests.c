@@ -256,6 +256,33 @@ ready_and_signs_of_life(void **state)
 	assert_false(is_condemned(fixture));
 }
 
+/* It is a first SIGTERM, and never a second one. */
+static void
+an_operator_has_it_drain(void **state)
+{
+	struct spawner_fixture *fixture = *state;
+	struct spawner *spawner = &fixture->spawner;
+	struct message message;
+	size_t fds;
+
+	spawner->daemon.state = SPAWNER_DAEMON_SERVING;
+	ask(fixture, MESSAGE_DAEMON_DRAIN, 0);
+	assert_true(spawner->stopping);
+	assert_int_equal(spawner->daemon.state, SPAWNER_DAEMON_DRAINING);
+	assert_true(answer(fixture, &message, &fds));
+	assert_int_equal(message.type, MESSAGE_DRAIN);
+	assert_int_equal(fds, 0);
+	assert_false(is_condemned(fixture));
+	/* One that crosses a signal's drain. */
+	spawner->daemon.seen = 0;
+	spawner->stop_ns = UINT64_MAX;
+	ask(fixture, MESSAGE_DAEMON_DRAIN, 0);
+	assert_int_equal(spawner->stop_ns, UINT64_MAX);
+	assert_false(is_condemned(fixture));
+	ask(fixture, MESSAGE_DAEMON_DRAIN, 0); /* again: a breach */
+	assert_true(is_condemned(fixture));
+}
+
 static void
 a_breach_ends_it(void **state)
 {
@@ -322,6 +349,7 @@ main(void)
 	    TEST(an_end_kills_once),
 	    cmocka_unit_test(groups_that_stay_are_its_fault_when_there_are_too_many),
 	    TEST(ready_and_signs_of_life),
+	    TEST(an_operator_has_it_drain),
 	    TEST(a_breach_ends_it),
 	    TEST(too_many_requests_end_it),
 	    TEST(one_that_does_not_read_is_ended),
