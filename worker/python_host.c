@@ -22,6 +22,8 @@
 #include "worker/python_source.h"
 #include "worker/trace_run.h"
 #include "worker/zygote_heap.h"
+#include "worker/zygote_touch.h"
+#include "worker/zygote_trial.h"
 #include "worker/zygote_warm.h"
 
 #include <locale.h>
@@ -208,6 +210,8 @@ python_host_settle(bool first)
 	if (first)
 		zygote_heap_fill();
 	zygote_heap_join();
+	if (first)
+		zygote_trial();
 }
 
 void
@@ -229,6 +233,9 @@ python_host_after_fork_parent(void)
 void
 python_host_after_fork(void)
 {
+	bool known = zygote_touch() > 0;
+
 	PyOS_AfterFork_Child();
-	python_rehearse();
+	if (!known)
+		python_rehearse();
 }

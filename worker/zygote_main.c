@@ -252,11 +252,12 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	    (result = open_descriptors(ZYGOTE_ARGS_FD_DIRS + (int)options.dir_count, options.root,
 				       &descriptors, err)) < 0 ||
 	    (result = python_host_start(&python, err)) < 0 ||
-	    (result = zygote_fork_init(&loop->fork, err)) < 0 ||
-	    (result = confine(&options, &descriptors, landlock, loop, &proof, err)) < 0)
+	    (result = zygote_fork_init(&loop->fork, err)) < 0)
+		return result;
+	python_host_settle(true);
+	if ((result = confine(&options, &descriptors, landlock, loop, &proof, err)) < 0)
 		return result;
 	loop->signal_fd = descriptors.signals;
-	python_host_settle(true);
 	result = say_ready(&options, descriptors.statm, &proof, loop, err);
 	base_close(&descriptors.statm);
 	return result;

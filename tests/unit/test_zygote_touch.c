@@ -1,0 +1,98 @@
+/*
+ * What a child writes to is found, and nothing else of what is shared; touched, it costs no fault.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker/zygote_touch.h"
+
+#define PAGE_BYTES 4096u
+#define PAGES      64u
+
+static const unsigned WRITTEN[] = {3, 4, 10, 40};
+
+static void
+write_some(void *context)
+{
+	volatile char *memory = context;
+	for (size_t i = 0; i < sizeof(WRITTEN) / sizeof(WRITTEN[0]); i++)
+		memory[WRITTEN[i] * PAGE_BYTES]++;
+}
+
+static void
+die(void *context)
+{
+	(void)context;
+	_exit(3);
+}
+
+static long
+faults(void)
+{
+	struct rusage usage;
+	(void)getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+/* In a fork of the process that learned: the exit code says what was wrong. */
+static int
+be_a_worker(char *memory)
+{
+	unsigned touched = zygote_touch();
+	if (touched < sizeof(WRITTEN) / sizeof(WRITTEN[0]) || touched > PAGES)
+		return 1;
+	for (unsigned i = 0; i < PAGES; i++)
+		if (memory[i * PAGE_BYTES] != (char)i)
+			return 2; /* it changed something */
+	static char other[PAGES * PAGE_BYTES];
+	write_some(other); /* the code's own pages */
+	long before = faults();
+	before = faults();
+	write_some(memory);
+	if (faults() != before)
+		return 3;
+	for (unsigned i = 20; i < 30; i++)
+		((volatile char *)memory)[i * PAGE_BYTES]++;
+	return faults() - before >= 10 ? 0 : 4; /* those were still shared */
+}
+
+static void
+test_what_is_written_is_known(void **state)
+{
+	(void)state;
+	char *memory = mmap(NULL, PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(memory != MAP_FAILED);
+	assert_int_equal(madvise(memory, PAGES * PAGE_BYTES, MADV_NOHUGEPAGE), 0);
+	for (unsigned i = 0; i < PAGES; i++)
+		memory[i * PAGE_BYTES] = (char)i;
+	assert_int_equal(zygote_touch(), 0);
+	zygote_touch_learn(die, NULL); /* that says nothing */
+	assert_int_equal(zygote_touch(), 0);
+	zygote_touch_learn(write_some, memory);
+	assert_int_equal(memory[3 * PAGE_BYTES], 3); /* the child's writes are its own */
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(be_a_worker(memory));
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(munmap(memory, PAGES * PAGE_BYTES), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_written_is_known)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

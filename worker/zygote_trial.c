@@ -1,0 +1,78 @@
+/*
+ * Runs a small program as a worker would, by python_host_run() itself, with pages and output of its
+ * own. Nobody reads what comes of it. Called by python_host.c.
+ */
+#define _GNU_SOURCE
+#include "worker/zygote_trial.h"
+
+#include "protocol/base_sys.h"
+#include "protocol/pack.h"
+#include "worker/python_host.h"
+#include "worker/zygote_touch.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TRIAL_BLOB_BYTES 4096u
+
+/* Calls, a class, an exception, a loop, text, numbers, output: what nearly every program has. */
+static const char TRIAL_SOURCE[] = "class A:\n"
+				   "    def __init__(self, n):\n"
+				   "        self.n = n\n"
+				   "def f(n):\n"
+				   "    return [A(i).n * 2.5 for i in range(n)]\n"
+				   "x = {str(k): k for k in f(5)}\n"
+				   "try:\n"
+				   "    raise ValueError(f'{x}')\n"
+				   "except ValueError as e:\n"
+				   "    y = str(e).split(',')\n"
+				   "z = sorted(y, key=lambda v: v[::-1]) + [10 ** 30]\n"
+				   "print(len(z), 6 * 7)\n";
+
+struct trial {
+	struct worker_terms terms;
+	struct worker_page *page;
+	struct pack blob;
+};
+
+/* In the child. stdin is empty, output goes where no job's does. */
+static void
+trial_live(void *context)
+{
+	struct trial *trial = context;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int out = memfd_create("stint-trial", MFD_CLOEXEC);
+
+	if (null < 0 || out < 0 || fcntl(out, F_SETFL, O_APPEND) < 0 || dup2(null, 0) < 0 ||
+	    dup2(out, 1) < 0 || dup2(out, 2) < 0)
+		_exit(1);
+	python_host_after_fork();
+	if (python_host_run(&trial->terms, trial->page, trial->page, -1, trial->blob.bytes,
+			    trial->blob.size) != 0)
+		_exit(1);
+}
+
+void
+zygote_trial(void)
+{
+	struct trial trial = {.terms = {.magic = WORKER_TERMS_MAGIC}};
+
+	limits_defaults(&trial.terms.limits);
+	pack_init(&trial.blob, TRIAL_BLOB_BYTES);
+	pack_put(&trial.blob, JOB_SOURCE, TRIAL_SOURCE, sizeof(TRIAL_SOURCE) - 1);
+	pack_put(&trial.blob, JOB_NAME, "main.py", strlen("main.py"));
+	trial.terms.blob_bytes = trial.blob.size;
+	trial.page = mmap(NULL, PAGE_FILE_BYTES, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (trial.page != MAP_FAILED && !trial.blob.failed) {
+		python_host_before_fork();
+		zygote_touch_learn(trial_live, &trial);
+		python_host_after_fork_parent();
+	}
+	if (trial.page != MAP_FAILED)
+		(void)munmap(trial.page, PAGE_FILE_BYTES);
+	pack_deinit(&trial.blob);
+}
