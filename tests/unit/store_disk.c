@@ -1,0 +1,91 @@
+/*
+ * See store_disk.h.
+ */
+#include "tests/unit/store_disk.h"
+
+#include "protocol/base_assert.h"
+
+#include <errno.h>
+#include <semaphore.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+ssize_t __real_pwrite(int fd, const void *bytes, size_t size, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t size, off_t offset);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+static struct shared {
+	struct store_disk disk;
+	sem_t entered, go;
+} * shared;
+
+struct store_disk *
+store_disk_reset(void)
+{
+	if (shared == NULL) {
+		shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		require(shared != MAP_FAILED);
+		require(sem_init(&shared->entered, 1, 0) == 0 && sem_init(&shared->go, 1, 0) == 0);
+	}
+	shared->disk.write_errno = shared->disk.sync_errno = 0;
+	shared->disk.write_waits = shared->disk.sync_waits = false;
+	return &shared->disk;
+}
+
+static void
+down(sem_t *semaphore)
+{
+	while (sem_wait(semaphore) < 0)
+		require(errno == EINTR);
+}
+
+void
+store_disk_entered(void)
+{
+	down(&shared->entered);
+}
+
+void
+store_disk_go(void)
+{
+	require(sem_post(&shared->go) == 0);
+}
+
+static void
+wait_here(_Atomic bool *waits)
+{
+	if (!*waits)
+		return;
+	*waits = false;
+	require(sem_post(&shared->entered) == 0);
+	down(&shared->go);
+}
+
+ssize_t
+__wrap_pwrite(int fd, const void *bytes, size_t size, off_t offset)
+{
+	if (shared == NULL)
+		return __real_pwrite(fd, bytes, size, offset);
+	wait_here(&shared->disk.write_waits);
+	if (shared->disk.write_errno != 0) {
+		errno = shared->disk.write_errno;
+		return -1;
+	}
+	return __real_pwrite(fd, bytes, size, offset);
+}
+
+int
+__wrap_fdatasync(int fd)
+{
+	if (shared == NULL)
+		return __real_fdatasync(fd);
+	wait_here(&shared->disk.sync_waits);
+	if (shared->disk.sync_errno != 0) {
+		errno = shared->disk.sync_errno;
+		return -1;
+	}
+	return __real_fdatasync(fd);
+}
