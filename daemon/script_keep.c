@@ -136,7 +136,7 @@ post(struct script_keep *keep, struct store_op *op)
 		return;
 	store_op_free(&op);
 	jsonrpc_error_reason(&fault, RPC_REASON_QUEUE_FULL,
-			     "too many requests wait for the disk of state_dir");
+			     "too many requests, yours or all, wait for the disk of state_dir");
 	reply_fault(keep->reply, ticket, &fault);
 }
 

@@ -19,7 +19,14 @@ int __wrap_fdatasync(int fd);
 static struct shared {
 	struct store_disk disk;
 	sem_t entered, go;
+	_Atomic bool held;
 } * shared;
+
+void
+store_disk_go(void)
+{
+	require(sem_post(&shared->go) == 0);
+}
 
 struct store_disk *
 store_disk_reset(void)
@@ -30,6 +37,8 @@ store_disk_reset(void)
 		require(shared != MAP_FAILED);
 		require(sem_init(&shared->entered, 1, 0) == 0 && sem_init(&shared->go, 1, 0) == 0);
 	}
+	if (shared->held)
+		store_disk_go();
 	shared->disk.write_errno = shared->disk.sync_errno = 0;
 	shared->disk.write_waits = shared->disk.sync_waits = false;
 	return &shared->disk;
@@ -48,20 +57,16 @@ store_disk_entered(void)
 	down(&shared->entered);
 }
 
-void
-store_disk_go(void)
-{
-	require(sem_post(&shared->go) == 0);
-}
-
 static void
 wait_here(_Atomic bool *waits)
 {
 	if (!*waits)
 		return;
 	*waits = false;
+	shared->held = true;
 	require(sem_post(&shared->entered) == 0);
 	down(&shared->go);
+	shared->held = false;
 }
 
 ssize_t

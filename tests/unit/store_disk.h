@@ -14,7 +14,7 @@ struct store_disk {
 	_Atomic bool write_waits, sync_waits;
 };
 
-/* All of it off: the beginning of every test. Made at the first call. */
+/* All of it off, and what waits goes on: around every test. Made at the first call. */
 struct store_disk *store_disk_reset(void);
 /* Wait until the call is there that waits; have it go on. */
 void store_disk_entered(void);
