@@ -112,6 +112,7 @@ on_put(void *context, struct store_op *op)
 {
 	struct script_keep *keep = context;
 	struct store_row *row = &op->row;
+	script_table_release(&keep->table, row->tenant, row->text_size);
 	if (op->outcome != STORE_DONE) {
 		answer_failed(keep, op->ticket, op);
 	} else {
@@ -127,17 +128,18 @@ on_put(void *context, struct store_op *op)
 	keep->done(keep->context);
 }
 
-static void
+static bool
 post(struct script_keep *keep, struct store_op *op)
 {
 	uint64_t ticket = op->ticket;
 	struct rpc_error fault;
 	if (store_post(keep->store, op, false))
-		return;
+		return true;
 	store_op_free(&op);
 	jsonrpc_error_reason(&fault, RPC_REASON_QUEUE_FULL,
 			     "too many requests, yours or all, wait for the disk of state_dir");
 	reply_fault(keep->reply, ticket, &fault);
+	return false;
 }
 
 static struct store_op *
@@ -175,7 +177,8 @@ script_keep_put(struct script_keep *keep, const char *tenant, uint64_t ticket, c
 		op->row.is_code = is_code;
 		op->row.text = content;
 		op->row.text_size = size;
-		post(keep, op);
+		if (post(keep, op))
+			script_table_hold(&keep->table, tenant, size);
 	}
 }
 
@@ -232,7 +235,8 @@ script_keep_delete(struct script_keep *keep, const char *tenant, uint64_t ticket
 	if (script == NULL) {
 		answer_none(keep, ticket);
 	} else if (keep->store != NULL) {
-		post(keep, script_op(keep, STORE_SCRIPT_DELETE, on_deleted, tenant, ticket, id));
+		(void)post(keep,
+			   script_op(keep, STORE_SCRIPT_DELETE, on_deleted, tenant, ticket, id));
 	} else {
 		script_table_remove(&keep->table, &script);
 		answer_id(keep, ticket, id, true);

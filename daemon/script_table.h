@@ -42,6 +42,9 @@ struct script *script_table_find(const struct script_table *table, const char *t
 /* May it have one more of that size? ERROR_LIMIT names the cap. */
 int script_table_admit(const struct script_table *table, const char *tenant, size_t size,
 		       struct error *err);
+/* One of that size is on its way to the disk: it counts. No more, whatever became of it. */
+void script_table_hold(struct script_table *table, const char *tenant, size_t size);
+void script_table_release(struct script_table *table, const char *tenant, size_t size);
 /* Takes the content over. The tenant must have none with this id. Caps do not apply. */
 struct script *script_table_add(struct script_table *table, const char *tenant, const char *id,
 				const char *name, bool is_code, char *content, size_t size);

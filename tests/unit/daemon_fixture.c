@@ -82,11 +82,14 @@ client_hears(int fd, const char *part)
 }
 
 int
-daemon_play(void (*client)(const struct place *), int state_fd, struct error *err)
+daemon_play(void (*client)(const struct place *), int state_fd, const char *setting,
+	    struct error *err)
 {
 	struct config config;
 	struct place place;
 	config_init(&config);
+	if (setting != NULL)
+		assert_int_equal(config_set(&config, setting, NULL), 0);
 	struct daemon_options options = {.listen_fd = open_socket(&place),
 					 .spawner_fd = -1,
 					 .state_fd = state_fd,

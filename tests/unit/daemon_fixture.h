@@ -36,7 +36,9 @@ const char *client_hear(int fd);
 bool client_hears(int fd, const char *part);
 
 /* Run a daemon, and that client as its child, until both have ended; the client well. state_fd is
- * the state directory, taken over; -1: none. Returns daemon_run's code. */
-int daemon_play(void (*client)(const struct place *place), int state_fd, struct error *err);
+ * the state directory, taken over; -1: none. setting: an assignment as of --set, or NULL. Returns
+ * daemon_run's code. */
+int daemon_play(void (*client)(const struct place *place), int state_fd, const char *setting,
+		struct error *err);
 
 #endif

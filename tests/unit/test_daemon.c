@@ -72,7 +72,7 @@ test_serve_and_drain(void **state)
 {
 	(void)state;
 	fake_engine_auto(true);
-	assert_int_equal(daemon_play(client_serve_and_drain, -1, NULL), 0);
+	assert_int_equal(daemon_play(client_serve_and_drain, -1, NULL, NULL), 0);
 	fake_engine_auto(false);
 }
 
@@ -80,14 +80,14 @@ static void
 test_drain_with_a_job(void **state)
 {
 	(void)state;
-	assert_int_equal(daemon_play(client_drain_with_a_job, -1, NULL), 0);
+	assert_int_equal(daemon_play(client_drain_with_a_job, -1, NULL, NULL), 0);
 }
 
 static void
 test_second_signal_stops_at_once(void **state)
 {
 	(void)state;
-	assert_int_equal(daemon_play(client_stop_at_once, -1, NULL), 0);
+	assert_int_equal(daemon_play(client_stop_at_once, -1, NULL, NULL), 0);
 }
 
 static void
@@ -96,7 +96,7 @@ test_engine_breaks_down(void **state)
 	(void)state;
 	struct error err = ERROR_INIT;
 	fake_engine_breaks(true);
-	assert_int_equal(daemon_play(client_break_down, -1, &err), ERROR_CLOSED);
+	assert_int_equal(daemon_play(client_break_down, -1, NULL, &err), ERROR_CLOSED);
 	fake_engine_breaks(false);
 	assert_string_equal(err.text, "the spawner is gone");
 }

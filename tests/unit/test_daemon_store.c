@@ -107,14 +107,79 @@ client_streams_beside_a_durable_job(const struct place *place)
 	client_require(client_hear(fd) == NULL);
 }
 
+/* A script of some 600 bytes, with the 512 that each costs. */
+static void
+put(int fd, const char *id, char letter)
+{
+	char line[1024], source[601];
+	memset(source, letter, 600);
+	source[600] = '\0';
+	(void)snprintf(line, sizeof(line), CALL("%s", "script.put", "{\"source\":\"#%s\"}"), id,
+		       source);
+	client_say(fd, line);
+}
+
+/* There is room for one, and none for another, while the one is on its way to the disk too. */
+static void
+client_puts_at_one_time(const struct place *place)
+{
+	int fd = client_dial(place);
+	see_turns(fd);
+	disk->sync_waits = true;
+	put(fd, "1", 'a');
+	store_disk_entered();
+	put(fd, "2", 'b');
+	client_require(client_hears(fd, "scripts_tenant_max"));
+	store_disk_go();
+	client_require(client_hears(fd, "\"id\":1,\"result\""));
+	put(fd, "3", 'b');
+	client_require(client_hears(fd, "scripts_tenant_max"));
+	client_require(kill(getppid(), SIGTERM) == 0);
+	client_require(client_hear(fd) == NULL);
+}
+
+/* What was not stored takes no room. */
+static void
+client_puts_again(const struct place *place)
+{
+	int fd = client_dial(place);
+	for (int i = 0; i < 3; i++) {
+		disk->write_errno = ENOSPC;
+		put(fd, "1", 'a');
+		client_require(client_hears(fd, "not stored"));
+	}
+	disk->write_errno = 0;
+	put(fd, "2", 'b');
+	client_require(client_hears(fd, "\"id\":2,\"result\""));
+	client_require(kill(getppid(), SIGTERM) == 0);
+	client_require(client_hear(fd) == NULL);
+}
+
+/* The daemon ends at once, with one on its way. */
+static void
+client_puts_and_goes(const struct place *place)
+{
+	int fd = client_dial(place);
+	see_turns(fd);
+	disk->sync_waits = true;
+	put(fd, "1", 'a');
+	store_disk_entered();
+	client_require(kill(getppid(), SIGTERM) == 0);
+	for (int other; (other = client_dial(place)) != -1;)
+		(void)close(other);
+	client_require(kill(getppid(), SIGTERM) == 0);
+	store_disk_go();
+	client_require(client_hear(fd) == NULL);
+}
+
 static char directory[] = "/tmp/stint-daemon.XXXXXX";
 
 static int
-play(void (*client)(const struct place *place))
+play(void (*client)(const struct place *place), const char *setting)
 {
 	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	return daemon_play(client, fd, NULL);
+	return daemon_play(client, fd, setting, NULL);
 }
 
 static int
@@ -143,14 +208,14 @@ static void
 a_drain_ends_with_a_put(void **state)
 {
 	(void)state;
-	assert_int_equal(play(client_last_is_a_put), 0);
+	assert_int_equal(play(client_last_is_a_put, NULL), 0);
 }
 
 static void
 a_drain_ends_with_a_delete(void **state)
 {
 	(void)state;
-	assert_int_equal(play(client_last_is_a_delete), 0);
+	assert_int_equal(play(client_last_is_a_delete, NULL), 0);
 }
 
 static void
@@ -158,7 +223,7 @@ a_drain_ends_with_a_failed_list(void **state)
 {
 	(void)state;
 	disk->write_errno = EIO;
-	assert_int_equal(play(client_last_is_a_failed_list), 0);
+	assert_int_equal(play(client_last_is_a_failed_list, NULL), 0);
 }
 
 static void
@@ -166,8 +231,29 @@ a_durable_job_has_no_stream(void **state)
 {
 	(void)state;
 	fake_engine_strays(true);
-	assert_int_equal(play(client_streams_beside_a_durable_job), 0);
+	assert_int_equal(play(client_streams_beside_a_durable_job, NULL), 0);
 	fake_engine_strays(false);
+}
+
+static void
+puts_on_their_way_count(void **state)
+{
+	(void)state;
+	assert_int_equal(play(client_puts_at_one_time, "scripts_tenant_max=2000"), 0);
+}
+
+static void
+puts_that_failed_do_not(void **state)
+{
+	(void)state;
+	assert_int_equal(play(client_puts_again, "scripts_tenant_max=2000"), 0);
+}
+
+static void
+a_put_may_never_come_back(void **state)
+{
+	(void)state;
+	assert_int_equal(play(client_puts_and_goes, NULL), 0);
 }
 
 int
@@ -175,10 +261,10 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(a_drain_ends_with_a_put),
-	    TEST(a_drain_ends_with_a_delete),
-	    TEST(a_drain_ends_with_a_failed_list),
-	    TEST(a_durable_job_has_no_stream),
+	    TEST(a_drain_ends_with_a_put),         TEST(a_drain_ends_with_a_delete),
+	    TEST(a_drain_ends_with_a_failed_list), TEST(a_durable_job_has_no_stream),
+	    TEST(puts_on_their_way_count),         TEST(puts_that_failed_do_not),
+	    TEST(a_put_may_never_come_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
