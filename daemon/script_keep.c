@@ -17,9 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An answer of script.get: each byte may become six. */
-#define SCRIPT_ANSWER_BYTES_MAX (2048ull << 20)
-
 void
 script_keep_init(struct script_keep *ret_keep, const struct config *config, struct reply *reply)
 {
@@ -182,33 +179,49 @@ script_keep_put(struct script_keep *keep, const char *tenant, uint64_t ticket, c
 	}
 }
 
+static void
+script_write(void *what, struct text_buffer *text)
+{
+	const struct script *script = what;
+	struct json_members members = json_members_begin(text);
+	json_members_text(&members, "script", script->id);
+	json_members_name(&members, "name");
+	if (script->name[0] != '\0')
+		text_buffer_json_string(text, script->name, strlen(script->name));
+	else
+		text_buffer_put_text(text, "null");
+	json_members_u64(&members, "bytes", script->size);
+	json_members_name(&members, script->is_code ? "code" : "source");
+	if (script->is_code)
+		text_buffer_json_base64(text, script->content, script->size);
+	else
+		text_buffer_json_string(text, script->content, script->size);
+	json_members_end(&members);
+}
+
+static void
+script_written(void *what)
+{
+	struct script *script = what;
+	script_release(&script);
+}
+
+/* One that is deleted while its text is written is written all the same. */
 void
 script_keep_get(struct script_keep *keep, const char *tenant, uint64_t ticket, const char *id)
 {
-	const struct script *script = script_table_find(&keep->table, tenant, id);
-	struct text_buffer text;
+	struct script *script = script_table_find(&keep->table, tenant, id);
 	if (script == NULL) {
 		answer_none(keep, ticket);
 		return;
 	}
-	text_buffer_init(&text, SCRIPT_ANSWER_BYTES_MAX);
-	struct json_members members = json_members_begin(&text);
-	json_members_text(&members, "script", script->id);
-	json_members_name(&members, "name");
-	if (script->name[0] != '\0')
-		text_buffer_json_string(&text, script->name, strlen(script->name));
-	else
-		text_buffer_put_text(&text, "null");
-	json_members_u64(&members, "bytes", script->size);
-	json_members_name(&members, script->is_code ? "code" : "source");
-	if (script->is_code)
-		text_buffer_json_base64(&text, script->content, script->size);
-	else
-		text_buffer_json_string(&text, script->content, script->size);
-	json_members_end(&members);
-	if (!check_failed(!text.failed))
-		reply_text(keep->reply, ticket, text.bytes, text.size);
-	text_buffer_deinit(&text);
+	struct reply_source source = {
+	    .write = script_write,
+	    .done = script_written,
+	    .what = script_hold(script),
+	    .bytes = script->size,
+	};
+	reply_written(keep->reply, ticket, &source);
 }
 
 static void

@@ -133,6 +133,7 @@ script_table_add(struct script_table *table, const char *tenant, const char *id,
 	script->is_code = is_code;
 	script->content = content;
 	script->size = size;
+	script->holds = 1;
 	hash_table_add(&table->scripts, &script->link, script_hash(table, tenant, id));
 	return script;
 }
@@ -144,6 +145,25 @@ script_table_remove(struct script_table *table, struct script **script)
 	*script = NULL;
 	hash_table_remove(&table->scripts, &gone->link);
 	leave(table, gone->tenant, gone->size);
+	gone->tenant = NULL;
+	script_release(&gone);
+}
+
+struct script *
+script_hold(struct script *script)
+{
+	script->holds++;
+	return script;
+}
+
+void
+script_release(struct script **script)
+{
+	struct script *gone = *script;
+	*script = NULL;
+	if (--gone->holds > 0)
+		return;
+	require(gone->tenant == NULL);
 	free(gone->content);
 	free(gone);
 }
