@@ -3,11 +3,13 @@
  */
 #include "tests/unit/store_disk.h"
 
+#include "daemon/store_vfs.h"
 #include "protocol/base_assert.h"
 
 #include <errno.h>
 #include <semaphore.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 
@@ -15,6 +17,8 @@ ssize_t __real_pwrite(int fd, const void *bytes, size_t size, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t size, off_t offset);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
+int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
 
 static struct shared {
 	struct store_disk disk;
@@ -39,7 +43,7 @@ store_disk_reset(void)
 	}
 	if (shared->held)
 		store_disk_go();
-	shared->disk.write_errno = shared->disk.sync_errno = 0;
+	shared->disk.write_errno = shared->disk.sync_errno = shared->disk.rename_errno = 0;
 	shared->disk.write_waits = shared->disk.sync_waits = false;
 	return &shared->disk;
 }
@@ -93,4 +97,14 @@ __wrap_fdatasync(int fd)
 		return -1;
 	}
 	return __real_fdatasync(fd);
+}
+
+int
+__wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+	if (shared != NULL && shared->disk.rename_errno != 0 && strcmp(from, STORE_VFS_FILE) == 0) {
+		errno = shared->disk.rename_errno;
+		return -1;
+	}
+	return __real_renameat(from_fd, from, to_fd, to);
 }

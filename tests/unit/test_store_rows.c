@@ -2,10 +2,12 @@
  * A sound database with rows that this program never wrote: it is moved aside as a corrupt one, and
  * nothing of such a row is believed.
  */
+#include "tests/unit/store_disk.h"
 #include "tests/unit/store_fixture.h"
 
 #include "daemon/store_vfs.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,9 @@
 #include <unistd.h>
 
 #define A "0123456789abcdef0123456789abcdea"
+#define B "0123456789abcdef0123456789abcdeb"
+
+static struct store_disk *disk;
 
 /* Change the database of a store that is stopped, as another program could. */
 static void
@@ -170,14 +175,104 @@ altered_numbers_are_met_once(void **state)
 	assert_false(op->more);
 }
 
+static struct store_op *
+handed_out(const char *id)
+{
+	struct store_op *op = store_fixture_submit("t", id, "{}");
+	op->row.state = STORE_HANDED_OUT;
+	return op;
+}
+
+/* A store that serves, in whose database a look at A finds damage. */
+static void
+damage_a_row(struct store_fixture *fixture)
+{
+	(void)store_fixture_do(fixture, store_fixture_submit("t", A, "{}"));
+	store_fixture_stop(fixture);
+	alter(fixture, "UPDATE job SET state = 4");
+	assert_int_equal(store_fixture_start(fixture), 0);
+	struct store_op *op = store_fixture_do(fixture, feed());
+	assert_int_equal(op->row_count, 0);
+	assert_true(op->recovers);
+}
+
+/* What is handed out is handed out once in this life, though the new database could not be opened
+ * at first. */
+static void
+nothing_runs_twice_in_a_new_database(void **state)
+{
+	struct store_fixture *fixture = *state;
+	damage_a_row(fixture);
+	disk->write_errno = EIO;
+	assert_int_equal(store_fixture_do(fixture, look())->outcome, STORE_FAILED);
+	disk->write_errno = 0;
+	assert_int_equal(store_fixture_do(fixture, handed_out(B))->outcome, STORE_DONE);
+	struct store_health health;
+	store_health(fixture->store, &health);
+	assert_int_equal(health.aside_count, 1);
+	struct store_op *op = store_fixture_do(fixture, feed());
+	assert_false(op->recovers);
+	assert_int_equal(op->row_count, 0);
+}
+
+/* Nor in the old one, when it could not be moved away: it has all of its log. */
+static void
+nothing_runs_twice_in_the_old_database(void **state)
+{
+	struct store_fixture *fixture = *state;
+	damage_a_row(fixture);
+	static const char ENDED[] = "0123456789abcdef0123456789abcdec";
+	(void)store_fixture_do(fixture, handed_out(B));
+	(void)store_fixture_do(fixture, store_fixture_submit("t", ENDED, "{}"));
+	(void)store_fixture_do(fixture, store_fixture_result("t", ENDED, "out"));
+	disk->write_errno = disk->rename_errno = EIO;
+	assert_int_equal(store_fixture_do(fixture, look())->outcome, STORE_FAILED);
+	disk->write_errno = disk->rename_errno = 0;
+	struct store_op *op = store_fixture_do(fixture, feed());
+	assert_int_equal(op->outcome, STORE_DONE);
+	assert_false(op->recovers);
+	assert_int_equal(op->row_count, 0);
+	assert_int_equal(store_fixture_files(fixture, STORE_VFS_FILE ".corrupt-"), 0);
+	op = store_fixture_do(fixture, store_fixture_on(STORE_FETCH, "t", ENDED));
+	assert_int_equal(op->row.state, STORE_ENDED);
+}
+
+/* A store whose database could not be opened at the start has an earlier life all the same. */
+static void
+a_late_opening_recovers(void **state)
+{
+	struct store_fixture *fixture = *state;
+	(void)store_fixture_do(fixture, feed());
+	(void)store_fixture_do(fixture, handed_out(B));
+	store_fixture_stop(fixture);
+	disk->write_errno = EIO;
+	assert_int_equal(store_fixture_start(fixture), 0);
+	assert_int_equal(store_fixture_do(fixture, feed())->outcome, STORE_FAILED);
+	disk->write_errno = 0;
+	struct store_op *op = store_fixture_do(fixture, feed());
+	assert_true(op->recovers);
+	assert_int_equal(op->row_count, 1);
+	assert_int_equal(store_fixture_do(fixture, feed())->row_count, 0);
+}
+
+static int
+teardown(void **state)
+{
+	disk = store_disk_reset(); /* a test that failed may have left it failing */
+	return store_fixture_teardown(state);
+}
+
 int
 main(void)
 {
-#define TEST(name)                                                                                 \
-	cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
+	disk = store_disk_reset();
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_fixture_setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(an_altered_row_is_refused),
 	    TEST(altered_numbers_are_met_once),
+	    TEST(nothing_runs_twice_in_a_new_database),
+	    TEST(nothing_runs_twice_in_the_old_database),
+	    TEST(a_late_opening_recovers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
