@@ -144,6 +144,7 @@ note_health(struct store *store, const struct list *batch)
 		if (op->outcome != STORE_FAILED)
 			continue;
 		health->failing = true;
+		health->failures++;
 		memcpy(health->why, op->err.text, sizeof(health->why));
 	}
 	uv_mutex_unlock(&store->mutex);

@@ -37,7 +37,7 @@ struct store_health {
 	uint64_t waiting;		/* operations that the loop has not heard of */
 	unsigned aside_count;		/* databases that were moved aside since the start */
 	char aside[STORE_DB_ASIDE_MAX]; /* the last one */
-	uint64_t commits, operations;	/* since the start */
+	uint64_t commits, operations, failures; /* since the start */
 };
 
 /*

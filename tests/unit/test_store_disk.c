@@ -77,11 +77,14 @@ a_disk_that_fails_refuses_and_recovers(void **state)
 	for (unsigned i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
 		struct store_health health;
 		(void)snprintf(id, sizeof(id), "%032u", i);
+		store_health(fixture->store, &health);
 		*CASES[i].where = CASES[i].code;
 		assert_int_equal(submit(fixture, id), STORE_FAILED);
 		assert_non_null(strstr(fixture->last->err.text, CASES[i].text));
+		uint64_t failures = health.failures;
 		store_health(fixture->store, &health);
 		assert_true(health.failing);
+		assert_int_equal(health.failures, failures + 1);
 		/* Reading goes on, and nothing of the refused one is there. */
 		assert_int_equal(fetch(fixture, A), STORE_DONE);
 		assert_int_equal(fetch(fixture, id), STORE_NOT_FOUND);
