@@ -345,6 +345,14 @@ durable_health(const struct durable *durable, struct store_health *ret_health,
 	return true;
 }
 
+void
+durable_count(const struct durable *durable, uint64_t *ret_held, uint64_t *ret_stored)
+{
+	bool none = durable == NULL || durable->store == NULL;
+	*ret_held = none ? 0 : durable->all.count;
+	*ret_stored = none ? 0 : durable->backlog;
+}
+
 struct store *
 durable_store(const struct durable *durable)
 {

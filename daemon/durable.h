@@ -60,6 +60,8 @@ bool durable_is_idle(const struct durable *durable);
 /* False when there is no store. */
 bool durable_health(const struct durable *durable, struct store_health *ret_health,
 		    uint64_t *ret_waiting);
+/* Jobs in memory, and those that wait on the disk alone; none when there is no store. */
+void durable_count(const struct durable *durable, uint64_t *ret_held, uint64_t *ret_stored);
 /* The store, for scripts; NULL when there is none. */
 struct store *durable_store(const struct durable *durable);
 

@@ -56,7 +56,7 @@ post(struct durable *durable, struct store_op *op, uint64_t ticket)
 		return true;
 	store_op_free(&op);
 	jsonrpc_error_reason(&fault, RPC_REASON_QUEUE_FULL,
-			     "too many requests wait for the disk of state_dir");
+			     "too many requests, yours or all, wait for the disk of state_dir");
 	reply_fault(durable->setup.reply, ticket, &fault);
 	return false;
 }

@@ -291,7 +291,8 @@ durable_submit(struct durable *durable, const char *tenant, uint64_t ticket,
 		op->row.text = NULL;
 		store_op_free(&op);
 		jsonrpc_error_reason(ret_fault, RPC_REASON_QUEUE_FULL,
-				     "too many jobs wait for the disk of state_dir");
+				     "too many requests, yours or all, wait for the disk of "
+				     "state_dir");
 		return false;
 	}
 	/* The op is the thread's now, and is not looked at again. */

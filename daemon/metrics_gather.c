@@ -1,9 +1,11 @@
 /*
- * Gauges, from the engine and the configuration, at the moment somebody asks; then the text.
- * Called by method_metrics.c and scrape.c, on the loop. Changes nothing but the gauges.
+ * Gauges, from the engine, the store and the configuration, at the moment somebody asks; then the
+ * text. Called by method_metrics.c and scrape.c, on the loop. Changes nothing but the gauges, and
+ * counters that are counted elsewhere.
  */
 #include "daemon/metrics_gather.h"
 
+#include "daemon/durable.h"
 #include "daemon/engine.h"
 #include "daemon/metrics.h"
 #include "daemon/rpc.h"
@@ -29,6 +31,26 @@ metrics_gather_tenants(struct metrics *metrics, const struct rpc *rpc,
 	}
 	metrics->other.cells[TENANT_METRIC_jobs_queued] = queued;
 	metrics->other.cells[TENANT_METRIC_jobs_running] = running;
+}
+
+/* Its counters are the store thread's own. */
+static void
+metrics_gather_store(struct metrics *metrics, const struct durable *durable)
+{
+	struct store_health store = {0};
+	uint64_t waiting, held, stored;
+	(void)durable_health(durable, &store, &waiting);
+	durable_count(durable, &held, &stored);
+	metrics_set(metrics, METRIC_store_operations, store.operations);
+	metrics_set(metrics, METRIC_store_failures, store.failures);
+	metrics_set(metrics, METRIC_store_batches, store.commits);
+	metrics_set(metrics, METRIC_store_set_aside, store.aside_count);
+	metrics_set(metrics, METRIC_store_failing, store.failing);
+	metrics_set(metrics, METRIC_store_waiting, store.waiting);
+	metrics_set(metrics, METRIC_store_bytes, store.bytes);
+	metrics_set(metrics, METRIC_store_bytes_max, store.bytes_max);
+	metrics_set(metrics, METRIC_durable_held, held);
+	metrics_set(metrics, METRIC_durable_stored, stored);
 }
 
 void
@@ -66,6 +88,7 @@ metrics_gather(struct rpc *rpc, struct text_buffer *text)
 		metrics_set(metrics, METRIC_layers + layer, engine.layers >> layer & 1);
 	usage_log_counts(rpc->usage_log, &metrics->cells[METRIC_usage_records],
 			 &metrics->cells[METRIC_usage_dropped]);
+	metrics_gather_store(metrics, rpc->durable);
 	metrics_gather_tenants(metrics, rpc, &engine);
 	metrics_write(metrics, text);
 }

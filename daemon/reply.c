@@ -2,11 +2,12 @@
  * Results and streamed output on their way to the client.
  *
  * A result is written as one JSON line, on the loop when it is short and on the pool thread when
- * not; the request stays in work until its line is in the outbox. A request that is no longer in
- * work has lost its client: the result is dropped. Streamed output keeps back an unfinished UTF-8
- * sequence until the next piece, or until the result. It never follows a pointer of a connection
- * and never judges a job. Called by daemon.c for the engine, and by method_job.c. A result that
- * cannot be written (no memory) is answered with an internal error.
+ * not, and so is any other answer that may be long; the request stays in work until its line is in
+ * the outbox. A request that is no longer in work has lost its client: the result is dropped.
+ * Streamed output keeps back an unfinished UTF-8 sequence until the next piece, or until the
+ * result. It never follows a pointer of a connection and never judges a job. Called by daemon.c for
+ * the engine, and by method_job.c. A result that cannot be written (no memory) is answered with an
+ * internal error.
  */
 #define _GNU_SOURCE
 #include "daemon/reply.h"
@@ -26,11 +27,17 @@ struct reply_work {
 	uv_work_t work;
 	struct reply *reply; /* borrowed */
 	uint64_t ticket;
-	char *id;                 /* owned copy */
-	struct run_result result; /* owned */
-	uint64_t held_bytes;
+	char *id; /* owned copy */
+	struct reply_source source;
 	char *line; /* owned, or NULL */
 	size_t size;
+};
+
+/* A job's result on its way. */
+struct reply_result {
+	struct reply *reply;      /* borrowed */
+	struct run_result result; /* owned */
+	uint64_t held_bytes;
 };
 
 void
@@ -44,12 +51,12 @@ reply_init(struct reply *ret_reply, uv_loop_t *loop, struct inwork *inwork, stru
 
 /* The answer's line; any thread. */
 static char *
-write_line(const char *id, const struct run_result *result, size_t *ret_size)
+write_line(const char *id, const struct reply_source *source, size_t *ret_size)
 {
 	struct text_buffer text;
 	text_buffer_init(&text, REPLY_LINE_BYTES_MAX);
 	jsonrpc_write_result(&text, id, strlen(id));
-	result_json_write(result, &text);
+	source->write(source->what, &text);
 	jsonrpc_write_end(&text);
 	if (text.failed) {
 		struct rpc_error fault;
@@ -103,18 +110,10 @@ reply_fault(struct reply *reply, uint64_t ticket, const struct rpc_error *fault)
 }
 
 static void
-let_go(const struct reply *reply, uint64_t held_bytes)
-{
-	if (reply->gone != NULL)
-		reply->gone(reply->context, held_bytes);
-}
-
-static void
 write_off_loop(uv_work_t *work)
 {
 	struct reply_work *w = work->data;
-	w->line = write_line(w->id, &w->result, &w->size);
-	run_result_deinit(&w->result);
+	w->line = write_line(w->id, &w->source, &w->size);
 }
 
 static void
@@ -128,9 +127,34 @@ on_written(uv_work_t *work, int status)
 		answer(w->reply, request, w->line, w->size);
 	else
 		free(w->line);
-	let_go(w->reply, w->held_bytes);
+	w->source.done(w->source.what);
 	free(w->id);
 	free(w);
+}
+
+void
+reply_written(struct reply *reply, uint64_t ticket, const struct reply_source *source)
+{
+	struct inwork_request *request = inwork_find(reply->inwork, ticket);
+	if (request == NULL || source->bytes <= REPLY_INLINE_BYTES_MAX) {
+		size_t size = 0;
+		if (request != NULL) {
+			char *line = write_line(request->id, source, &size);
+			answer(reply, request, line, size);
+		}
+		source->done(source->what);
+		return;
+	}
+	struct reply_work *w = calloc(1, sizeof(*w));
+	require(w != NULL);
+	w->work.data = w;
+	w->reply = reply;
+	w->ticket = ticket;
+	w->id = strdup(request->id);
+	require(w->id != NULL);
+	w->source = *source;
+	reply->writing++;
+	require(uv_queue_work(reply->loop, &w->work, write_off_loop, on_written) == 0);
 }
 
 /* A notification's params begin the same for every kind. */
@@ -267,35 +291,42 @@ bytes_to_write(const struct run_result *result)
 	       result->vars.size + result->trace.size + result->error_message.size;
 }
 
+static void
+result_write(void *what, struct text_buffer *text)
+{
+	struct reply_result *held = what;
+	result_json_write(&held->result, text);
+	run_result_deinit(&held->result);
+}
+
+static void
+result_done(void *what)
+{
+	struct reply_result *held = what;
+	const struct reply *reply = held->reply;
+	run_result_deinit(&held->result);
+	if (reply->gone != NULL)
+		reply->gone(reply->context, held->held_bytes);
+	free(held);
+}
+
 void
 reply_result(struct reply *reply, uint64_t ticket, struct run_result *result)
 {
 	struct inwork_request *request = inwork_find(reply->inwork, ticket);
-	uint64_t held_bytes = result->held_bytes;
-	if (request == NULL) {
-		run_result_deinit(result);
-		let_go(reply, held_bytes);
-		return;
-	}
-	put_tails(reply, request);
-	if (bytes_to_write(result) <= REPLY_INLINE_BYTES_MAX) {
-		size_t size = 0;
-		char *line = write_line(request->id, result, &size);
-		run_result_deinit(result);
-		answer(reply, request, line, size);
-		let_go(reply, held_bytes);
-		return;
-	}
-	struct reply_work *w = calloc(1, sizeof(*w));
-	require(w != NULL);
-	w->work.data = w;
-	w->reply = reply;
-	w->ticket = ticket;
-	w->id = strdup(request->id);
-	require(w->id != NULL);
-	w->result = *result;
-	w->held_bytes = held_bytes;
+	struct reply_result *held = malloc(sizeof(*held));
+	require(held != NULL);
+	held->reply = reply;
+	held->result = *result;
+	held->held_bytes = result->held_bytes;
 	memset(result, 0, sizeof(*result));
-	reply->writing++;
-	require(uv_queue_work(reply->loop, &w->work, write_off_loop, on_written) == 0);
+	if (request != NULL)
+		put_tails(reply, request);
+	struct reply_source source = {
+	    .write = result_write,
+	    .done = result_done,
+	    .what = held,
+	    .bytes = bytes_to_write(&held->result),
+	};
+	reply_written(reply, ticket, &source);
 }

@@ -17,9 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An answer of script.get: each byte may become six. */
-#define SCRIPT_ANSWER_BYTES_MAX (2048ull << 20)
-
 void
 script_keep_init(struct script_keep *ret_keep, const struct config *config, struct reply *reply)
 {
@@ -112,6 +109,7 @@ on_put(void *context, struct store_op *op)
 {
 	struct script_keep *keep = context;
 	struct store_row *row = &op->row;
+	script_table_release(&keep->table, row->tenant, row->text_size);
 	if (op->outcome != STORE_DONE) {
 		answer_failed(keep, op->ticket, op);
 	} else {
@@ -127,17 +125,18 @@ on_put(void *context, struct store_op *op)
 	keep->done(keep->context);
 }
 
-static void
+static bool
 post(struct script_keep *keep, struct store_op *op)
 {
 	uint64_t ticket = op->ticket;
 	struct rpc_error fault;
 	if (store_post(keep->store, op, false))
-		return;
+		return true;
 	store_op_free(&op);
 	jsonrpc_error_reason(&fault, RPC_REASON_QUEUE_FULL,
-			     "too many requests wait for the disk of state_dir");
+			     "too many requests, yours or all, wait for the disk of state_dir");
 	reply_fault(keep->reply, ticket, &fault);
+	return false;
 }
 
 static struct store_op *
@@ -175,37 +174,54 @@ script_keep_put(struct script_keep *keep, const char *tenant, uint64_t ticket, c
 		op->row.is_code = is_code;
 		op->row.text = content;
 		op->row.text_size = size;
-		post(keep, op);
+		if (post(keep, op))
+			script_table_hold(&keep->table, tenant, size);
 	}
 }
 
+static void
+script_write(void *what, struct text_buffer *text)
+{
+	const struct script *script = what;
+	struct json_members members = json_members_begin(text);
+	json_members_text(&members, "script", script->id);
+	json_members_name(&members, "name");
+	if (script->name[0] != '\0')
+		text_buffer_json_string(text, script->name, strlen(script->name));
+	else
+		text_buffer_put_text(text, "null");
+	json_members_u64(&members, "bytes", script->size);
+	json_members_name(&members, script->is_code ? "code" : "source");
+	if (script->is_code)
+		text_buffer_json_base64(text, script->content, script->size);
+	else
+		text_buffer_json_string(text, script->content, script->size);
+	json_members_end(&members);
+}
+
+static void
+script_written(void *what)
+{
+	struct script *script = what;
+	script_release(&script);
+}
+
+/* One that is deleted while its text is written is written all the same. */
 void
 script_keep_get(struct script_keep *keep, const char *tenant, uint64_t ticket, const char *id)
 {
-	const struct script *script = script_table_find(&keep->table, tenant, id);
-	struct text_buffer text;
+	struct script *script = script_table_find(&keep->table, tenant, id);
 	if (script == NULL) {
 		answer_none(keep, ticket);
 		return;
 	}
-	text_buffer_init(&text, SCRIPT_ANSWER_BYTES_MAX);
-	struct json_members members = json_members_begin(&text);
-	json_members_text(&members, "script", script->id);
-	json_members_name(&members, "name");
-	if (script->name[0] != '\0')
-		text_buffer_json_string(&text, script->name, strlen(script->name));
-	else
-		text_buffer_put_text(&text, "null");
-	json_members_u64(&members, "bytes", script->size);
-	json_members_name(&members, script->is_code ? "code" : "source");
-	if (script->is_code)
-		text_buffer_json_base64(&text, script->content, script->size);
-	else
-		text_buffer_json_string(&text, script->content, script->size);
-	json_members_end(&members);
-	if (!check_failed(!text.failed))
-		reply_text(keep->reply, ticket, text.bytes, text.size);
-	text_buffer_deinit(&text);
+	struct reply_source source = {
+	    .write = script_write,
+	    .done = script_written,
+	    .what = script_hold(script),
+	    .bytes = script->size,
+	};
+	reply_written(keep->reply, ticket, &source);
 }
 
 static void
@@ -232,7 +248,8 @@ script_keep_delete(struct script_keep *keep, const char *tenant, uint64_t ticket
 	if (script == NULL) {
 		answer_none(keep, ticket);
 	} else if (keep->store != NULL) {
-		post(keep, script_op(keep, STORE_SCRIPT_DELETE, on_deleted, tenant, ticket, id));
+		(void)post(keep,
+			   script_op(keep, STORE_SCRIPT_DELETE, on_deleted, tenant, ticket, id));
 	} else {
 		script_table_remove(&keep->table, &script);
 		answer_id(keep, ticket, id, true);

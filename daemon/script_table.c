@@ -13,7 +13,7 @@
 struct script_tenant {
 	struct hash_link link;
 	char name[TENANT_NAME_MAX + 1];
-	uint64_t bytes;
+	uint64_t bytes; /* with what is on its way */
 	size_t count;
 };
 
@@ -78,13 +78,11 @@ script_table_admit(const struct script_table *table, const char *tenant, size_t 
 	return 0;
 }
 
-struct script *
-script_table_add(struct script_table *table, const char *tenant, const char *id, const char *name,
-		 bool is_code, char *content, size_t size)
+/* One more, made at the first. */
+static struct script_tenant *
+enter(struct script_table *table, const char *tenant, size_t size)
 {
 	struct script_tenant *owner = find_tenant(table, tenant);
-	struct script *script = calloc(1, sizeof(*script));
-	require(script != NULL && script_table_find(table, tenant, id) == NULL);
 	if (owner == NULL) {
 		owner = calloc(1, sizeof(*owner));
 		require(owner != NULL && strlen(tenant) <= TENANT_NAME_MAX);
@@ -95,12 +93,47 @@ script_table_add(struct script_table *table, const char *tenant, const char *id,
 	owner->count++;
 	owner->bytes += size + SCRIPT_TABLE_ENTRY_BYTES;
 	table->bytes += size + SCRIPT_TABLE_ENTRY_BYTES;
-	script->tenant = owner;
+	return owner;
+}
+
+static void
+leave(struct script_table *table, struct script_tenant *owner, size_t size)
+{
+	owner->bytes -= size + SCRIPT_TABLE_ENTRY_BYTES;
+	table->bytes -= size + SCRIPT_TABLE_ENTRY_BYTES;
+	if (--owner->count > 0)
+		return;
+	hash_table_remove(&table->tenants, &owner->link);
+	free(owner);
+}
+
+void
+script_table_hold(struct script_table *table, const char *tenant, size_t size)
+{
+	(void)enter(table, tenant, size);
+}
+
+void
+script_table_release(struct script_table *table, const char *tenant, size_t size)
+{
+	struct script_tenant *owner = find_tenant(table, tenant);
+	require(owner != NULL);
+	leave(table, owner, size);
+}
+
+struct script *
+script_table_add(struct script_table *table, const char *tenant, const char *id, const char *name,
+		 bool is_code, char *content, size_t size)
+{
+	struct script *script = calloc(1, sizeof(*script));
+	require(script != NULL && script_table_find(table, tenant, id) == NULL);
+	script->tenant = enter(table, tenant, size);
 	(void)snprintf(script->id, sizeof(script->id), "%s", id);
 	(void)snprintf(script->name, sizeof(script->name), "%s", name);
 	script->is_code = is_code;
 	script->content = content;
 	script->size = size;
+	script->holds = 1;
 	hash_table_add(&table->scripts, &script->link, script_hash(table, tenant, id));
 	return script;
 }
@@ -109,15 +142,28 @@ void
 script_table_remove(struct script_table *table, struct script **script)
 {
 	struct script *gone = *script;
-	struct script_tenant *owner = gone->tenant;
 	*script = NULL;
 	hash_table_remove(&table->scripts, &gone->link);
-	owner->bytes -= gone->size + SCRIPT_TABLE_ENTRY_BYTES;
-	table->bytes -= gone->size + SCRIPT_TABLE_ENTRY_BYTES;
-	if (--owner->count == 0) {
-		hash_table_remove(&table->tenants, &owner->link);
-		free(owner);
-	}
+	leave(table, gone->tenant, gone->size);
+	gone->tenant = NULL;
+	script_release(&gone);
+}
+
+struct script *
+script_hold(struct script *script)
+{
+	script->holds++;
+	return script;
+}
+
+void
+script_release(struct script **script)
+{
+	struct script *gone = *script;
+	*script = NULL;
+	if (--gone->holds > 0)
+		return;
+	require(gone->tenant == NULL);
 	free(gone->content);
 	free(gone);
 }
@@ -130,6 +176,15 @@ script_table_deinit(struct script_table *table)
 			struct script *script =
 			    hash_table_item(table->scripts.buckets[i], struct script, link);
 			script_table_remove(table, &script);
+		}
+	}
+	/* Those with something on its way that never came. */
+	for (size_t i = 0; i < table->tenants.bucket_count; i++) {
+		while (table->tenants.buckets[i] != NULL) {
+			struct script_tenant *tenant =
+			    hash_table_item(table->tenants.buckets[i], struct script_tenant, link);
+			hash_table_remove(&table->tenants, &tenant->link);
+			free(tenant);
 		}
 	}
 	hash_table_deinit(&table->scripts);

@@ -21,12 +21,13 @@
 
 struct script {
 	struct hash_link link;
-	struct script_tenant *tenant; /* borrowed */
+	struct script_tenant *tenant; /* borrowed; NULL: not in the table any more */
 	char id[CONTENT_HASH_CHARS + 1];
 	char name[NAME_BYTES_MAX + 1]; /* shown in tracebacks; empty: none was given */
 	bool is_code;		       /* a .pyc file; else source text */
 	char *content;		       /* owned */
 	size_t size;
+	unsigned holds; /* of the table, and of those that read it */
 };
 
 struct script_table {
@@ -42,9 +43,16 @@ struct script *script_table_find(const struct script_table *table, const char *t
 /* May it have one more of that size? ERROR_LIMIT names the cap. */
 int script_table_admit(const struct script_table *table, const char *tenant, size_t size,
 		       struct error *err);
+/* One of that size is on its way to the disk: it counts. No more, whatever became of it. */
+void script_table_hold(struct script_table *table, const char *tenant, size_t size);
+void script_table_release(struct script_table *table, const char *tenant, size_t size);
 /* Takes the content over. The tenant must have none with this id. Caps do not apply. */
 struct script *script_table_add(struct script_table *table, const char *tenant, const char *id,
 				const char *name, bool is_code, char *content, size_t size);
+/* Not found any more; gone when nobody holds it. */
 void script_table_remove(struct script_table *table, struct script **script);
+/* Keep what it has (id, name, content), in the table or not; only on the loop. */
+struct script *script_hold(struct script *script);
+void script_release(struct script **script);
 
 #endif

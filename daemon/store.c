@@ -1,13 +1,13 @@
 /*
  * The store thread and its two queues.
  *
- * The loop appends to `waiting`; the thread takes what is there as one batch, runs it in one
+ * The loop puts into `queue`; the thread takes what is there as one batch, runs it in one
  * transaction, and moves it to `told`, from where the loop calls back. When a batch fails, nothing
  * of it has happened, and each of its operations is tried alone, so that one which finds no room
  * does not take others with it. What fails alone is told as failed, with the disk's error; the next
  * one tries again: there is no state of having given up. A database that turns out to be corrupt is
- * replaced, once per operation. The queue is bounded by who posts (see `must`), the way back by the
- * thread's waiting. Called by the loop; only store_new can fail.
+ * replaced, once per operation. The queue is bounded by who posts (see `must`), for each tenant and
+ * for all, the way back by the thread's waiting. Called by the loop; only store_new can fail.
  */
 #include "daemon/store.h"
 
@@ -25,8 +25,8 @@ struct store {
 	uv_thread_t thread;
 	uv_mutex_t mutex; /* of all between here and `db` */
 	uv_cond_t wake;
-	struct list waiting, told;
-	size_t posted, posted_bytes; /* between store_post and `done` */
+	struct store_queue queue;
+	struct list told;
 	size_t told_bytes;
 	bool stopping;
 	struct store_health health;
@@ -144,6 +144,7 @@ note_health(struct store *store, const struct list *batch)
 		if (op->outcome != STORE_FAILED)
 			continue;
 		health->failing = true;
+		health->failures++;
 		memcpy(health->why, op->err.text, sizeof(health->why));
 	}
 	uv_mutex_unlock(&store->mutex);
@@ -168,11 +169,13 @@ run_batch(struct store *store, struct list *batch)
 	note_health(store, batch);
 }
 
-/* A result may be of any size, which nobody knows before: it ends the batch, so that what is read
- * is given back, and counted, before the next one. */
+/* What is read may be large: a list has its most, and a result, whose size nobody knows before,
+ * ends the batch, so that it is given back, and counted, before the next one. */
 static size_t
 take_bytes(const struct store_op *op)
 {
+	if (op->kind == STORE_LIST)
+		return op->bytes + op->filter.count_max * sizeof(*op->rows);
 	return op->kind == STORE_FETCH && op->want_text ? STORE_BATCH_BYTES : op->bytes;
 }
 
@@ -183,14 +186,14 @@ take_batch(struct store *store, struct list *ret_batch)
 	size_t bytes = 0;
 	list_init(ret_batch);
 	while (!store->stopping &&
-	       (store->waiting.count == 0 || store->told_bytes > STORE_DONE_BYTES))
+	       (store->queue.waiting == 0 || store->told_bytes > STORE_DONE_BYTES))
 		uv_cond_wait(&store->wake, &store->mutex);
-	while (store->waiting.count > 0 && ret_batch->count < STORE_BATCH_OPS &&
-	       bytes < STORE_BATCH_BYTES) {
-		struct link *first = list_first(&store->waiting);
-		list_remove(first);
-		list_append(ret_batch, first);
-		bytes += take_bytes(list_item(first, struct store_op, link));
+	while (ret_batch->count < STORE_BATCH_OPS && bytes < STORE_BATCH_BYTES) {
+		struct store_op *op = store_queue_take(&store->queue);
+		if (op == NULL)
+			break;
+		list_append(ret_batch, &op->link);
+		bytes += take_bytes(op);
 	}
 }
 
@@ -201,9 +204,8 @@ give_back(struct store *store, struct list *batch)
 	uv_mutex_lock(&store->mutex);
 	while ((first = list_first(batch)) != NULL) {
 		struct store_op *op = list_item(first, struct store_op, link);
-		size_t before = op->bytes;
 		list_remove(first);
-		store->posted_bytes += store_op_weigh(op) - before;
+		store_queue_weigh(&store->queue, op);
 		store->told_bytes += op->bytes;
 		list_append(&store->told, first);
 	}
@@ -240,8 +242,7 @@ take_told(struct store *store)
 		op = list_item(first, struct store_op, link);
 		list_remove(first);
 		store->told_bytes -= op->bytes;
-		store->posted_bytes -= op->bytes;
-		store->posted--;
+		store_queue_told(&store->queue, op);
 		uv_cond_signal(&store->wake);
 	}
 	uv_mutex_unlock(&store->mutex);
@@ -260,18 +261,10 @@ on_tell(uv_async_t *async)
 bool
 store_post(struct store *store, struct store_op *op, bool must)
 {
-	bool taken;
-	(void)store_op_weigh(op);
 	uv_mutex_lock(&store->mutex);
-	taken =
-	    must || (store->posted < STORE_OPS_MAX &&
-		     (store->posted == 0 || store->posted_bytes + op->bytes <= STORE_BYTES_MAX));
-	if (taken) {
-		store->posted++;
-		store->posted_bytes += op->bytes;
-		list_append(&store->waiting, &op->link);
+	bool taken = store_queue_put(&store->queue, op, must);
+	if (taken)
 		uv_cond_signal(&store->wake);
-	}
 	uv_mutex_unlock(&store->mutex);
 	return taken;
 }
@@ -280,7 +273,7 @@ bool
 store_is_idle(struct store *store)
 {
 	uv_mutex_lock(&store->mutex);
-	bool idle = store->posted == 0;
+	bool idle = store->queue.posted == 0;
 	uv_mutex_unlock(&store->mutex);
 	return idle;
 }
@@ -290,7 +283,7 @@ store_health(struct store *store, struct store_health *ret_health)
 {
 	uv_mutex_lock(&store->mutex);
 	*ret_health = store->health;
-	ret_health->waiting = store->posted;
+	ret_health->waiting = store->queue.posted;
 	uv_mutex_unlock(&store->mutex);
 }
 
@@ -305,7 +298,7 @@ store_new(uv_loop_t *loop, const struct store_settings *settings, struct store *
 	store->dir_fd = settings->dir_fd;
 	store->bytes_max = settings->bytes_max;
 	store->health.bytes_max = settings->bytes_max;
-	list_init(&store->waiting);
+	store_queue_init(&store->queue);
 	list_init(&store->told);
 	int rc = store_vfs_register(store->dir_fd, err);
 	if (rc == 0 && store_db_open(&store->db, store->dir_fd, store->bytes_max, &why) < 0) {
@@ -319,6 +312,7 @@ store_new(uv_loop_t *loop, const struct store_settings *settings, struct store *
 	}
 	if (rc < 0) {
 		base_close(&store->dir_fd);
+		store_queue_deinit(&store->queue);
 		free(store);
 		return rc;
 	}
@@ -338,8 +332,10 @@ on_closed(uv_handle_t *handle)
 	while ((first = list_first(&store->told)) != NULL) {
 		struct store_op *op = list_item(first, struct store_op, link);
 		list_remove(first);
+		store_queue_told(&store->queue, op);
 		store_op_free(&op);
 	}
+	store_queue_deinit(&store->queue);
 	store_vfs_unregister();
 	uv_cond_destroy(&store->wake);
 	uv_mutex_destroy(&store->mutex);

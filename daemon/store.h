@@ -1,6 +1,7 @@
 /*
- * The store thread: it alone touches the database. The loop posts operations and hears back, in
- * their order, when what they did is on the disk. All operations that wait are one transaction.
+ * The store thread: it alone touches the database. The loop posts operations and hears back, in the
+ * order of its work, when what they did is on the disk. A tenant's are done in the order they were
+ * posted in, and tenants take turns. All operations that wait are one transaction.
  */
 #ifndef STINT_DAEMON_STORE_H
 #define STINT_DAEMON_STORE_H
@@ -8,15 +9,13 @@
 #include "daemon/store_db.h"
 #include "daemon/store_job.h"
 #include "daemon/store_op.h"
+#include "daemon/store_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
-/* Operations between the loop and the disk that the loop may refuse to make more of. */
-#define STORE_OPS_MAX	4096u
-#define STORE_BYTES_MAX (64u << 20)
 /* One transaction has at most so many, and stops growing at so many bytes. */
 #define STORE_BATCH_OPS	  512u
 #define STORE_BATCH_BYTES (16u << 20)
@@ -38,7 +37,7 @@ struct store_health {
 	uint64_t waiting;		/* operations that the loop has not heard of */
 	unsigned aside_count;		/* databases that were moved aside since the start */
 	char aside[STORE_DB_ASIDE_MAX]; /* the last one */
-	uint64_t commits, operations;	/* since the start */
+	uint64_t commits, operations, failures; /* since the start */
 };
 
 /*
@@ -50,8 +49,8 @@ int store_new(uv_loop_t *loop, const struct store_settings *settings, struct sto
 /* Finish what waits, without telling; the loop must run until the handle is closed. */
 void store_close(struct store **store);
 
-/* Takes the op over, and gives it back by its `done`, from the loop. False: too many wait, and the
- * op stays the caller's; never with `must`. */
+/* Takes the op over, and gives it back by its `done`, from the loop. False: too many of its tenant
+ * or of all wait (see store_queue.h), and the op stays the caller's; never with `must`. */
 bool store_post(struct store *store, struct store_op *op, bool must);
 /* Nothing waits to be done or to be told. */
 bool store_is_idle(struct store *store);

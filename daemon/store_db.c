@@ -230,7 +230,6 @@ open_once(struct store_db *db, struct error *err)
 		       (unsigned long long)(db->bytes_max / STORE_DB_PAGE_BYTES));
 	if (rc == 0)
 		rc = execute(db, pages, err);
-	db->recovered = false;
 	return rc;
 }
 
@@ -287,6 +286,8 @@ store_db_replace(struct store_db *db, struct error *err)
 	int rc = move_aside(db, err);
 	if (rc < 0)
 		return rc;
+	/* Nothing of an earlier life is in the new one, whenever that can be opened. */
+	db->recovered = true;
 	log_error("store",
 		  "the database in state_dir is corrupt and was moved to %s; the jobs and results "
 		  "in it are not served. A new one is in use (remedy: see it with sqlite3)",
@@ -294,7 +295,5 @@ store_db_replace(struct store_db *db, struct error *err)
 	rc = open_once(db, err);
 	if (rc < 0)
 		store_db_close(db);
-	/* Nothing of an earlier life is in it. */
-	db->recovered = true;
 	return rc;
 }

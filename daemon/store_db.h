@@ -27,7 +27,9 @@ struct store_db {
 	sqlite3_stmt *statements[STORE_SQL_COUNT]; /* owned */
 	int dir_fd;				   /* borrowed */
 	uint64_t bytes_max;
-	bool recovered; /* what an earlier life had handed out waits again: by the first feed */
+	/* What an earlier life had handed out waits again: by the first feed of this life, and not
+	 * after it, since what is handed out then is this life's. No opening clears it. */
+	bool recovered;
 	char aside[STORE_DB_ASIDE_MAX]; /* name of the last one that was moved aside; empty: none */
 	unsigned aside_count;
 };

@@ -9,6 +9,7 @@
 
 #include "daemon/content_hash.h"
 #include "protocol/base_assert.h"
+#include "protocol/base_utf8.h"
 #include "protocol/result_json.h"
 
 #include <stdio.h>
@@ -26,11 +27,13 @@ store_job_bind(sqlite3_stmt *statement, int index, const char *text)
 		(void)sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
 }
 
-void
+bool
 store_job_column(sqlite3_stmt *statement, int column, char *ret_text, size_t size)
 {
 	const char *text = (const char *)sqlite3_column_text(statement, column);
+	size_t whole = (size_t)sqlite3_column_bytes(statement, column);
 	(void)snprintf(ret_text, size, "%s", text != NULL ? text : "");
+	return strlen(ret_text) == whole && base_utf8_valid(ret_text, whole);
 }
 
 char *
@@ -47,23 +50,36 @@ store_job_copy(sqlite3_stmt *statement, int column, size_t *ret_size)
 	return copy;
 }
 
+/* A number from 0 to max; false: the row was never written by us. */
+static bool
+read_number(sqlite3_stmt *statement, int column, int64_t max, uint64_t *ret_number)
+{
+	int64_t number = sqlite3_column_int64(statement, column);
+	*ret_number = (uint64_t)number;
+	return number >= 0 && number <= max;
+}
+
 int
 store_job_read(sqlite3_stmt *statement, struct store_row *ret_row, struct error *err)
 {
-	int state = sqlite3_column_int(statement, 3);
-	store_job_column(statement, 1, ret_row->id, sizeof(ret_row->id));
-	store_job_column(statement, 2, ret_row->tenant, sizeof(ret_row->tenant));
-	ret_row->state = (enum store_state)state;
-	store_job_column(statement, 4, ret_row->status, sizeof(ret_row->status));
-	ret_row->attempts = (unsigned)sqlite3_column_int(statement, 5);
-	ret_row->cancelled = sqlite3_column_int(statement, 6) != 0;
-	ret_row->submitted_us = (uint64_t)sqlite3_column_int64(statement, 7);
-	ret_row->ended_us = (uint64_t)sqlite3_column_int64(statement, 8);
-	store_job_column(statement, 9, ret_row->tag, sizeof(ret_row->tag));
-	store_job_column(statement, 10, ret_row->script, sizeof(ret_row->script));
-	if (strlen(ret_row->id) != JOB_ID_CHARS || state < STORE_WAITING || state > STORE_ENDED ||
-	    !tenant_name_valid(ret_row->tenant, strlen(ret_row->tenant)))
+	struct store_row *row = ret_row;
+	uint64_t state, attempts;
+	bool sound = store_job_column(statement, 1, row->id, sizeof(row->id)) &&
+		     strlen(row->id) == JOB_ID_CHARS;
+	sound &= store_job_column(statement, 2, row->tenant, sizeof(row->tenant)) &&
+		 tenant_name_valid(row->tenant, strlen(row->tenant));
+	sound &= read_number(statement, 3, STORE_ENDED, &state);
+	sound &= store_job_column(statement, 4, row->status, sizeof(row->status));
+	sound &= read_number(statement, 5, UINT32_MAX, &attempts);
+	row->cancelled = sqlite3_column_int(statement, 6) != 0;
+	sound &= read_number(statement, 7, INT64_MAX, &row->submitted_us);
+	sound &= read_number(statement, 8, INT64_MAX, &row->ended_us);
+	sound &= store_job_column(statement, 9, row->tag, sizeof(row->tag));
+	sound &= store_job_column(statement, 10, row->script, sizeof(row->script));
+	if (!sound)
 		return error_set(err, ERROR_INVALID, "the job store is corrupt: a job's row");
+	row->state = (enum store_state)state;
+	row->attempts = (unsigned)attempts;
 	return 0;
 }
 
@@ -155,10 +171,13 @@ check_key(struct store_db *db, struct store_op *op, const char *hash, struct err
 	store_job_bind(find, 2, op->row.key);
 	int rc = store_db_step(db, find, err);
 	if (rc == 1) {
-		store_job_column(find, 1, before, sizeof(before));
+		bool sound = store_job_column(find, 1, before, sizeof(before));
 		op->outcome = strcmp(before, hash) == 0 ? STORE_REPEATED : STORE_OTHER_REQUEST;
 		if (op->outcome == STORE_REPEATED)
-			store_job_column(find, 0, op->found_id, sizeof(op->found_id));
+			sound &= store_job_column(find, 0, op->found_id, sizeof(op->found_id)) &&
+				 strlen(op->found_id) == JOB_ID_CHARS;
+		if (!sound)
+			rc = error_set(err, ERROR_INVALID, "the job store is corrupt: a key");
 	}
 	(void)sqlite3_reset(find);
 	return rc < 0 ? rc : rc == 0;

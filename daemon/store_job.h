@@ -35,10 +35,11 @@ void store_job_bind(sqlite3_stmt *statement, int index, const char *text);
 /* Find the job; *ret_seq and op->row. 1: there is one, 0: none. */
 int store_job_find(struct store_db *db, struct store_row *row, int64_t *ret_seq,
 		   uint64_t *ret_bytes, struct error *err);
-/* A column's text into a field of that size, cut; and into memory of its own. */
-void store_job_column(sqlite3_stmt *statement, int column, char *ret_text, size_t size);
+/* A column's text into a field of that size; false: it does not fit, or we never wrote it. */
+bool store_job_column(sqlite3_stmt *statement, int column, char *ret_text, size_t size);
+/* The same into memory of its own. */
 char *store_job_copy(sqlite3_stmt *statement, int column, size_t *ret_size);
-/* The columns of JOB_COLUMNS. */
+/* The columns of JOB_COLUMNS. ERROR_INVALID: a row that this program never wrote. */
 int store_job_read(sqlite3_stmt *statement, struct store_row *ret_row, struct error *err);
 /* Account for a tenant's bytes and ended jobs. */
 int store_job_account(struct store_db *db, const char *tenant, int64_t bytes, int64_t ended,

@@ -11,6 +11,16 @@
 
 #include <string.h>
 
+/* A tenant's name, to act on: one that is cut would be another's. */
+static int
+read_tenant(sqlite3_stmt *statement, int column, char ret_tenant[TENANT_NAME_MAX + 1],
+	    struct error *err)
+{
+	if (store_job_column(statement, column, ret_tenant, TENANT_NAME_MAX + 1))
+		return 1;
+	return error_set(err, ERROR_INVALID, "the job store is corrupt: a tenant's name");
+}
+
 static int
 delete_by(struct store_db *db, enum store_sql which, int64_t number, struct error *err)
 {
@@ -97,9 +107,10 @@ store_keep_room(struct store_db *db, uint64_t used_max, uint64_t *ret_used, stru
 		rc = store_db_step(db, largest, err);
 		if (rc != 1)
 			return rc;
-		store_job_column(largest, 0, tenant, sizeof(tenant));
+		rc = read_tenant(largest, 0, tenant, err);
 		(void)sqlite3_reset(largest);
-		rc = drop_oldest(db, tenant, &gone, err);
+		if (rc == 1)
+			rc = drop_oldest(db, tenant, &gone, err);
 		if (rc <= 0)
 			return rc;
 		rc = store_db_size(db, ret_used, &file, err);
@@ -121,9 +132,10 @@ drop_old(struct store_db *db, uint64_t before_us, struct error *err)
 		return rc;
 	int64_t seq = sqlite3_column_int64(oldest, 0);
 	uint64_t bytes = (uint64_t)sqlite3_column_int64(oldest, 1);
-	store_job_column(oldest, 2, tenant, sizeof(tenant));
+	rc = read_tenant(oldest, 2, tenant, err);
 	(void)sqlite3_reset(oldest);
-	rc = delete_ended(db, seq, bytes, tenant, err);
+	if (rc == 1)
+		rc = delete_ended(db, seq, bytes, tenant, err);
 	return rc < 0 ? rc : 1;
 }
 
@@ -139,10 +151,17 @@ drop_over(struct store_db *db, const struct store_rules *rules, struct error *er
 	int rc = store_db_step(db, over, err);
 	if (rc != 1)
 		return rc;
-	store_job_column(over, 0, tenant, sizeof(tenant));
+	uint64_t own, before, after = 0;
+	rc = read_tenant(over, 0, tenant, err);
 	(void)sqlite3_reset(over);
-	rc = store_keep_trim(db, rules, tenant, 0, err);
-	return rc < 0 ? rc : 1;
+	if (rc == 1)
+		rc = store_keep_usage(db, tenant, &own, &before, err);
+	if (rc == 0)
+		rc = store_keep_trim(db, rules, tenant, 0, err);
+	if (rc == 0)
+		rc = store_keep_usage(db, tenant, &own, &after, err);
+	/* Numbers that are not those of the rows would be met again for ever. */
+	return rc < 0 ? rc : after < before;
 }
 
 /* A deleted script that no job needs any more: 1 when one went. */
@@ -158,9 +177,10 @@ drop_script(struct store_db *db, struct error *err)
 	char tenant[TENANT_NAME_MAX + 1];
 	int64_t row = sqlite3_column_int64(unused, 0);
 	int64_t bytes = sqlite3_column_int64(unused, 2) + STORE_JOB_ROW_BYTES;
-	store_job_column(unused, 1, tenant, sizeof(tenant));
+	rc = read_tenant(unused, 1, tenant, err);
 	(void)sqlite3_reset(unused);
-	rc = delete_by(db, STORE_SQL_SCRIPT_DELETE, row, err);
+	if (rc == 1)
+		rc = delete_by(db, STORE_SQL_SCRIPT_DELETE, row, err);
 	if (rc == 0)
 		rc = store_job_account(db, tenant, -bytes, 0, err);
 	return rc < 0 ? rc : 1;

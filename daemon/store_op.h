@@ -83,6 +83,7 @@ struct store_filter {
 
 struct store_op {
 	struct link link;
+	struct store_share *share; /* store_queue.c's */
 	enum store_kind kind;
 	enum store_outcome outcome;
 	struct error err; /* of STORE_QUOTA, STORE_FULL and STORE_FAILED */

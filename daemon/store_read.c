@@ -107,10 +107,8 @@ next_tenant(struct store_db *db, char tenant[TENANT_NAME_MAX + 1], struct error 
 	memcpy(after, tenant, sizeof(after));
 	store_job_bind(next, 1, after);
 	int rc = store_db_step(db, next, err);
-	if (rc == 1)
-		store_job_column(next, 0, tenant, TENANT_NAME_MAX + 1);
 	/* A longer one would be cut, and come again for ever. */
-	if (rc == 1 && ((size_t)sqlite3_column_bytes(next, 0) != strlen(tenant) ||
+	if (rc == 1 && (!store_job_column(next, 0, tenant, TENANT_NAME_MAX + 1) ||
 			!tenant_name_valid(tenant, strlen(tenant))))
 		rc = error_set(err, ERROR_INVALID, "the job store is corrupt: a tenant's name");
 	(void)sqlite3_reset(next);
@@ -130,7 +128,8 @@ add_program(struct store_db *db, struct store_row *row, struct error *err)
 	if (rc == 1) {
 		row->is_code = sqlite3_column_int(find, 0) != 0;
 		row->program = (uint8_t *)store_job_copy(find, 1, &row->program_size);
-		store_job_column(find, 2, row->name, sizeof(row->name));
+		if (!store_job_column(find, 2, row->name, sizeof(row->name)))
+			rc = error_set(err, ERROR_INVALID, "the job store is corrupt: a script");
 	}
 	(void)sqlite3_reset(find);
 	return rc < 0 ? rc : 0;
@@ -213,9 +212,14 @@ run_script_load(struct store_db *db, struct store_op *op, struct error *err)
 		return err->code;
 	while ((rc = store_db_step(db, all, err)) == 1) {
 		struct store_row *row = add_row(op);
-		store_job_column(all, 0, row->tenant, sizeof(row->tenant));
-		store_job_column(all, 1, row->script, sizeof(row->script));
-		store_job_column(all, 2, row->name, sizeof(row->name));
+		bool sound = store_job_column(all, 0, row->tenant, sizeof(row->tenant)) &&
+			     tenant_name_valid(row->tenant, strlen(row->tenant));
+		sound &= store_job_column(all, 1, row->script, sizeof(row->script));
+		sound &= store_job_column(all, 2, row->name, sizeof(row->name));
+		if (!sound) {
+			rc = error_set(err, ERROR_INVALID, "the job store is corrupt: a script");
+			break;
+		}
 		row->is_code = sqlite3_column_int(all, 3) != 0;
 		row->text = store_job_copy(all, 4, &row->text_size);
 	}

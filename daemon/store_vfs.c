@@ -316,7 +316,9 @@ store_vfs_clear(void)
 int
 store_vfs_set_aside(int dir_fd, const char *suffix, struct error *err)
 {
-	static const char *const PARTS[] = {"-wal", "-journal", ""};
+	/* The database first: without its log it would be sound, and of an earlier time. A log
+	 * without its database is deleted by SQLite when it begins a new one. */
+	static const char *const PARTS[] = {"", "-wal", "-journal"};
 	for (size_t i = 0; i < sizeof(PARTS) / sizeof(PARTS[0]); i++) {
 		char from[STORE_VFS_NAME_MAX], to[2 * STORE_VFS_NAME_MAX];
 		(void)snprintf(from, sizeof(from), STORE_VFS_FILE "%s", PARTS[i]);

@@ -48,9 +48,8 @@ spawner_state_is_empty(int fd, const char *path, struct error *err)
 	return empty;
 }
 
-/* Ours and empty: it becomes stintd's. The mode first: afterwards we may have no right to. */
 static int
-spawner_state_give(int fd, const char *path, uid_t uid, gid_t gid, struct error *err)
+spawner_state_look(int fd, const char *path, uid_t uid, gid_t gid, struct error *err)
 {
 	int rc = spawner_state_is_empty(fd, path, err);
 
@@ -62,7 +61,33 @@ spawner_state_give(int fd, const char *path, uid_t uid, gid_t gid, struct error 
 		    "state_dir: %s is not stintd's and not empty (remedy: chown -R %u:%u "
 		    "it, or another directory)",
 		    path, (unsigned)uid, (unsigned)gid);
-	if (fchmod(fd, SPAWNER_STATE_MODE) < 0 || fchown(fd, uid, gid) < 0)
+	return 0;
+}
+
+/*
+ * Ours and empty: it becomes stintd's. The mode first: afterwards we may have no right to. Who
+ * could write into it until then may have done so: what is found with the mode set counts. The look
+ * before is for a directory that was named by mistake: one with something in it is not touched.
+ */
+static int
+spawner_state_give(int fd, const char *path, uid_t uid, gid_t gid, struct error *err)
+{
+	struct stat st;
+	int rc = spawner_state_look(fd, path, uid, gid, err);
+
+	if (rc < 0)
+		return rc;
+	if (fchmod(fd, SPAWNER_STATE_MODE) < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, "state_dir: cannot close %s to others", path);
+	if (st.st_uid != geteuid() || (st.st_mode & 07777) != SPAWNER_STATE_MODE)
+		return error_set(err, ERROR_INVALID,
+				 "state_dir: the file system of %s keeps neither owners nor modes "
+				 "(remedy: another directory)",
+				 path);
+	rc = spawner_state_look(fd, path, uid, gid, err);
+	if (rc < 0)
+		return rc;
+	if (fchown(fd, uid, gid) < 0)
 		return error_errno(err, "state_dir: cannot give %s to uid %u", path, (unsigned)uid);
 	return 0;
 }

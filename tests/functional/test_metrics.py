@@ -1,5 +1,7 @@
 """daemon.metrics, stint metrics, and what the numbers say of jobs that did run."""
 import os
+import shutil
+import tempfile
 import unittest
 
 import exposition
@@ -160,6 +162,55 @@ class Metrics(harness.DaemonCase):
         self.assertIn("stint_jobs_running", exposition.parse(done.stdout.decode()))
         done = harness.stint("metrics", "x", socket_path=self.daemon.socket)
         self.assertEqual(done.returncode, 125)
+
+
+class Store(unittest.TestCase):
+    """What the job store counts, of jobs that were submitted."""
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="stint-state-", dir="/tmp")
+        os.chmod(self.directory, 0o755)
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.daemon = harness.Daemon(state_dir=os.path.join(self.directory, "state"), running_max=1)
+        self.addCleanup(self.end)
+
+    def end(self):
+        if self.daemon.process.poll() is None:
+            self.daemon.kill()
+        self.daemon.remove()
+
+    def test_jobs_add_up(self):
+        def more(name):
+            return after[name].total() - before[name].total()
+
+        with self.daemon.connect() as client:
+            before = families(client)
+            self.assertEqual(before["stint_durable_jobs_held"].total(), 0)
+            self.assertEqual(before["stint_store_bytes_max"].total(), 1 << 30)
+            self.assertGreater(before["stint_store_bytes"].total(), 0)
+            block = client.call("job.submit", {"source": "import time\ntime.sleep(300)", "limits": {"wall_ms": 300000}})
+            harness.until(lambda: client.call("job.status", block)["state"] == "running", 20, "a running job")
+            jobs = [client.call("job.submit", {"source": f"'{i}' + '#' * 5000"}) for i in range(150)]
+            after = families(client)
+            # Of one tenant 128 are in memory, the rest waits on the disk.
+            self.assertEqual(after["stint_durable_jobs_held"].total(), 128)
+            self.assertEqual(after["stint_durable_jobs_stored"].total(), 23)
+            self.assertGreaterEqual(more("stint_store_operations_total"), 151)
+            self.assertGreater(more("stint_store_bytes"), 0)
+            client.call("job.cancel", block)
+            for job in jobs:
+                self.assertEqual(client.call("job.wait", job)["status"], "ok")
+            harness.until(lambda: families(client)["stint_store_waiting"].total() == 0, 20, "an idle store")
+            after = families(client)
+            self.assertEqual(after["stint_durable_jobs_held"].total(), 0)
+            self.assertEqual(after["stint_durable_jobs_stored"].total(), 0)
+            self.assertGreaterEqual(more("stint_store_operations_total"), 2 * 151)
+            self.assertGreater(more("stint_store_batches_total"), 0)
+            self.assertLessEqual(more("stint_store_batches_total"), more("stint_store_operations_total"))
+            for name in ("failures_total", "set_aside_total", "failing"):
+                self.assertEqual(after[f"stint_store_{name}"].total(), 0, name)
+        self.assertEqual(self.daemon.stop(), 0, self.daemon.log())
+        self.daemon.wait_clean()
 
 
 if __name__ == "__main__":

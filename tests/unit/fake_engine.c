@@ -4,6 +4,7 @@
  */
 #include "fake_engine.h"
 
+#include "daemon/durable.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_sys.h"
 #include "protocol/pack.h"
@@ -14,7 +15,7 @@
 #include <string.h>
 
 static struct engine *last_engine;
-static bool auto_finish, breaks;
+static bool auto_finish, breaks, strays;
 
 struct engine *
 fake_engine(void)
@@ -32,6 +33,12 @@ void
 fake_engine_breaks(bool on)
 {
 	breaks = on;
+}
+
+void
+fake_engine_strays(bool on)
+{
+	strays = on;
 }
 
 static void
@@ -91,6 +98,20 @@ finish_by_itself(struct engine *engine, struct fake_job *job)
 }
 
 static void
+tell_strays(const struct engine *engine, const struct fake_job *job)
+{
+	static const char LINES[] = "{\"event\":\"stray\"}\n";
+	const struct engine_callbacks *tell = &engine->callbacks;
+	struct engine_job_status status = {.state = "stray"};
+	for (uint64_t ticket = 1; ticket <= FAKE_STRAY_TICKETS; ticket++) {
+		tell->output(tell->context, job->session, ticket, job->id, 1, "stray", 5);
+		tell->trace(tell->context, job->session, ticket, job->id, LINES,
+			    sizeof(LINES) - 1);
+		tell->progress(tell->context, job->session, ticket, &status);
+	}
+}
+
+static void
 on_check(uv_check_t *handle)
 {
 	struct engine *engine = handle->data;
@@ -106,6 +127,8 @@ on_check(uv_check_t *handle)
 	}
 	for (size_t i = 0; i < engine->count; i++) {
 		struct fake_job *job = &engine->jobs[i];
+		if (job->live && engine->strays && job->session == DURABLE_SESSION)
+			tell_strays(engine, job);
 		if (job->live && job->cancelled)
 			end_job(engine, job, STATUS_CANCELLED, NULL, 0);
 		else if (job->live && engine->auto_finish)
@@ -144,6 +167,7 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	engine->callbacks = *callbacks;
 	engine->auto_finish = auto_finish;
 	engine->breaks = breaks;
+	engine->strays = strays;
 	require(uv_check_init(loop, &engine->check) == 0);
 	require(uv_idle_init(loop, &engine->idle) == 0);
 	engine->check.data = engine->idle.data = engine;

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FAKE_JOBS_MAX 4096
+#define FAKE_JOBS_MAX	   4096
+#define FAKE_STRAY_TICKETS 16
 
 struct fake_job {
 	bool live, cancelled;
@@ -35,6 +36,7 @@ struct engine {
 	bool lost; /* cannot ask for a drain */
 	unsigned drains_asked;
 	bool told_ready;
+	bool strays;        /* see fake_engine_strays */
 	bool breaks;        /* tell of a fatal fault when a job comes */
 	uint64_t held_bytes; /* of results whose callee has not given them back */
 	unsigned reloads; /* calls of engine_reload */
@@ -48,6 +50,9 @@ struct engine *fake_engine(void);
 void fake_engine_auto(bool on);
 /* Have engines made from now on break down at their first job. */
 void fake_engine_breaks(bool on);
+/* Have engines made from now on tell output, trace and progress of each durable job that runs, all
+ * with the word "stray" in it, under the tickets 1 to FAKE_STRAY_TICKETS, which are others'. */
+void fake_engine_strays(bool on);
 /* End job `index` with status ok and this stdout. */
 void fake_engine_finish(struct engine *engine, size_t index, const void *out, size_t size);
 void fake_engine_output(struct engine *engine, size_t index, int stream, const void *bytes,

@@ -75,12 +75,26 @@ store_fixture_teardown(void **state)
 	return rc;
 }
 
-void
-store_fixture_post(struct store_fixture *fixture, struct store_op *op)
+bool
+store_fixture_try(struct store_fixture *fixture, struct store_op *op)
 {
 	op->done = on_done;
 	op->context = fixture;
-	assert_true(store_post(fixture->store, op, false));
+	return store_post(fixture->store, op, false);
+}
+
+void
+store_fixture_must(struct store_fixture *fixture, struct store_op *op)
+{
+	op->done = on_done;
+	op->context = fixture;
+	assert_true(store_post(fixture->store, op, true));
+}
+
+void
+store_fixture_post(struct store_fixture *fixture, struct store_op *op)
+{
+	assert_true(store_fixture_try(fixture, op));
 }
 
 void

@@ -28,8 +28,12 @@ int store_fixture_teardown(void **state);
 /* Start, and end, the store; what is in the directory stays. Returns store_new's code. */
 int store_fixture_start(struct store_fixture *fixture);
 void store_fixture_stop(struct store_fixture *fixture);
-/* Post, without waiting. */
+/* Post, without waiting; it must be taken. */
 void store_fixture_post(struct store_fixture *fixture, struct store_op *op);
+/* The same; false: it was not taken, and is the caller's. */
+bool store_fixture_try(struct store_fixture *fixture, struct store_op *op);
+/* The same of one that the store may not refuse. */
+void store_fixture_must(struct store_fixture *fixture, struct store_op *op);
 /* Wait until so many have been answered since the start. */
 void store_fixture_wait(struct store_fixture *fixture, unsigned answered);
 /* Post and wait; the answer is the fixture's, until the next one. */

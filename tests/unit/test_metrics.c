@@ -260,6 +260,12 @@ test_cells_are_apart(void **state)
 	expect_line(line);
 	(void)snprintf(line, sizeof(line), "stint_jobs_queued %u", 1000000 + METRIC_jobs_queued);
 	expect_line(line);
+	(void)snprintf(line, sizeof(line), "stint_store_failures_total %u",
+		       1000000 + METRIC_store_failures);
+	expect_line(line);
+	(void)snprintf(line, sizeof(line), "stint_durable_jobs_held %u",
+		       1000000 + METRIC_durable_held);
+	expect_line(line);
 	assert_int_equal(METRIC_requests_LAST + 1, METRIC_refusals);
 }
 

@@ -2,13 +2,13 @@
  * The store and its disk: one commit for many, a full or broken disk, a corrupt or cut database, a
  * newer schema, a process that is killed. Calls of the C library fail, or wait, as a test says.
  */
+#include "tests/unit/store_disk.h"
 #include "tests/unit/store_fixture.h"
 
 #include "daemon/store_vfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,39 +20,7 @@
 #define A "0123456789abcdef0123456789abcdea"
 #define B "0123456789abcdef0123456789abcdeb"
 
-ssize_t __real_pwrite(int fd, const void *bytes, size_t size, off_t offset);
-ssize_t __wrap_pwrite(int fd, const void *bytes, size_t size, off_t offset);
-int __real_fdatasync(int fd);
-int __wrap_fdatasync(int fd);
-
-static _Atomic int write_errno, sync_errno;
-static _Atomic bool sync_waits;
-static sem_t sync_entered, sync_go;
-
-ssize_t
-__wrap_pwrite(int fd, const void *bytes, size_t size, off_t offset)
-{
-	if (write_errno != 0) {
-		errno = write_errno;
-		return -1;
-	}
-	return __real_pwrite(fd, bytes, size, offset);
-}
-
-int
-__wrap_fdatasync(int fd)
-{
-	if (sync_waits) {
-		sync_waits = false;
-		(void)sem_post(&sync_entered);
-		(void)sem_wait(&sync_go);
-	}
-	if (sync_errno != 0) {
-		errno = sync_errno;
-		return -1;
-	}
-	return __real_fdatasync(fd);
-}
+static struct store_disk *disk;
 
 static enum store_outcome
 submit(struct store_fixture *fixture, const char *id)
@@ -74,9 +42,9 @@ all_that_wait_are_one_commit(void **state)
 	char id[JOB_ID_CHARS + 1];
 	assert_int_equal(submit(fixture, A), STORE_DONE);
 	store_health(fixture->store, &before);
-	sync_waits = true;
+	disk->sync_waits = true;
 	store_fixture_post(fixture, store_fixture_submit("t", B, "{}"));
-	(void)sem_wait(&sync_entered);
+	store_disk_entered();
 	for (unsigned i = 0; i < 100; i++) {
 		(void)snprintf(id, sizeof(id), "%032u", i);
 		store_fixture_post(fixture, store_fixture_submit("t", id, "{}"));
@@ -84,7 +52,7 @@ all_that_wait_are_one_commit(void **state)
 	/* None is told before it is on the disk. */
 	(void)uv_run(&fixture->loop, UV_RUN_NOWAIT);
 	assert_int_equal(fixture->answered, 1);
-	(void)sem_post(&sync_go);
+	store_disk_go();
 	store_fixture_wait(fixture, 102);
 	store_health(fixture->store, &after);
 	assert_int_equal(after.operations - before.operations, 101);
@@ -95,25 +63,28 @@ static void
 a_disk_that_fails_refuses_and_recovers(void **state)
 {
 	struct store_fixture *fixture = *state;
-	static const struct {
+	const struct {
 		_Atomic int *where;
 		int code;
 		const char *text;
 	} CASES[] = {
-	    {&write_errno, ENOSPC, "the disk that holds state_dir is full"},
-	    {&write_errno, EIO, "Input/output error"},
-	    {&sync_errno, EIO, "Input/output error"},
+	    {&disk->write_errno, ENOSPC, "the disk that holds state_dir is full"},
+	    {&disk->write_errno, EIO, "Input/output error"},
+	    {&disk->sync_errno, EIO, "Input/output error"},
 	};
 	char id[JOB_ID_CHARS + 1];
 	assert_int_equal(submit(fixture, A), STORE_DONE);
 	for (unsigned i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
 		struct store_health health;
 		(void)snprintf(id, sizeof(id), "%032u", i);
+		store_health(fixture->store, &health);
 		*CASES[i].where = CASES[i].code;
 		assert_int_equal(submit(fixture, id), STORE_FAILED);
 		assert_non_null(strstr(fixture->last->err.text, CASES[i].text));
+		uint64_t failures = health.failures;
 		store_health(fixture->store, &health);
 		assert_true(health.failing);
+		assert_int_equal(health.failures, failures + 1);
 		/* Reading goes on, and nothing of the refused one is there. */
 		assert_int_equal(fetch(fixture, A), STORE_DONE);
 		assert_int_equal(fetch(fixture, id), STORE_NOT_FOUND);
@@ -146,13 +117,13 @@ one_without_room_does_not_take_others_along(void **state)
 	assert_non_null(large);
 	memset(large, 'x', 9999);
 	large[9999] = '\0';
-	sync_waits = true;
+	disk->sync_waits = true;
 	store_fixture_post(fixture, store_fixture_submit("t", A, "{}"));
-	(void)sem_wait(&sync_entered);
+	store_disk_entered();
 	store_fixture_post(fixture, store_fixture_submit("t", B, large));
 	store_fixture_post(fixture,
 			   store_fixture_submit("t", "00000000000000000000000000000001", "{}"));
-	(void)sem_post(&sync_go);
+	store_disk_go();
 	store_fixture_wait(fixture, 3);
 	assert_int_equal(fixture->last->outcome, STORE_DONE);
 	assert_int_equal(fetch(fixture, B), STORE_NOT_FOUND);
@@ -212,7 +183,7 @@ damage(const struct store_fixture *fixture, off_t offset, const char *bytes, off
 	int fd = open(store_fixture_path(fixture, STORE_VFS_FILE), O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
 	if (bytes != NULL)
-		assert_int_equal(__real_pwrite(fd, bytes, strlen(bytes), offset), strlen(bytes));
+		assert_int_equal(pwrite(fd, bytes, strlen(bytes), offset), strlen(bytes));
 	else
 		assert_int_equal(ftruncate(fd, cut), 0);
 	(void)close(fd);
@@ -259,8 +230,9 @@ damage_is_met_in_the_middle(void **state)
 	for (unsigned i = 0; i < 3000; i++) {
 		(void)snprintf(id, sizeof(id), "%032u", i);
 		store_fixture_post(fixture, store_fixture_submit("t", id, text));
+		if (i % 500 == 499) /* a tenant has no room for all at once */
+			store_fixture_wait(fixture, i + 1);
 	}
-	store_fixture_wait(fixture, 3000);
 	store_fixture_stop(fixture);
 	assert_int_equal(store_fixture_start(fixture), 0);
 	struct stat status;
@@ -327,13 +299,19 @@ what_was_told_survives_a_kill(void **state)
 	assert_int_equal(store_fixture_do(fixture, op)->row_count, 20);
 }
 
+static int
+teardown(void **state)
+{
+	disk = store_disk_reset(); /* a test that failed may have left it held */
+	return store_fixture_teardown(state);
+}
+
 int
 main(void)
 {
-	(void)sem_init(&sync_entered, 0, 0);
-	(void)sem_init(&sync_go, 0, 0);
+	disk = store_disk_reset();
 #define TEST(name)                                                                                 \
-	cmocka_unit_test_setup_teardown(name, store_fixture_setup, store_fixture_teardown)
+	cmocka_unit_test_setup_teardown(name, store_fixture_setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(all_that_wait_are_one_commit),
 	    TEST(a_disk_that_fails_refuses_and_recovers),
