@@ -5,7 +5,7 @@ import unittest
 
 import harness
 
-JOBS, CONNECTIONS, AHEAD = 10_000, 8, 50
+JOBS, CONNECTIONS, AHEAD = 10_000 // harness.FEWER, 8, 50
 
 
 def rss_bytes(pid):
@@ -64,13 +64,15 @@ class Throughput(harness.DaemonCase):
                 found += [os.path.join(directory, name) for name in inner]
         return found
 
-    def test_ten_thousand_jobs(self):
+    def test_thousands_of_jobs(self):
         self.storm(400)
         before = self.snapshot()
         start = time.monotonic()
         self.storm(JOBS)
         seconds = time.monotonic() - start
         print(f"\n{JOBS} jobs over {CONNECTIONS} connections: {seconds:.1f} s, {JOBS / seconds:.0f} a second")
+        # Control groups that wait for the next worker are given up after a moment.
+        harness.until(lambda: self.daemon.descriptors() <= before["descriptors"] + 16, 10, f"rest: {before['descriptors']}")
         after = self.snapshot()
         # The pool may be a worker larger or smaller at the moment of looking.
         self.assertLessEqual(abs(after["workers"] - before["workers"]), 1, (before, after))
