@@ -25,7 +25,7 @@ NOT_HERE = {
     "D37": "test_spawner.py: socket_in_the_way, stale_socket", "D38": "test_spawner.py: breaches", "T04": "there are no sessions beside connections: T06", "T05": "there is no field that names a tenant",
     "T11": "a worker's channel, output and page are made for it alone and go with one message; test_zygote.py", "T13": "no session keeps state",
     "T14": "statistics are of the whole daemon, for all: stated in PROTOCOL.md", "Z01": "Z04 zygote",
-    "Z07": "test_zygote.py", "Z08": "test_death.py", "Z10": "kills go to the leaf or by serial, never by pid", "Z11": "test_many.py: ten_thousand_jobs, queue_full", "E08": "M26", "E10": "test_zygote.py: leaf_missing, leaf_forbidden; confinement.py: no leaf",
+    "Z07": "test_zygote.py", "Z08": "test_death.py", "Z10": "kills go to the leaf or by serial, never by pid", "Z11": "test_many.py: thousands_of_jobs, queue_full", "E08": "M26", "E10": "test_zygote.py: leaf_missing, leaf_forbidden; confinement.py: no leaf",
     "E13": "M23", "E16": "C36 to C41", "E19": "not promised",
 }
 
