@@ -193,6 +193,7 @@ class Host:
         self.self_text = self.describe()
         harness.until(self.settled, 20, "a quiet daemon")
         self.tops = harness.cgroups(daemon.pid)
+        harness.until(lambda: not self.spare_groups(), 20, "no control group that waits for a worker")
         self.fds, self.links = daemon.descriptors(), links(self.zygote)
         self.stintd_rss = self.rss(self.stintd)
         self.dirty = private_dirty(self.zygote)
@@ -200,6 +201,11 @@ class Host:
         self.left = uids_left(daemon.uid_base)
         self.cpu_files = [path for top in harness.cgroups(daemon.pid)
                           for name in ("cpuacct.usage", "cpu.stat") for path in glob.glob(f"{top}/gen-*/{name}")]
+
+    def spare_groups(self):
+        health = self.daemon.health()
+        expected = health["workers"]["ready"] + health["workers"]["busy"]
+        return [group for group in leaves(self.daemon.pid, self.tops) if len(group) != expected]
 
     def start_tenant(self):
         self.canaries.start_tenant(self.daemon)
