@@ -103,7 +103,7 @@ open_channel(struct channel *channel)
 	int fds[2];
 
 	assert_int_equal(base_socketpair(fds, NULL), 0);
-	*channel = (struct channel){fds[0], fds[1], {0}, {-1, -1}};
+	*channel = (struct channel){fds[0], fds[1], {0}, {-1, -1, -1}};
 }
 
 static void
@@ -257,7 +257,7 @@ static void
 test_the_kernel_refuses(void **state)
 {
 	struct worker_terms terms = good();
-	struct worker_terms_fds fds = {-1, -1};
+	struct worker_terms_fds fds = {-1, -1, -1};
 	const void *blob = NULL;
 
 	(void)state;
