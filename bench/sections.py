@@ -1,4 +1,4 @@
-"""The sections of bench/run, (a) to (j). Each takes `quick` and returns tables; every row is of one run, side by side."""
+"""The sections of bench/run, (a) to (k). Each takes `quick` and returns tables; every row is of one run, side by side."""
 import json
 import os
 import socket
@@ -370,8 +370,42 @@ def section_j(quick):
                   ["counted from when a job was due; at 100 % the queue grows as long as it lasts"])]
 
 
+# ---- (k) a script that is compiled once ---------------------------------------------------------------
+
+def program_of(lines):
+    """A module of functions, of which few run; five lines each."""
+    functions = "".join(f"def f{i}(x, y={i}):\n    if x > y:\n        return [x, y, 'text {i}', {{'key': x}}]\n"
+                        f"    z = [v * {i} for v in range(y) if v % 3 == x]\n    return (x + y) * {i}.5, z\n"
+                        for i in range(lines // 5))
+    return functions + "print(42)\n"
+
+
+def section_k(quick):
+    rounds, seconds, rows = 3 if quick else 7, 0.4 if quick else 1.0, []
+    with measure.daemon() as one:
+        for lines in 10, 100, 1000, 5000:
+            source, found = program_of(lines), {"source": [], "script": []}
+            with one.connect() as client:
+                script = client.call("script.put", {"source": source})
+                client.run(**script)
+            for _ in range(rounds):  # in turn, so that what else the machine does meets both
+                for name, params in (("source", {"source": source}), ("script", script)):
+                    clocks = Clocks(one)
+                    run = measure.load(one, "all,mix=job", seconds=seconds, calls={"job": params})["all"]
+                    run["cpu_us_each"] = clocks.since()["workers"] / run["results"]
+                    found[name].append(run)
+            p50 = {name: [run["latency_us"]["p50"] for run in runs] for name, runs in found.items()}
+            cpu = {name: median([run["cpu_us_each"] for run in runs]) for name, runs in found.items()}
+            rows.append([f"{lines} lines", median(p50["source"]) / 1e3, median(p50["script"]) / 1e3,
+                         median([a / b for a, b in zip(p50["source"], p50["script"])]), cpu["source"], cpu["script"]])
+    return [table("(k) a program sent as source, and by the id of a script", [
+        "", "source p50 ms", "script p50 ms", "source / script", "source CPU us", "script CPU us"], rows,
+                  ["CPU time of the workers for each job; the script's first job, which compiles, is not in it"])]
+
+
 SECTIONS = {name[-1]: function for name, function in globals().items() if name.startswith("section_")}
 WHAT = {"a": "a trivial job beside python3, bwrap, firejail and the floors", "b": "throughput, the same", "c": "CPU time per job",
         "d": "bytes of source, stdin, stdout", "e": "clients, tenants, waiting jobs", "f": "kills", "g": "memory",
-        "h": "start of the service", "i": "imports", "j": "latency at 50, 80, 100 % of capacity"}
+        "h": "start of the service", "i": "imports", "j": "latency at 50, 80, 100 % of capacity",
+        "k": "a program as source and as a script's id"}
 assert SECTIONS.keys() == WHAT.keys()

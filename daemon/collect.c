@@ -284,6 +284,34 @@ collect_trace(const struct collect_input *input, struct run_result *result,
 	result->trace_truncated = trace_read_truncated(input->page, &cursor);
 }
 
+/* Of code that can be kept; 0: none. CODE_BYTES_NEVER stays. */
+static uint64_t
+collect_code_size(const struct collect_input *input)
+{
+	struct worker_code head = {0};
+	if (!input->leaves_code ||
+	    base_pread_full(input->code_fd, &head, sizeof(head), 0, NULL) < 0)
+		return 0;
+	return head.bytes <= CODE_BYTES_MAX || head.bytes == CODE_BYTES_NEVER ? head.bytes : 0;
+}
+
+static void
+collect_code(const struct collect_input *input, struct collect_facts *facts)
+{
+	uint64_t size = collect_code_size(input);
+	facts->code_never = size == CODE_BYTES_NEVER;
+	if (size == 0 || facts->code_never)
+		return;
+	facts->code = malloc(size);
+	if (facts->code &&
+	    base_pread_full(input->code_fd, facts->code, size, CODE_OFFSET, NULL) == 0) {
+		facts->code_size = size;
+		return;
+	}
+	free(facts->code);
+	facts->code = NULL;
+}
+
 static uint64_t
 collect_file_size(int fd, uint64_t base)
 {
@@ -304,7 +332,8 @@ collect_size(const struct collect_input *input)
 				  limits_output_base(&input->limits, input->limits.stderr_bytes));
 	if (input->traced)
 		size += trace_read_size(input->page, &input->trace);
-	return size;
+	uint64_t code = collect_code_size(input);
+	return code == CODE_BYTES_NEVER ? size : size + code;
 }
 
 void
@@ -320,6 +349,7 @@ collect_run(const struct collect_input *input, struct run_result *result,
 	collect_page_blob(input, result, ret_facts);
 	if (input->traced)
 		collect_trace(input, result, ret_facts);
+	collect_code(input, ret_facts);
 	result->collects = input->collects;
 	result->usage.stdout_bytes = result->out.size;
 	result->usage.stderr_bytes = result->err.size;

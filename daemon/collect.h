@@ -23,6 +23,8 @@ struct collect_input {
 	struct limits limits;
 	bool collects; /* files were asked for */
 	bool traced;
+	bool leaves_code;          /* compiled code was asked for: in code_fd */
+	int code_fd;               /* borrowed */
 	struct trace_cursor trace; /* what was read of it before */
 };
 
@@ -33,14 +35,17 @@ struct collect_facts {
 	bool failed;      /* a system failure of ours: err says which */
 	struct error err;
 	const char *fault; /* static: what is wrong with the blob, or NULL */
+	void *code;        /* the caller's to free: compiled code; NULL: nothing that can be kept */
+	size_t code_size;
+	bool code_never; /* says that it is never to be kept */
 };
 
 /* How many bytes there are to read: more than a little of it belongs off the loop. Never fails. */
 uint64_t collect_size(const struct collect_input *input);
 /*
  * Fill the output, value, vars, files, error, frames, warnings and trace of *result, which is
- * zeroed before, and *ret_facts. Uses nothing but its arguments: may run on another thread than the
- * loop's.
+ * zeroed before, and *ret_facts. Compiled code that cannot be read is none. Uses nothing but its
+ * arguments: may run on another thread than the loop's.
  */
 void collect_run(const struct collect_input *input, struct run_result *result,
 		 struct collect_facts *ret_facts);

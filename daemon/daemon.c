@@ -376,6 +376,7 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 				      .marks = &daemon->rpc.marks,
 				      .inwork = &daemon->inwork,
 				      .reply = &daemon->reply,
+				      .scripts = &daemon->scripts,
 				      .idle = on_idle,
 				      .context = daemon};
 	int rc = tenant_table_new(daemon->config, &daemon->tenants, err);

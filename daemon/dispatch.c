@@ -18,21 +18,26 @@
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
+#include "protocol/pack.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 /* RLIMIT_CPU counts the worker's set-up too and only in whole seconds. */
 #define DISPATCH_BACKSTOP_S 5u
-#define DISPATCH_FDS_MAX    2u
+#define DISPATCH_FDS_MAX        3u
+#define DISPATCH_CODE_BYTES_MAX (CODE_BYTES_MAX + 64u) /* and what the field's head has */
 
 /* What goes to the worker with the terms. */
 struct dispatch_load {
 	struct worker_terms terms;
 	int fds[DISPATCH_FDS_MAX]; /* owned */
 	size_t fd_count;
+	struct pack code; /* the field with the compiled code; may be empty */
+	uint8_t *joined;  /* owned: blob and code in one; NULL: the blob is alone, or in a file */
 };
 
 static void
@@ -41,17 +46,23 @@ dispatch_unload(struct dispatch_load *load)
 	for (size_t i = 0; i < load->fd_count; i++)
 		base_close(&load->fds[i]);
 	load->fd_count = 0;
+	pack_deinit(&load->code);
+	free(load->joined);
+	load->joined = NULL;
 }
 
-/* Bytes of the tenant in a file that nobody can change any more, at its begin. */
+/* Bytes of the tenant in a file that nobody can change any more, at its begin; `more` behind them.
+ */
 static int
 dispatch_seal(struct dispatch_load *load, const char *name, const void *bytes, size_t size,
-	      struct error *err)
+	      const struct pack *more, struct error *err)
 {
 	int fd autoclose = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return error_errno(err, "memory file for a job");
 	int code = base_write_full(fd, bytes, size, err);
+	if (code == 0 && more)
+		code = base_write_full(fd, more->bytes, more->size, err);
 	if (code < 0)
 		return code;
 	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
@@ -62,8 +73,66 @@ dispatch_seal(struct dispatch_load *load, const char *name, const void *bytes, s
 	return 0;
 }
 
+/* The job, by datagram or by file; with its compiled code, where there is some. */
 static int
-dispatch_load(const struct engine *engine, const struct job *job, const struct worker *worker,
+dispatch_blob(struct dispatch_load *load, const struct run_request *request, struct error *err)
+{
+	size_t size = request->blob_bytes, more = load->code.size;
+	load->terms.blob_bytes = size + more;
+	/* An empty datagram reads like the end of the channel. */
+	if (size + more > BLOB_INLINE_BYTES_MAX || size + more == 0) {
+		load->terms.flags |= TERMS_BLOB_FD;
+		return dispatch_seal(load, "stint-job", request->blob, size, &load->code, err);
+	}
+	if (more == 0)
+		return 0;
+	load->joined = malloc(size + more);
+	if (!load->joined)
+		return error_errno(err, "memory for a job's code");
+	memcpy(load->joined, request->blob, size);
+	memcpy(load->joined + size, load->code.bytes, more);
+	return 0;
+}
+
+/* A file for the code that the worker is asked to leave. Without one the job runs as well. */
+static void
+dispatch_ask_code(struct dispatch_load *load, struct job *job, struct worker *worker)
+{
+	struct error err = ERROR_INIT;
+	int copy = -1;
+	base_close(&worker->code_fd);
+	if (base_memfd("stint-code", CODE_FILE_BYTES, &worker->code_fd, &err) == 0)
+		copy = fcntl(worker->code_fd, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0) {
+		base_close(&worker->code_fd);
+		job_fill_code(job, NULL, NULL, 0);
+		return;
+	}
+	load->fds[load->fd_count++] = copy;
+	load->terms.flags |= TERMS_CODE_FD;
+}
+
+/* What there is of its script's code goes with the job, or else it may be asked for it. */
+static void
+dispatch_find_code(struct dispatch_load *load, struct job *job, struct worker *worker)
+{
+	const void *bytes;
+	size_t size;
+	pack_init(&load->code, DISPATCH_CODE_BYTES_MAX);
+	if (!job->compiled)
+		return;
+	compiled_make_key(&job->request, worker->generation, &worker->code_key);
+	bytes = compiled_find(job->compiled, &worker->code_key, &size);
+	if (bytes) {
+		job_fill_code(job, NULL, NULL, 0);
+		pack_put(&load->code, JOB_COMPILED, bytes, size);
+	} else if (!job->leaves_code) {
+		job->leaves_code = compiled_ask(job->compiled);
+	}
+}
+
+static int
+dispatch_load(const struct engine *engine, struct job *job, struct worker *worker,
 	      struct dispatch_load *load, struct error *err)
 {
 	const struct run_request *request = &job->request;
@@ -71,9 +140,9 @@ dispatch_load(const struct engine *engine, const struct job *job, const struct w
 	int code = 0;
 
 	memset(load, 0, sizeof(*load));
+	dispatch_find_code(load, job, worker);
 	terms->magic = WORKER_TERMS_MAGIC;
 	terms->serial = worker->serial;
-	terms->blob_bytes = request->blob_bytes;
 	terms->cpu_backstop_s = (request->limits.cpu_ms + 999) / 1000 + DISPATCH_BACKSTOP_S;
 	terms->limits = request->limits;
 	if (config_number(engine->config, asyncio))
@@ -87,14 +156,12 @@ dispatch_load(const struct engine *engine, const struct job *job, const struct w
 	if (request->stdin_size > 0) {
 		terms->flags |= TERMS_STDIN_FD;
 		code = dispatch_seal(load, "stint-stdin", request->stdin_bytes, request->stdin_size,
-				     err);
+				     NULL, err);
 	}
-	/* An empty datagram reads like the end of the channel. */
-	if (code == 0 &&
-	    (request->blob_bytes > BLOB_INLINE_BYTES_MAX || request->blob_bytes == 0)) {
-		terms->flags |= TERMS_BLOB_FD;
-		code = dispatch_seal(load, "stint-job", request->blob, request->blob_bytes, err);
-	}
+	if (code == 0)
+		code = dispatch_blob(load, request, err);
+	if (code == 0 && job->leaves_code)
+		dispatch_ask_code(load, job, worker);
 	if (code < 0)
 		dispatch_unload(load);
 	return code;
@@ -157,12 +224,13 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 {
 	const struct limits *limits = &job->request.limits;
 	struct watchdog_report report;
-	uint64_t trace_bytes = job->request.trace != TRACE_NONE ? TRACE_BYTES_MAX : 0;
+	uint64_t more = job->request.trace != TRACE_NONE ? TRACE_BYTES_MAX : 0;
+	/* What it leaves is memory of its leaf, but not the job's. */
+	more += load->terms.flags & TERMS_CODE_FD ? CODE_FILE_BYTES : 0;
 	int code = dispatch_set_output(worker, limits, err);
 	if (code < 0)
 		return code;
-	code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits) + trace_bytes, limits->threads,
-			  err);
+	code = leaf_limit(&worker->leaf, leaf_memory_bytes(limits) + more, limits->threads, err);
 	if (code < 0)
 		return code;
 	if (!watchdog_cpu_ns(worker->cpu_clock, &worker->cpu_start_ns))
@@ -170,7 +238,7 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 	job->started_ns = engine_now_ns();
 	dispatch_arm(engine, job, worker);
 	code = worker_link_send(worker->channel, &load->terms, load->fds, load->fd_count,
-				job->request.blob, err);
+				load->joined ? load->joined : job->request.blob, err);
 	if (code == ERROR_CLOSED)
 		return dispatch_lost_receiver(engine, worker);
 	if (code < 0)
@@ -191,6 +259,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 		return true;
 	}
 	int code = dispatch_hand_over(engine, job, worker, &load, &err);
+	uint64_t code_bytes = load.code.size;
 	dispatch_unload(&load);
 	if (code == 0) {
 		queue_start(&engine->queue, job);
@@ -198,6 +267,9 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 		job->worker = worker;
 		worker->job = job;
 		succession_count_job(engine->succession, worker->generation);
+		if (code_bytes > 0 && engine->callbacks.event)
+			engine->callbacks.event(engine->callbacks.context, ENGINE_EVENT_CODE_REUSED,
+						code_bytes);
 		if (engine->callbacks.started && !job->forgotten)
 			engine->callbacks.started(engine->callbacks.context, job->session,
 						  job->ticket);

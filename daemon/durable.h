@@ -30,6 +30,7 @@
 #define DURABLE_CURSOR_CHARS (16 + JOB_ID_CHARS)
 
 struct durable;
+struct script_keep;
 
 struct durable_setup {
 	uv_loop_t *loop;		/* all borrowed */
@@ -38,6 +39,7 @@ struct durable_setup {
 	const struct json_marks *marks;
 	struct inwork *inwork;
 	struct reply *reply;
+	const struct script_keep *scripts;
 	/* durable_is_idle has become true. */
 	void (*idle)(void *context);
 	void *context;

@@ -8,6 +8,7 @@
  * Called by the methods, the store and the engine's callbacks, on the loop.
  */
 #include "daemon/durable_state.h"
+#include "daemon/script_keep.h"
 
 #include "protocol/base_assert.h"
 #include "protocol/base_log.h"
@@ -157,7 +158,9 @@ hand(struct durable *durable, struct durable_job *job)
 	struct engine_refusal refusal;
 	char id[JOB_ID_CHARS + 1];
 	find_terms(durable, job->tenant->name, &terms);
-	struct engine_owner owner = {DURABLE_SESSION, job->ticket, &terms, job->id};
+	struct engine_owner owner = {
+	    DURABLE_SESSION, job->ticket, &terms, job->id,
+	    script_keep_compiled(durable->setup.scripts, job->tenant->name, job->script)};
 	int rc = engine_submit(durable->engine, &job->request, &owner, id, &refusal, &err);
 	if (rc == 0) {
 		list_remove(&job->link);

@@ -326,7 +326,7 @@ engine_admit(struct engine *engine, struct run_request *request, const struct en
 	     struct account *account, struct job **ret_job, struct engine_refusal *ret_refusal,
 	     struct error *err)
 {
-	struct job_owner of = {account, owner->session, owner->ticket, owner->id};
+	struct job_owner of = {account, owner->session, owner->ticket, owner->id, owner->compiled};
 	struct admission_answer answer;
 	uint64_t now_ns = engine_now_ns();
 	quota_set(account, &engine->queue, now_ns);

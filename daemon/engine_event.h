@@ -15,6 +15,7 @@ enum engine_event {
 	ENGINE_EVENT_WORKER_FAILED,      /* it could not be set up; value: its generation */
 	ENGINE_EVENT_GENERATION_STARTED, /* it forks workers from now on; value: its number */
 	ENGINE_EVENT_GENERATION_LOST,    /* it failed, with all its workers; value: its number */
+	ENGINE_EVENT_CODE_REUSED, /* a job got its script's compiled code; value: its bytes */
 };
 
 /* ENGINE_KILL(constant, word): what made somebody else than the job itself end it. */

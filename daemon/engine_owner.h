@@ -9,11 +9,14 @@
 
 #include <stdint.h>
 
+struct compiled;
+
 /* On whose behalf a job is run, and who is told of it. */
 struct engine_owner {
 	uint64_t session, ticket;	  /* given back by the callbacks */
 	const struct tenant_terms *terms; /* borrowed for the call: the tenant as it is now */
 	const char *id; /* the job's id from an earlier life of it; NULL: a new one */
+	struct compiled *compiled; /* of the script that it runs, held by the job; NULL: none */
 };
 /* Why a job was not taken, with ERROR_LIMIT. */
 struct engine_refusal {

@@ -152,6 +152,16 @@ finish_note_kill(struct job *job, const struct verdict_facts *facts, const struc
 	job->overrun_us = used_us > limit_us ? used_us - limit_us : 0;
 }
 
+/* Also of a job that ended badly: it was left before the job's own code began. */
+static void
+finish_keep_code(struct finish *finish, struct job *job)
+{
+	if (finish->found.code_never && job->leaves_code)
+		compiled_refuse(job->compiled);
+	job_fill_code(job, &finish->worker->code_key, finish->found.code, finish->found.code_size);
+	finish->found.code = NULL;
+}
+
 /* All is known: make the job's result out of it. */
 static void
 finish_decide(struct finish *finish)
@@ -171,6 +181,7 @@ finish_decide(struct finish *finish)
 	(void)worker_setup_text(worker, setup, sizeof(setup));
 	finish_log(finish, job, &verdict, setup);
 	worker->job = NULL;
+	finish_keep_code(finish, job);
 	if (finish_retry(finish->engine, job, facts)) {
 		run_result_deinit(result);
 		engine_result_gone(finish->engine, finish->place.bytes);
@@ -228,6 +239,7 @@ finish_after_work(uv_work_t *work, int status)
 	}
 	finish->worker->job = NULL;
 	run_result_deinit(&finish->result);
+	free(finish->found.code);
 	free(finish);
 	engine_check_closed(engine);
 }
@@ -300,6 +312,8 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 					       .limits = worker->job->request.limits,
 					       .collects = worker->job->request.collects,
 					       .traced = worker->job->request.trace != TRACE_NONE,
+					       .leaves_code = worker->code_fd >= 0,
+					       .code_fd = worker->code_fd,
 					       .trace = worker->job->trace};
 	finish_measure(finish, about);
 	pool_move(&engine->pool, worker, WORKER_DEAD);

@@ -79,6 +79,8 @@ job_new(struct run_request *request, const struct job_owner *owner, uint64_t now
 	job->queued_ns = now_ns;
 	if (request->deadline_ms > 0)
 		job->deadline_ns = now_ns + request->deadline_ms * NS_PER_MS;
+	if (owner->compiled)
+		job->compiled = compiled_hold(owner->compiled);
 	job->bytes = job_bytes(request);
 	job->request = *request;
 	memset(request, 0, sizeof(*request));
@@ -112,10 +114,22 @@ job_free(struct job **job)
 	job_count(gone, -1);
 	list_remove(&gone->link);
 	account_release(gone->account);
+	job_fill_code(gone, NULL, NULL, 0);
+	compiled_release(&gone->compiled);
 	run_request_deinit(&gone->request);
 	run_result_deinit(gone->result);
 	free(gone->result);
 	free(gone);
+}
+
+void
+job_fill_code(struct job *job, const struct compiled_key *key, void *bytes, size_t size)
+{
+	if (job->leaves_code)
+		compiled_fill(job->compiled, key, bytes, size);
+	else
+		free(bytes);
+	job->leaves_code = false;
 }
 
 const char *

@@ -6,6 +6,7 @@
 #define STINT_DAEMON_JOB_H
 
 #include "daemon/account.h"
+#include "daemon/compiled.h"
 #include "daemon/engine_event.h"
 #include "daemon/pick.h"
 #include "daemon/trace_read.h"
@@ -45,6 +46,8 @@ struct job {
 	uint64_t out_told, err_told; /* bytes of output a streaming job's client has got */
 	struct trace_cursor trace; /* events of its trace a streaming job's client has got */
 	struct run_request request;
+	struct compiled *compiled; /* held: its script's code; NULL: it names no source */
+	bool leaves_code;          /* its worker is asked to leave that */
 	enum engine_kill kill;     /* who has ended it, and how far past its limit it came */
 	uint64_t overrun_us;
 	struct run_result *result; /* owned; ENDED: never NULL */
@@ -61,6 +64,7 @@ struct job_owner {
 	struct account *account;
 	uint64_t session, ticket;
 	const char *id;
+	struct compiled *compiled;
 };
 /* What a job of that request counts for in the queue. */
 uint64_t job_bytes(const struct run_request *request);
@@ -72,6 +76,8 @@ int job_new(struct run_request *request, const struct job_owner *owner, uint64_t
 int job_make_id(char ret_id[JOB_ID_CHARS + 1], struct error *err);
 /* Takes it out of its lists' links; the table must have let go of it. */
 void job_free(struct job **job);
+/* What its worker has left of its script's code, which is taken over; NULL: nothing. */
+void job_fill_code(struct job *job, const struct compiled_key *key, void *bytes, size_t size);
 const char *job_state_name(enum job_state state);
 /* Put a new job into its first list, QUEUED. */
 void job_enter(struct job_lists *lists, struct job *job);

@@ -70,12 +70,15 @@ method_job_run(struct rpc *rpc, struct inwork_client *client, struct rpc_call *c
 	}
 	struct error err = ERROR_INIT;
 	char job[JOB_ID_CHARS + 1];
+	struct compiled *compiled =
+	    script_keep_compiled(rpc->scripts, call->caller.terms.name, call->request.script);
 	if (!script_keep_fill(rpc->scripts, call->caller.terms.name, &call->request, fault)) {
 		inwork_remove(rpc->inwork, &request);
 		return RPC_FAULT;
 	}
 	request->stream = call->request.stream;
-	struct engine_owner owner = {client->session, request->ticket, &call->caller.terms, NULL};
+	struct engine_owner owner = {client->session, request->ticket, &call->caller.terms, NULL,
+				     compiled};
 	struct engine_refusal refusal;
 	int rc = engine_submit(rpc->engine, &call->request, &owner, job, &refusal, &err);
 	if (rc != 0) {

@@ -211,6 +211,7 @@ metrics_event(struct metrics *metrics, enum engine_event event, uint64_t value)
 	    [ENGINE_EVENT_WORKER_FAILED] = METRIC_workers_failed,
 	    [ENGINE_EVENT_GENERATION_STARTED] = METRIC_generations_started,
 	    [ENGINE_EVENT_GENERATION_LOST] = METRIC_generations_lost,
+	    [ENGINE_EVENT_CODE_REUSED] = METRIC_code_reused,
 	};
 	if (event == ENGINE_EVENT_WORKER_READY)
 		metrics_observe(metrics, METRIC_worker_start, 0, value);

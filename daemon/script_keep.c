@@ -22,7 +22,8 @@ script_keep_init(struct script_keep *ret_keep, const struct config *config, stru
 {
 	memset(ret_keep, 0, sizeof(*ret_keep));
 	script_table_init(&ret_keep->table, config_number(config, scripts_tenant_max),
-			  config_number(config, scripts_bytes_max));
+			  config_number(config, scripts_bytes_max),
+			  config_number(config, scripts_code_max));
 	ret_keep->reply = reply;
 }
 
@@ -254,6 +255,14 @@ script_keep_delete(struct script_keep *keep, const char *tenant, uint64_t ticket
 		script_table_remove(&keep->table, &script);
 		answer_id(keep, ticket, id, true);
 	}
+}
+
+struct compiled *
+script_keep_compiled(const struct script_keep *keep, const char *tenant, const char *id)
+{
+	const struct script *script =
+	    id[0] != '\0' ? script_table_find(&keep->table, tenant, id) : NULL;
+	return script != NULL ? script->compiled : NULL;
 }
 
 bool

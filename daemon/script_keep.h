@@ -36,6 +36,10 @@ void script_keep_get(struct script_keep *keep, const char *tenant, uint64_t tick
 		     const char *id);
 void script_keep_delete(struct script_keep *keep, const char *tenant, uint64_t ticket,
 			const char *id);
+/* What is kept of its compiled code, borrowed for the moment; NULL: there is no such script, or
+ * nothing to compile. */
+struct compiled *script_keep_compiled(const struct script_keep *keep, const char *tenant,
+				      const char *id);
 /* Put the program into a request that names a script. False: the fault. */
 bool script_keep_fill(const struct script_keep *keep, const char *tenant,
 		      struct run_request *request, struct rpc_error *ret_fault);

@@ -10,21 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One tenant may have this part of the room for compiled code. */
+#define SCRIPT_TABLE_CODE_SHARES 4
+
 struct script_tenant {
 	struct hash_link link;
 	char name[TENANT_NAME_MAX + 1];
 	uint64_t bytes; /* with what is on its way */
 	size_t count;
+	struct compiled_room code;
 };
 
 void
-script_table_init(struct script_table *ret_table, uint64_t tenant_max, uint64_t bytes_max)
+script_table_init(struct script_table *ret_table, uint64_t tenant_max, uint64_t bytes_max,
+		  uint64_t code_max)
 {
 	memset(ret_table, 0, sizeof(*ret_table));
 	hash_table_init(&ret_table->scripts);
 	hash_table_init(&ret_table->tenants);
 	ret_table->tenant_max = tenant_max;
 	ret_table->bytes_max = bytes_max;
+	ret_table->code.bytes_max = code_max;
 }
 
 static struct script_tenant *
@@ -87,6 +93,7 @@ enter(struct script_table *table, const char *tenant, size_t size)
 		owner = calloc(1, sizeof(*owner));
 		require(owner != NULL && strlen(tenant) <= TENANT_NAME_MAX);
 		memcpy(owner->name, tenant, strlen(tenant));
+		owner->code.bytes_max = table->code.bytes_max / SCRIPT_TABLE_CODE_SHARES;
 		hash_table_add(&table->tenants, &owner->link,
 			       hash_table_hash(&table->tenants, 0, tenant, strlen(tenant)));
 	}
@@ -134,6 +141,8 @@ script_table_add(struct script_table *table, const char *tenant, const char *id,
 	script->content = content;
 	script->size = size;
 	script->holds = 1;
+	if (!is_code)
+		script->compiled = compiled_new(&script->tenant->code, &table->code, size);
 	hash_table_add(&table->scripts, &script->link, script_hash(table, tenant, id));
 	return script;
 }
@@ -144,6 +153,9 @@ script_table_remove(struct script_table *table, struct script **script)
 	struct script *gone = *script;
 	*script = NULL;
 	hash_table_remove(&table->scripts, &gone->link);
+	if (gone->compiled != NULL)
+		compiled_end(gone->compiled);
+	compiled_release(&gone->compiled);
 	leave(table, gone->tenant, gone->size);
 	gone->tenant = NULL;
 	script_release(&gone);

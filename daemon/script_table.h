@@ -6,6 +6,7 @@
 #ifndef STINT_DAEMON_SCRIPT_TABLE_H
 #define STINT_DAEMON_SCRIPT_TABLE_H
 
+#include "daemon/compiled.h"
 #include "daemon/content_hash.h"
 #include "daemon/hash_table.h"
 #include "protocol/error.h"
@@ -28,14 +29,18 @@ struct script {
 	char *content;		       /* owned */
 	size_t size;
 	unsigned holds; /* of the table, and of those that read it */
+	struct compiled *compiled; /* held; NULL: it is byte code already */
 };
 
 struct script_table {
 	struct hash_table scripts, tenants;
 	uint64_t bytes, bytes_max, tenant_max;
+	struct compiled_room code; /* of compiled code, beside the others */
 };
 
-void script_table_init(struct script_table *ret_table, uint64_t tenant_max, uint64_t bytes_max);
+/* code_max: for compiled code, of which one tenant has at most a quarter. */
+void script_table_init(struct script_table *ret_table, uint64_t tenant_max, uint64_t bytes_max,
+		       uint64_t code_max);
 void script_table_deinit(struct script_table *table);
 /* NULL: the tenant has none with this id. */
 struct script *script_table_find(const struct script_table *table, const char *tenant,

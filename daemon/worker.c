@@ -115,6 +115,7 @@ worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 	worker->slot = slot;
 	worker->state = WORKER_STARTING;
 	worker->channel = worker->pidfd = worker->out_fd = worker->err_fd = worker->page_fd = -1;
+	worker->code_fd = -1;
 	worker->cpu_clock = -1;
 	leaf_init(&worker->leaf);
 	int code = leaf_take(&worker->leaf, root, serial, err);
@@ -151,6 +152,7 @@ worker_free(struct worker **worker)
 	base_close(&gone->out_fd);
 	base_close(&gone->err_fd);
 	base_close(&gone->page_fd);
+	base_close(&gone->code_fd);
 	leaf_close(&gone->leaf);
 	if (gone->page)
 		(void)munmap(gone->page, PAGE_MAPPED_BYTES);

@@ -9,7 +9,7 @@
  *   2. The worker confines itself and sends a struct worker_hello; the kernel's SCM_CREDENTIALS on
  *      it tell stintd its host pid. Phase READY. No tenant byte has reached it.
  *   3. stintd writes the leaf's limits, then sends one struct worker_terms (the limits record, no
- *      tenant bytes) with up to two descriptors (see flags): stdin, blob.
+ *      tenant bytes) with up to three descriptors (see flags): stdin, blob, code.
  *   4. The worker lowers its rlimits, installs the second filter and only then reads the job blob:
  *      the next datagram (blob_bytes of it), or the blob descriptor. With the descriptor the next
  *      datagram is one byte, which the worker takes last of all. So a worker that died with
@@ -20,9 +20,13 @@
  *      hello: a datagram there is proof of foreign code. The worker closes its end as soon as it
  *      has the blob, and the page's descriptor before: the end of the channel says nothing.
  *
- * Everything in the page and in the output files after step 4 is hostile input: stintd reads each
- * field once, into its own memory, checks it against the caps, and never writes through a value
- * read.
+ * With a code descriptor the worker leaves there, see struct worker_code, what it made of the job's
+ * source. It has mapped that file before step 4, closed the descriptor, and unmaps it before the
+ * first instruction of the job: what the job does later cannot reach it.
+ *
+ * Everything in the page, in that file and in the output files after step 4 is hostile input:
+ * stintd reads each field once, into its own memory, checks it against the caps, and never writes
+ * through a value read.
  */
 #ifndef STINT_PROTOCOL_WORKER_ABI_H
 #define STINT_PROTOCOL_WORKER_ABI_H
@@ -32,7 +36,7 @@
 
 #include <stdint.h>
 
-#define WORKER_ABI_VERSION 3u
+#define WORKER_ABI_VERSION 4u
 #define WORKER_HELLO_MAGIC 0x53544831u
 #define WORKER_TERMS_MAGIC 0x53545431u
 
@@ -44,12 +48,13 @@ struct worker_hello {
 
 enum terms_flag {
 	TERMS_STDIN_FD = 1u << 0, /* a descriptor for fd 0 comes with the record (first) */
-	TERMS_BLOB_FD = 1u << 1,  /* the job blob is in a memfd that comes with the record (last) */
+	TERMS_BLOB_FD = 1u << 1,  /* the job blob is in a memfd that comes with it (next) */
 	TERMS_ASYNCIO = 1u << 2,  /* profile: event loops */
 	TERMS_THREADS = 1u << 3,  /* profile: threads (limits.threads > 1) */
-	TERMS_STREAM = 1u << 4,	  /* somebody watches: stdout is line buffered */
+	TERMS_STREAM = 1u << 4,   /* somebody watches: stdout is line buffered */
 	TERMS_SCRATCH = 1u << 5,  /* profile: files (limits.scratch_bytes > 0); the worker was made
 				     with a scratch directory of just these sizes */
+	TERMS_CODE_FD = 1u << 6,  /* a memfd for the compiled code comes with the record (last) */
 };
 
 /* The limits record: fixed size, no tenant bytes. */
@@ -68,24 +73,39 @@ struct worker_terms {
 /* Job blobs up to this size travel as one datagram, larger ones in a memfd. */
 #define BLOB_INLINE_BYTES_MAX 65536u
 
+/*
+ * Begin of the code file, CODE_FILE_BYTES, sparse and sealed against other sizes. Behind it, at
+ * CODE_OFFSET, `bytes` bytes that only another worker reads, as JOB_COMPILED.
+ */
+struct worker_code {
+	uint64_t bytes; /* release-stored when they are whole; 0: none; CODE_BYTES_NEVER: this
+			   source's code is too large to keep, or not the same every time */
+};
+#define CODE_FILE_BYTES  (4u << 20)
+#define CODE_OFFSET      64u
+#define CODE_BYTES_MAX   (CODE_FILE_BYTES - CODE_OFFSET)
+#define CODE_BYTES_NEVER UINT64_MAX
+
 /* Fields of the job blob (pack.h). Order is free unless said. */
 enum job_field {
-	JOB_SOURCE = 1,	     /* UTF-8 text, may hold NUL; or else JOB_CODE */
-	JOB_CODE = 2,	     /* bytes of a .pyc file */
-	JOB_NAME = 3,	     /* shown in tracebacks */
-	JOB_MODE_EVAL = 4,   /* empty; present when mode is eval */
-	JOB_ARG = 5,	     /* repeated: sys.argv[1:] */
-	JOB_INPUTS = 6,	     /* JSON object: globals to set */
-	JOB_OUTPUT = 7,	     /* repeated: a global to return */
-	JOB_ENTRY = 8,	     /* function name to call after the body */
-	JOB_ENTRY_ARGS = 9,  /* JSON array */
+	JOB_SOURCE = 1,        /* UTF-8 text, may hold NUL; or else JOB_CODE */
+	JOB_CODE = 2,          /* bytes of a .pyc file */
+	JOB_NAME = 3,          /* shown in tracebacks */
+	JOB_MODE_EVAL = 4,     /* empty; present when mode is eval */
+	JOB_ARG = 5,           /* repeated: sys.argv[1:] */
+	JOB_INPUTS = 6,        /* JSON object: globals to set */
+	JOB_OUTPUT = 7,        /* repeated: a global to return */
+	JOB_ENTRY = 8,         /* function name to call after the body */
+	JOB_ENTRY_ARGS = 9,    /* JSON array */
 	JOB_ENTRY_KWARGS = 10, /* JSON object */
-	JOB_MODULE_NAME = 11,	/* repeated, each followed by its JOB_MODULE_SOURCE */
+	JOB_MODULE_NAME = 11,  /* repeated, each followed by its JOB_MODULE_SOURCE */
 	JOB_MODULE_SOURCE = 12,
-	JOB_TRACE = 13, /* one byte, enum trace_kind; absent when there is nothing to trace */
+	JOB_TRACE = 13,     /* one byte, enum trace_kind; absent when there is nothing to trace */
 	JOB_FILE_NAME = 14, /* repeated, each followed by its JOB_FILE_BYTES; see file_name.h */
 	JOB_FILE_BYTES = 15,
-	JOB_COLLECT = 16, /* repeated: a pattern, see file_name.h */
+	JOB_COLLECT = 16,  /* repeated: a pattern, see file_name.h */
+	JOB_COMPILED = 17, /* with JOB_SOURCE: what a worker left of that source's code. Used when
+			      it fits; else the source is compiled */
 };
 
 /* What of a job's run is written down; the events are in worker_page.h's trace area. */

@@ -22,7 +22,7 @@
 #define COUNT_SLICE  4096
 #define COUNT_COMMON 512
 /* Of the rules: what counts, where charges stand, what births do. Raised with each change. */
-#define COUNT_VERSION "3"
+#define COUNT_VERSION "4"
 
 struct count_constant {
 	PyObject_HEAD uint32_t charge;

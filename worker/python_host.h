@@ -59,10 +59,11 @@ void python_host_after_fork(void);
  *   page       borrowed: the page's header; phase is PHASE_RUNNING on entry
  *   page_base  start of a shared mapping of the whole page file, PAGE_FILE_BYTES (sparse), so the
  *              result blob is at page_base + PAGE_RESULT_OFFSET, at most RESULT_BYTES_MAX
- *   page_fd    -1: the descriptor is closed before tenant code runs
+ *   code       room for the compiled code (struct worker_code), CODE_FILE_BYTES, mapped; unmapped
+ *              before tenant code runs. NULL: it is not asked for
  *   blob       borrowed for the whole call: read-only job blob of blob_bytes
  */
 int python_host_run(const struct worker_terms *terms, struct worker_page *page, void *page_base,
-		    int page_fd, const void *blob, size_t blob_bytes);
+		    void *code, const void *blob, size_t blob_bytes);
 
 #endif

@@ -47,6 +47,9 @@ job_field(struct python_job *job, const struct pack_field *field, struct error *
 	case JOB_CODE:
 		job->code = text;
 		return 0;
+	case JOB_COMPILED:
+		job->compiled = text;
+		return 0;
 	case JOB_NAME:
 		job->name = text;
 		return 0;
@@ -99,6 +102,8 @@ job_check(const struct python_job *job, struct error *err)
 {
 	if ((job->source.bytes == NULL) == (job->code.bytes == NULL))
 		return error_set(err, ERROR_INVALID, "job blob: not one of source and code");
+	if (job->compiled.bytes != NULL && job->source.bytes == NULL)
+		return error_set(err, ERROR_INVALID, "job blob: compiled code without its source");
 	for (size_t i = 0; i < job->module_count; i++) {
 		const struct job_module *module = &job->modules[i];
 

@@ -30,6 +30,7 @@ struct job_file {
 
 struct python_job {
 	struct job_text source, code, name;
+	struct job_text compiled; /* of the source, from another worker; see python_compiled.h */
 	struct job_text inputs, entry, entry_args, entry_kwargs;
 	bool mode_eval;
 	uint8_t trace; /* enum trace_kind */
@@ -42,7 +43,8 @@ struct python_job {
 
 /*
  * New job on the heap. ERROR_INVALID for a broken blob, an unknown field, too many of one kind, a
- * module without its source, a file without its content, or neither or both of source and code:
+ * module without its source, a file without its content, neither or both of source and code, or
+ * compiled code without its source:
  * stintd's fault, not the tenant's.
  */
 int python_job_new(const void *blob, size_t size, struct python_job **ret_job, struct error *err);

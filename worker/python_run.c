@@ -12,6 +12,7 @@
 #include "protocol/pack.h"
 #include "worker/meter_count.h"
 #include "worker/python_ceiling.h"
+#include "worker/python_compiled.h"
 #include "worker/python_end.h"
 #include "worker/python_failure.h"
 #include "worker/python_job.h"
@@ -96,7 +97,7 @@ run_trace(const struct python_job *job, const struct worker_terms *terms, struct
 
 int
 python_host_run(const struct worker_terms *terms, struct worker_page *page, void *page_base,
-		int page_fd, const void *blob, size_t blob_bytes)
+		void *code, const void *blob, size_t blob_bytes)
 {
 	struct python_failure failure = {REASON_NONE, 0, false};
 	struct error err = ERROR_INIT;
@@ -105,7 +106,7 @@ python_host_run(const struct worker_terms *terms, struct worker_page *page, void
 	size_t file_fields;
 	int flushed;
 
-	(void)page_fd;
+	python_compiled_open(code);
 	if (python_job_new(blob, blob_bytes, &job, &err) < 0 ||
 	    python_output_install(page, page_base, terms, &err) < 0) {
 		run_setup_failed(page, "job", &err);
@@ -131,6 +132,7 @@ python_host_run(const struct worker_terms *terms, struct worker_page *page, void
 		else
 			python_main_run(job, terms, run_release_reserve, &result, &failure);
 	}
+	python_compiled_close(); /* where nothing was compiled */
 	flushed = python_end();
 	trace_run_end();
 	file_fields = python_scratch_collect(job, terms, page_base, &result, &failure);

@@ -88,7 +88,7 @@ terms_bytes(const struct worker_terms *terms)
 	return limits->memory_bytes + (limits->threads - 1) * THREAD_STACK_BYTES;
 }
 
-/* With the page, and a job by descriptor, which are mapped whole. */
+/* With the page, a job by descriptor and room for its code, which are mapped whole. */
 uint64_t
 sandbox_limits_size(const struct sandbox *sandbox, const struct worker_terms *terms)
 {
@@ -96,6 +96,8 @@ sandbox_limits_size(const struct sandbox *sandbox, const struct worker_terms *te
 
 	if (sandbox->baseline_size_bytes == 0)
 		return RLIM_INFINITY;
+	if (terms->flags & TERMS_CODE_FD)
+		blob += CODE_FILE_BYTES;
 	return sandbox->baseline_size_bytes + PAGE_FILE_BYTES + blob + SIZE_SLACK_BYTES +
 	       terms_bytes(terms);
 }

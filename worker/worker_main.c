@@ -31,6 +31,7 @@ struct worker {
 	struct worker_terms terms;
 	struct worker_terms_fds fds;
 	const void *blob;
+	void *code; /* room for the compiled code, mapped; NULL: it is not asked for */
 };
 
 static void
@@ -98,6 +99,13 @@ take_stdin(struct worker *worker)
 	return 0;
 }
 
+/* Before the filter and the job: from then on the mapping alone reaches the file. */
+static int
+map_code(struct worker *worker)
+{
+	return worker_terms_map_code(&worker->fds, &worker->code);
+}
+
 static int
 lower_limits(struct worker *worker)
 {
@@ -144,6 +152,7 @@ static const struct worker_step {
     {"hello", say_hello},
     {"terms", receive_terms},
     {"stdin", take_stdin},
+    {"code", map_code},
     {"limits", lower_limits},
     {"filter", install_filter},
     {"blob", read_blob},
@@ -167,7 +176,7 @@ take_steps(struct worker *worker, size_t count)
 void
 worker_prove(struct sandbox *sandbox)
 {
-	struct worker worker = {.sandbox = sandbox, .fds = {-1, -1}};
+	struct worker worker = {.sandbox = sandbox, .fds = {-1, -1, -1}};
 	uint64_t layers;
 	int status_fd =
 	    openat(sandbox->fds[FORK_FD_STDOUT], "self/status", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -187,12 +196,12 @@ worker_prove(struct sandbox *sandbox)
 void
 worker_main(struct sandbox *sandbox)
 {
-	struct worker worker = {.sandbox = sandbox, .fds = {-1, -1}};
+	struct worker worker = {.sandbox = sandbox, .fds = {-1, -1, -1}};
 	int code;
 
 	take_steps(&worker, STEP_COUNT);
-	code = python_host_run(&worker.terms, sandbox->page, sandbox->page_base, -1, worker.blob,
-			       (size_t)worker.terms.blob_bytes);
+	code = python_host_run(&worker.terms, sandbox->page, sandbox->page_base, worker.code,
+			       worker.blob, (size_t)worker.terms.blob_bytes);
 	set_phase(sandbox, PHASE_ENDED);
 	_exit(code);
 }

@@ -18,8 +18,9 @@
 
 #define FLAGS_KNOWN                                                                                \
 	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS |               \
-		    TERMS_STREAM | TERMS_SCRATCH))
-#define FDS_MAX 2
+		    TERMS_STREAM | TERMS_SCRATCH | TERMS_CODE_FD))
+#define FLAGS_FD ((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_CODE_FD))
+#define FDS_MAX  3
 
 static int
 errno_of(const struct error *err)
@@ -35,21 +36,21 @@ worker_terms_receive(int channel, struct worker_terms *ret_terms, struct worker_
 	struct error err = ERROR_INIT;
 	struct worker_terms terms;
 	int fds[FDS_MAX];
-	size_t size, count, wanted;
+	size_t size, count, wanted, at = 0;
 
 	if (base_recv_fds(channel, &terms, sizeof(terms), &size, fds, FDS_MAX, &count, NULL, 0,
 			  &err) < 0)
 		return err.code == ERROR_CLOSED ? -EPIPE : -errno_of(&err);
-	wanted = (size == sizeof(terms))
-		     ? !!(terms.flags & TERMS_STDIN_FD) + (size_t) !!(terms.flags & TERMS_BLOB_FD)
-		     : FDS_MAX + 1;
+	wanted = (size == sizeof(terms)) ? (size_t)__builtin_popcount(terms.flags & FLAGS_FD)
+					 : FDS_MAX + 1;
 	if (count != wanted) {
 		while (count > 0)
 			base_close(&fds[--count]);
 		return -EPROTO;
 	}
-	ret_fds->stdin_fd = terms.flags & TERMS_STDIN_FD ? fds[0] : -1;
-	ret_fds->blob_fd = terms.flags & TERMS_BLOB_FD ? fds[count - 1] : -1;
+	ret_fds->stdin_fd = terms.flags & TERMS_STDIN_FD ? fds[at++] : -1;
+	ret_fds->blob_fd = terms.flags & TERMS_BLOB_FD ? fds[at++] : -1;
+	ret_fds->code_fd = terms.flags & TERMS_CODE_FD ? fds[at++] : -1;
 	*ret_terms = terms;
 	return 0;
 }
@@ -80,6 +81,32 @@ worker_terms_check(const struct worker_terms *terms, uint64_t serial)
 			return -EINVAL;
 	}
 	return 0;
+}
+
+int
+worker_terms_map_code(struct worker_terms_fds *fds, void **ret_code)
+{
+	struct stat status;
+	int result = 0;
+	void *code;
+
+	*ret_code = NULL;
+	if (fds->code_fd < 0)
+		return 0;
+	if (fstat(fds->code_fd, &status) < 0)
+		result = -errno;
+	else if ((uint64_t)status.st_size != CODE_FILE_BYTES)
+		result = -EPROTO;
+	if (result == 0) {
+		code = mmap(NULL, CODE_FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fds->code_fd,
+			    0);
+		if (code == MAP_FAILED)
+			result = -errno;
+		else
+			*ret_code = code;
+	}
+	base_close(&fds->code_fd);
+	return result;
 }
 
 static int

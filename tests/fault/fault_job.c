@@ -6,14 +6,14 @@
 #include "worker/python_host.h"
 
 int __real_python_host_run(const struct worker_terms *terms, struct worker_page *page,
-			   void *page_base, int page_fd, const void *blob, size_t blob_bytes);
+			   void *page_base, void *code, const void *blob, size_t blob_bytes);
 int __wrap_python_host_run(const struct worker_terms *terms, struct worker_page *page,
-			   void *page_base, int page_fd, const void *blob, size_t blob_bytes);
+			   void *page_base, void *code, const void *blob, size_t blob_bytes);
 
 int
 __wrap_python_host_run(const struct worker_terms *terms, struct worker_page *page, void *page_base,
-		       int page_fd, const void *blob, size_t blob_bytes)
+		       void *code, const void *blob, size_t blob_bytes)
 {
 	fault_job_begins();
-	return __real_python_host_run(terms, page, page_base, page_fd, blob, blob_bytes);
+	return __real_python_host_run(terms, page, page_base, code, blob, blob_bytes);
 }

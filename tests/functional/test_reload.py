@@ -18,6 +18,7 @@ HANDED = "stint-spawner info spawner: configuration read again"
 NOT_TAKEN = "configuration not taken, nothing changes: "
 BASE = f"""
 running_max = 2
+guests_max = 0
 [tenant alpha]
 users = {ALPHA}
 default_cpu_ms = 1500ms
@@ -199,6 +200,16 @@ class Taken(ReloadCase):
         other = alpha.send("job.run", {"source": "pass"})
         self.cancelled(alpha, other)
         self.cancelled(alpha, first)
+
+    def test_guests(self):
+        beta, alpha = [self.as_user(BETA), self.as_user(BETA)], self.as_user(ALPHA)
+        idents = [(client, self.start(client)) for client in beta]
+        first = alpha.send("job.run", {"source": "print('guest')"})
+        harness.until(lambda: alpha.call("tenant.usage")["usage"]["queued"] == 1, 20, "a waiting job")
+        self.reload(BASE.replace("guests_max = 0", "guests_max = 1"))
+        self.assertEqual(alpha.wait(first)["stdout"], "guest\n")
+        for client, ident in idents:
+            self.cancelled(client, ident)
 
     def test_weights_of_those_that_wait(self):
         """Both wait since before the reload, which gives one of them nearly all."""

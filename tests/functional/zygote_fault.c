@@ -137,13 +137,13 @@ __wrap_python_host_after_fork(void)
 }
 
 int __real_python_host_run(const struct worker_terms *terms, struct worker_page *page, void *base,
-			   int page_fd, const void *blob, size_t blob_bytes);
+			   void *code, const void *blob, size_t blob_bytes);
 int __wrap_python_host_run(const struct worker_terms *terms, struct worker_page *page, void *base,
-			   int page_fd, const void *blob, size_t blob_bytes);
+			   void *code, const void *blob, size_t blob_bytes);
 int
 __wrap_python_host_run(const struct worker_terms *terms, struct worker_page *page, void *base,
-		       int page_fd, const void *blob, size_t blob_bytes)
+		       void *code, const void *blob, size_t blob_bytes)
 {
 	armed = false;
-	return __real_python_host_run(terms, page, base, page_fd, blob, blob_bytes);
+	return __real_python_host_run(terms, page, base, code, blob, blob_bytes);
 }

@@ -123,7 +123,7 @@ say_state(void)
 
 int
 python_host_run(const struct worker_terms *terms, struct worker_page *page, void *page_base,
-		int page_fd, const void *blob, size_t blob_bytes)
+		void *code, const void *blob, size_t blob_bytes)
 {
 	char word[32] = "";
 
@@ -149,7 +149,7 @@ python_host_run(const struct worker_terms *terms, struct worker_page *page, void
 	} else {
 		dprintf(2, "%zu bytes, limits of %llu\n", blob_bytes,
 			(unsigned long long)terms->limits.memory_bytes);
-		return page_fd == -1 ? 1 : 2;
+		return code == NULL ? 1 : 2;
 	}
 	return 0;
 }

@@ -125,6 +125,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input.err_fd =
 	    make_file("err", &data, &size, header.err_bytes,
 		      (off_t)limits_output_base(&input.limits, input.limits.stderr_bytes), -1);
+	input.leaves_code = true; /* the same bytes once more, as another file */
+	input.code_fd = input.err_fd;
 	input.page_fd =
 	    make_file("page", &data, &size, header.result_bytes, PAGE_RESULT_OFFSET, -1);
 	(void)make_file("page", &data, &size, header.trace_bytes, PAGE_TRACE_OFFSET, input.page_fd);
@@ -135,6 +137,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&result, 0, sizeof(result));
 	collect_run(&input, &result, &facts);
 	check_result(&result, &input);
+	FUZZ_HOLDS((facts.code != NULL) == (facts.code_size > 0));
+	FUZZ_HOLDS(facts.code_size <= CODE_BYTES_MAX);
+	free(facts.code);
 	run_result_deinit(&result);
 	(void)close(input.out_fd);
 	(void)close(input.err_fd);

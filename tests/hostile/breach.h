@@ -18,6 +18,8 @@
 bool breach_has(const char *word);
 /* Start of the page in this worker, NULL in the zygote. */
 void *breach_page(void);
+/* Where the room for compiled code was mapped in this worker; NULL: it was not asked for any. */
+void *breach_room(void);
 /* In a worker, before its steps: without the control groups that are left out (v1). */
 struct sandbox;
 void breach_leave_groups(struct sandbox *sandbox);

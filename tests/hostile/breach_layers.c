@@ -12,6 +12,7 @@
  *   privs         no no_new_privs
  *   landlock      no ruleset
  *   keep          leaves the page's descriptor and the channel open
+ *   room          keeps what a worker leaves of compiled code mapped while the job runs
  *   dumpable, parent, code, securebits   that flag is not set
  *   shared        all workers have one uid
  *   ownpid        the narrow filter's rules of the own pid hold for every pid
@@ -47,7 +48,7 @@
 #endif
 
 static char name[PATH_MAX];
-static void *page;
+static void *page, *room;
 
 bool
 breach_has(const char *word)
@@ -72,6 +73,32 @@ void *
 breach_page(void)
 {
 	return page;
+}
+
+void *
+breach_room(void)
+{
+	return room;
+}
+
+int __real_worker_terms_map_code(struct worker_terms_fds *fds, void **ret_code);
+int __wrap_worker_terms_map_code(struct worker_terms_fds *fds, void **ret_code);
+int
+__wrap_worker_terms_map_code(struct worker_terms_fds *fds, void **ret_code)
+{
+	int result = __real_worker_terms_map_code(fds, ret_code);
+
+	room = result == 0 ? *ret_code : NULL;
+	return result;
+}
+
+void __real_python_compiled_close(void);
+void __wrap_python_compiled_close(void);
+void
+__wrap_python_compiled_close(void)
+{
+	if (!breach_has("room"))
+		__real_python_compiled_close();
 }
 
 int __real_python_host_start(const struct python_host_options *options, struct error *err);

@@ -308,7 +308,18 @@ rawsys_addresses(PyObject *self, PyObject *args)
 	    (unsigned long)getauxval(AT_SYSINFO_EHDR));
 }
 
+/* Address and size of the room for compiled code; address 0: there was none. */
+static PyObject *
+rawsys_room(PyObject *self, PyObject *args)
+{
+	(void)self;
+	(void)args;
+	return Py_BuildValue("kkk", (unsigned long)(uintptr_t)breach_room(),
+			     (unsigned long)CODE_FILE_BYTES, (unsigned long)CODE_OFFSET);
+}
+
 static PyMethodDef FACTS[] = {
+    {"room", rawsys_room, METH_NOARGS, NULL},
     {"layout", rawsys_layout, METH_NOARGS, NULL},
     {"addresses", rawsys_addresses, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -38,7 +38,7 @@ class Accounts(AttackCase):
         for name, source in BURN.items():
             with self.subTest(name):
                 reported, kernel = self.spent_us(source)
-                self.assertGreater(reported, 790000)
+                self.assertGreater(reported, 750000)  # the program counts from the fork
                 self.assertLess(abs(reported - (kernel - around)), 25000 + reported / 100, (reported, kernel, around))
 
     def test_E11_many_short_jobs(self):

@@ -159,7 +159,7 @@ info(struct fixture *fixture)
 }
 
 const struct tenant_terms TEST_TERMS = {.name = "test", .values = {[TENANT_SETTING_weight] = 1}};
-const struct engine_owner TEST_OWNER = {1, 2, &TEST_TERMS, NULL};
+const struct engine_owner TEST_OWNER = {1, 2, &TEST_TERMS, NULL, NULL};
 
 void
 make_request(struct run_request *ret_request, const char *script)
@@ -179,7 +179,7 @@ submit_request(struct fixture *fixture, struct run_request *request, uint64_t se
 	       uint64_t ticket)
 {
 	static char id[JOB_ID_CHARS + 1];
-	struct engine_owner owner = {session, ticket, &TEST_TERMS, NULL};
+	struct engine_owner owner = {session, ticket, &TEST_TERMS, NULL, NULL};
 	struct engine_refusal refusal;
 	assert_int_equal(engine_submit(fixture->engine, request, &owner, id, &refusal, NULL), 0);
 	return id;

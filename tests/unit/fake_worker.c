@@ -22,6 +22,9 @@
 
 struct fake_stage {
 	int channel, page_fd;
+	int code_fd;          /* -1: the code is not asked for */
+	const uint8_t *given; /* compiled code that came with the job, or NULL */
+	size_t given_size;
 	struct worker_page *page;
 	struct worker_terms terms;
 };
@@ -38,6 +41,17 @@ fake_leave_result(struct fake_stage *stage, const char *json, bool whole)
 	if (whole)
 		__atomic_store_n(&stage->page->phase, PHASE_ENDED, __ATOMIC_RELEASE);
 	pack_deinit(&pack);
+}
+
+/* As if it had compiled; with a size that it claims, or that of the text. */
+static void
+fake_leave_code(const struct fake_stage *stage, const char *text, uint64_t claimed)
+{
+	struct worker_code head = {claimed != 0 ? claimed : strlen(text)};
+	if (stage->code_fd < 0)
+		return;
+	require(base_pwrite_full(stage->code_fd, text, strlen(text), CODE_OFFSET, NULL) == 0);
+	require(base_pwrite_full(stage->code_fd, &head, sizeof(head), 0, NULL) == 0);
 }
 
 static void
@@ -67,6 +81,15 @@ fake_command(struct fake_stage *stage, char *command)
 		_exit(atoi(argument));
 	else if (!strcmp(command, "signal"))
 		(void)kill(getpid(), atoi(argument));
+	else if (!strcmp(command, "leave"))
+		fake_leave_code(stage, argument, 0);
+	else if (!strcmp(command, "claim"))
+		fake_leave_code(stage, "x", strtoull(argument, NULL, 0));
+	else if (!strcmp(command, "given"))
+		require(base_write_full(1, stage->given, stage->given_size, NULL) == 0);
+	else if (!strcmp(command, "asked"))
+		require(base_write_full(1, stage->code_fd < 0 ? "no" : "yes",
+					stage->code_fd < 0 ? 2 : 3, NULL) == 0);
 	else if (!strcmp(command, "spin"))
 		for (volatile unsigned i = 0;; i++)
 			;
@@ -106,11 +129,18 @@ fake_read_job(struct fake_stage *stage, int blob_fd)
 	} else
 		require(recv(stage->channel, blob, size + 1, 0) == (ssize_t)size);
 	stage->page->phase = PHASE_RUNNING;
+	char *source = NULL;
 	pack_reader_init(&reader, blob, size);
 	while (pack_next(&reader, &field, NULL) == 1) {
 		if (field.tag == JOB_SOURCE)
-			return strndup((const char *)field.bytes, field.length);
+			source = strndup((const char *)field.bytes, field.length);
+		if (field.tag == JOB_COMPILED) {
+			stage->given = field.bytes;
+			stage->given_size = field.length;
+		}
 	}
+	if (source)
+		return source;
 	_exit(4);
 }
 
@@ -118,9 +148,9 @@ fake_read_job(struct fake_stage *stage, int blob_fd)
 static int
 fake_read_terms(struct fake_shared *shared, struct fake_stage *stage)
 {
-	int fds[2] = {-1, -1}, blob_fd = -1;
+	int fds[3] = {-1, -1, -1}, blob_fd = -1;
 	size_t size, fd_count = 0, next = 0;
-	if (base_recv_fds(stage->channel, &stage->terms, sizeof(stage->terms), &size, fds, 2,
+	if (base_recv_fds(stage->channel, &stage->terms, sizeof(stage->terms), &size, fds, 3,
 			  &fd_count, NULL, 0, NULL) < 0)
 		_exit(0); /* stintd is gone */
 	require(size == sizeof(stage->terms) && stage->terms.magic == WORKER_TERMS_MAGIC);
@@ -136,6 +166,7 @@ fake_read_terms(struct fake_shared *shared, struct fake_stage *stage)
 		require(dup2(fds[next++], 0) == 0);
 	if (stage->terms.flags & TERMS_BLOB_FD)
 		blob_fd = fds[next++];
+	stage->code_fd = stage->terms.flags & TERMS_CODE_FD ? fds[next++] : -1;
 	require(next == fd_count);
 	return blob_fd;
 }

@@ -52,6 +52,9 @@ void fake_zygote_stop(struct fake *fake);
  *   count N              say that so many opcodes are counted
  *   value JSON           leave a result    rubbish      say that rubbish is a result
  *   half                 leave half a result and end well
+ *   leave TEXT           leave that as compiled code, where it is asked for
+ *   claim N              say that N bytes of it are there
+ *   given, asked         print the code that came with the job; whether code is asked for
  *   speak                send a byte on the channel
  *   forge                claim a failed set-up and exit with its code
  */

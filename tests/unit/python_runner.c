@@ -97,7 +97,7 @@ runner_child(struct runner *runner)
 	if (runner->data_bytes > 0)
 		runner_limit_data(runner->data_bytes);
 	python_host_after_fork();
-	_exit(python_host_run(&runner->terms, runner->page, runner->page, -1, runner->blob,
+	_exit(python_host_run(&runner->terms, runner->page, runner->page, NULL, runner->blob,
 			      runner->terms.blob_bytes));
 }
 

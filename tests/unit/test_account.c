@@ -167,7 +167,7 @@ test_counts_follow_the_states(void **state)
 	(void)state;
 	account_table_init(&table, 1);
 	job_lists_init(&lists);
-	struct job_owner owner = {get(&table, "a"), 1, 1, NULL};
+	struct job_owner owner = {get(&table, "a"), 1, 1, NULL, NULL};
 	struct account *account = owner.account;
 	for (size_t i = 0; i < 2; i++) {
 		struct run_request request;

@@ -366,6 +366,55 @@ test_unreadable_file_is_our_failure(void **state)
 	assert_true(fixture->facts.err.text[0] != 0);
 }
 
+/* Compiled code: what is claimed, what the file has, and what comes of it. */
+static void
+test_code(void **state)
+{
+	static const struct {
+		uint64_t claimed;
+		off_t file_bytes;
+		uint64_t kept;
+		bool never;
+	} CASES[] = {
+	    {0, CODE_FILE_BYTES, 0, false},
+	    {1, CODE_FILE_BYTES, 1, false},
+	    {CODE_BYTES_MAX, CODE_FILE_BYTES, CODE_BYTES_MAX, false},
+	    {CODE_BYTES_MAX + 1, CODE_FILE_BYTES, 0, false},
+	    {UINT64_C(1) << 63, CODE_FILE_BYTES, 0, false},
+	    {CODE_BYTES_NEVER - 1, CODE_FILE_BYTES, 0, false},
+	    {CODE_BYTES_NEVER, CODE_FILE_BYTES, 0, true},
+	    /* Sealed in life; a reader must not rely on it. */
+	    {100, CODE_OFFSET + 100, 100, false},
+	    {100, CODE_OFFSET + 99, 0, false},
+	    {100, 0, 0, false},
+	};
+	struct page_fixture *fixture = *state;
+	struct collect_input *input = &fixture->input;
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		struct worker_code head = {CASES[i].claimed};
+		input->leaves_code = true;
+		assert_int_equal(base_memfd("test", 0, &input->code_fd, NULL), 0);
+		assert_int_equal(base_write_full(input->code_fd, &head, sizeof(head), NULL), 0);
+		assert_int_equal(ftruncate(input->code_fd, CASES[i].file_bytes), 0);
+		if (CASES[i].kept > 0)
+			assert_true(collect_size(input) >= CASES[i].kept);
+		else
+			assert_true(collect_size(input) <= CODE_BYTES_MAX);
+		collect_run(input, &fixture->result, &fixture->facts);
+		assert_false(fixture->facts.failed);
+		assert_null(fixture->facts.fault);
+		assert_int_equal(fixture->facts.code_size, CASES[i].kept);
+		assert_int_equal(fixture->facts.code != NULL, CASES[i].kept > 0);
+		assert_int_equal(fixture->facts.code_never, CASES[i].never);
+		free(fixture->facts.code);
+		run_result_deinit(&fixture->result);
+		base_close(&input->code_fd);
+	}
+	input->leaves_code = false; /* not asked for: not looked at */
+	collect_run(input, &fixture->result, &fixture->facts);
+	assert_null(fixture->facts.code);
+}
+
 static void
 test_page_with_trace_and_files(void **state)
 {
@@ -437,6 +486,7 @@ main(void)
 	    BLOB(test_line_of_wrong_size),
 	    BLOB(test_unknown_field),
 	    PAGE(test_page_of_a_good_worker),
+	    PAGE(test_code),
 	    PAGE(test_page_with_trace_and_files),
 	    PAGE(test_page_that_cannot_be_read),
 	    PAGE(test_page_untouched),

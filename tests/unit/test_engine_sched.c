@@ -29,7 +29,7 @@ try_submit(struct fixture *fixture, const struct tenant_terms *terms, const char
 {
 	static uint64_t ticket = 100;
 	struct run_request request;
-	struct engine_owner owner = {1, ticket++, terms, id};
+	struct engine_owner owner = {1, ticket++, terms, id, NULL};
 	char job[JOB_ID_CHARS + 1];
 	make_request(&request, "count 500");
 	int code = engine_submit(fixture->engine, &request, &owner, job, ret_refusal, err);
@@ -42,7 +42,7 @@ submit_as(struct fixture *fixture, const struct tenant_terms *terms, const char 
 	  uint64_t ticket, int priority, uint64_t deadline_ms)
 {
 	struct run_request request;
-	struct engine_owner owner = {1, ticket, terms, NULL};
+	struct engine_owner owner = {1, ticket, terms, NULL, NULL};
 	struct engine_refusal refusal;
 	char id[JOB_ID_CHARS + 1];
 	make_request(&request, script);

@@ -22,7 +22,7 @@ submit_as(struct fixture *fixture, const char *tenant, const char *script, uint6
 	struct tenant_terms terms = TEST_TERMS;
 	char id[JOB_ID_CHARS + 1];
 	(void)snprintf(terms.name, sizeof(terms.name), "%s", tenant);
-	struct engine_owner owner = {1, ticket, &terms, NULL};
+	struct engine_owner owner = {1, ticket, &terms, NULL, NULL};
 	make_request(&request, script);
 	struct engine_refusal refusal;
 	int code = engine_submit(fixture->engine, &request, &owner, id, &refusal, NULL);

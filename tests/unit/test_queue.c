@@ -31,7 +31,7 @@ make_job(struct fixture *fixture, uint64_t session, size_t blob_bytes)
 	memset(&request, 0, sizeof(request));
 	request.blob = calloc(1, blob_bytes + 1);
 	request.blob_bytes = blob_bytes;
-	struct job_owner owner = {fixture->account, session, 7, NULL};
+	struct job_owner owner = {fixture->account, session, 7, NULL, NULL};
 	assert_int_equal(job_new(&request, &owner, 0, &job, NULL), 0);
 	assert_null(request.blob); /* moved from */
 	job_table_add(&fixture->table, job);
@@ -139,7 +139,7 @@ test_priority_and_deadline_are_the_requests(void **state)
 {
 	struct fixture *fixture = *state;
 	struct run_request request = {.priority = 3, .deadline_ms = 5};
-	struct job_owner owner = {fixture->account, 1, 7, NULL};
+	struct job_owner owner = {fixture->account, 1, 7, NULL, NULL};
 	struct job *urgent, *plain = make_job(fixture, 1, 0);
 	assert_int_equal(job_new(&request, &owner, 1000, &urgent, NULL), 0);
 	job_table_add(&fixture->table, urgent);

@@ -103,7 +103,7 @@ open_channel(struct channel *channel)
 	int fds[2];
 
 	assert_int_equal(base_socketpair(fds, NULL), 0);
-	*channel = (struct channel){fds[0], fds[1], {0}, {-1, -1}};
+	*channel = (struct channel){fds[0], fds[1], {0}, {-1, -1, -1}};
 }
 
 static void
@@ -113,6 +113,7 @@ close_channel(struct channel *channel)
 	base_close(&channel->theirs);
 	base_close(&channel->fds.stdin_fd);
 	base_close(&channel->fds.blob_fd);
+	base_close(&channel->fds.code_fd);
 }
 
 static int
@@ -129,7 +130,7 @@ static void
 test_receive(void **state)
 {
 	const size_t size = sizeof(struct worker_terms);
-	int fds[2] = {STDOUT_FILENO, STDERR_FILENO};
+	int fds[3] = {STDOUT_FILENO, STDERR_FILENO, STDERR_FILENO};
 	struct channel channel;
 
 	open_channel(&channel);
@@ -142,7 +143,49 @@ test_receive(void **state)
 	base_close(&channel.fds.blob_fd);
 	assert_int_equal(receive(&channel, TERMS_STDIN_FD | TERMS_BLOB_FD, size, fds, 2), 0);
 	assert_true(channel.fds.stdin_fd > 2 && channel.fds.blob_fd > 2);
+	assert_int_equal(channel.fds.code_fd, -1);
+	base_close(&channel.fds.stdin_fd);
+	base_close(&channel.fds.blob_fd);
+	assert_int_equal(receive(&channel, TERMS_CODE_FD, size, fds, 1), 0);
+	assert_true(channel.fds.code_fd > 2);
+	assert_int_equal(channel.fds.stdin_fd, -1);
+	assert_int_equal(channel.fds.blob_fd, -1);
+	base_close(&channel.fds.code_fd);
+	assert_int_equal(
+	    receive(&channel, TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_CODE_FD, size, fds, 3), 0);
+	assert_true(channel.fds.stdin_fd > 2 && channel.fds.blob_fd > 2 && channel.fds.code_fd > 2);
 	close_channel(&channel);
+}
+
+/* The room for code: mapped, its descriptor closed; a file of another size is none. */
+static void
+test_map_code(void **state)
+{
+	static const off_t SIZES[] = {0, CODE_FILE_BYTES - 1, CODE_FILE_BYTES + 1};
+	struct worker_terms_fds fds = {-1, -1, -1};
+	void *code = &fds;
+	int kept;
+
+	assert_int_equal(worker_terms_map_code(&fds, &code), 0);
+	assert_null(code);
+	for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
+		fds.code_fd = memfd_create("code", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(fds.code_fd, SIZES[i]), 0);
+		assert_int_equal(worker_terms_map_code(&fds, &code), -EPROTO);
+		assert_int_equal(fds.code_fd, -1);
+		assert_null(code);
+	}
+	assert_int_equal(base_memfd("code", CODE_FILE_BYTES, &fds.code_fd, NULL), 0);
+	kept = dup(fds.code_fd);
+	assert_int_equal(worker_terms_map_code(&fds, &code), 0);
+	assert_int_equal(fds.code_fd, -1);
+	((char *)code)[CODE_FILE_BYTES - 1] = 'z';
+	assert_int_equal(pread(kept, &fds, 1, CODE_FILE_BYTES - 1), 1);
+	assert_int_equal(*(char *)&fds, 'z');
+	assert_int_equal(munmap(code, CODE_FILE_BYTES), 0);
+	fds.code_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(worker_terms_map_code(&fds, &code), -EPROTO);
+	(void)close(kept);
 }
 
 static void
@@ -159,6 +202,8 @@ test_receive_refuses(void **state)
 	assert_int_equal(receive(&channel, TERMS_BLOB_FD, size, fds, 2), -EPROTO);
 	assert_int_equal(receive(&channel, 0, size - 1, NULL, 0), -EPROTO);
 	assert_int_equal(receive(&channel, 0, size - 1, fds, 2), -EPROTO);
+	assert_int_equal(receive(&channel, TERMS_CODE_FD, size, NULL, 0), -EPROTO);
+	assert_int_equal(receive(&channel, TERMS_CODE_FD | TERMS_BLOB_FD, size, fds, 1), -EPROTO);
 	assert_true(receive(&channel, TERMS_BLOB_FD, size, fds, 3) < 0);
 	base_close(&channel.ours);
 	assert_int_equal(worker_terms_receive(channel.theirs, &channel.terms, &channel.fds),
@@ -257,7 +302,7 @@ static void
 test_the_kernel_refuses(void **state)
 {
 	struct worker_terms terms = good();
-	struct worker_terms_fds fds = {-1, -1};
+	struct worker_terms_fds fds = {-1, -1, -1};
 	const void *blob = NULL;
 
 	(void)state;
@@ -285,6 +330,7 @@ main(void)
 	    cmocka_unit_test(test_check_refuses),
 	    cmocka_unit_test(test_check_refuses_each_limit),
 	    cmocka_unit_test(test_receive),
+	    cmocka_unit_test(test_map_code),
 	    cmocka_unit_test(test_receive_refuses),
 	    cmocka_unit_test(test_blob_by_datagram),
 	    cmocka_unit_test(test_blob_by_file),
