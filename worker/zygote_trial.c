@@ -50,7 +50,7 @@ trial_live(void *context)
 	    dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		_exit(1);
 	python_host_after_fork();
-	if (python_host_run(&trial->terms, trial->page, trial->page, -1, trial->blob.bytes,
+	if (python_host_run(&trial->terms, trial->page, trial->page, NULL, trial->blob.bytes,
 			    trial->blob.size) != 0)
 		_exit(1);
 }

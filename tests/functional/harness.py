@@ -376,8 +376,14 @@ class DaemonCase(unittest.TestCase):
             cls.daemon.remove()
 
     def setUp(self):
+        self.addCleanup(self.tell_log)
         self.client = self.daemon.connect()
         self.addCleanup(self.client.close)
+
+    def tell_log(self):
+        """What the daemon said last, when a test has failed."""
+        if not self._outcome.success:
+            print("\n" + "".join(f"# log: {line}\n" for line in self.daemon.log().splitlines()[-12:]), end="", flush=True)
 
     def run_ok(self, source, **params):
         result = self.client.run(source, **params)
