@@ -131,8 +131,26 @@ dispatch_find_code(struct dispatch_load *load, struct job *job, struct worker *w
 	}
 }
 
+/*
+ * The job's core is chosen now and not at the worker's birth: which one is idle shows only now, and
+ * any ready worker will do for it. They are asked for anew each time, since one can go offline or
+ * out of the cpuset; if they are not told, those of before are tried, and the worker sees to it.
+ */
+static void
+dispatch_pin(struct engine *engine, struct worker *worker, struct worker_terms *terms)
+{
+	uint16_t held[WORKERS_MAX];
+	if (!config_number(engine->config, pin_cores))
+		return;
+	(void)cores_read(&engine->pinning, NULL);
+	size_t count = pool_held_cores(&engine->pool, held);
+	engine->last_core = cores_choose(&engine->pinning, held, count, engine->last_core);
+	worker->core = (uint16_t)engine->last_core;
+	terms->core = engine->last_core + 1;
+}
+
 static int
-dispatch_load(const struct engine *engine, struct job *job, struct worker *worker,
+dispatch_load(struct engine *engine, struct job *job, struct worker *worker,
 	      struct dispatch_load *load, struct error *err)
 {
 	const struct run_request *request = &job->request;
@@ -145,6 +163,7 @@ dispatch_load(const struct engine *engine, struct job *job, struct worker *worke
 	terms->serial = worker->serial;
 	terms->cpu_backstop_s = (request->limits.cpu_ms + 999) / 1000 + DISPATCH_BACKSTOP_S;
 	terms->limits = request->limits;
+	dispatch_pin(engine, worker, terms);
 	if (config_number(engine->config, asyncio))
 		terms->flags |= TERMS_ASYNCIO;
 	if (request->limits.threads > 1)

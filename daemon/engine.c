@@ -279,6 +279,8 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 	engine_init_handles(engine);
 	int code = job_table_init(&engine->table, err);
 	if (code == 0)
+		code = engine_numbers_pin(engine, err);
+	if (code == 0)
 		code = watchdog_new(&engine->watchdog, err);
 	if (code == 0)
 		code = sweep_new(loop, &engine->sweep, err);

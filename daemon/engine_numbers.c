@@ -3,12 +3,14 @@
  *
  * A reload changes numbers and shares, never a job: what waits or runs has its limits with it.
  * Reads no file and knows no tenant but by its account. Called by engine.c, and by the outer half
- * through engine.h. Cannot fail.
+ * through engine.h. Fails only
+ * at the start, when the cores are not told.
  */
 #include "daemon/engine_numbers.h"
 
 #include "daemon/engine_state.h"
 #include "daemon/refill.h"
+#include "protocol/base_log.h"
 
 #include <unistd.h>
 
@@ -66,6 +68,32 @@ engine_numbers_init(struct engine *engine, const struct config *config)
 	result_room_init(&engine->results, config_number(config, results_bytes_max));
 }
 
+/* Each setting by itself is fine: only together they are not what was meant, most likely. */
+static void
+engine_warn_of_sharing(const struct engine *engine)
+{
+	const struct pick *pick = &engine->queue.pick;
+	size_t jobs = pick->running_max + pick->guests_max;
+	if (config_number(engine->config, pin_cores) && jobs > engine->pinning.count)
+		log_warning("engine",
+			    "pin_cores: running_max and guests_max let %zu jobs run at one time, "
+			    "and there are %u cores for them: some will share one",
+			    jobs, engine->pinning.count);
+}
+
+int
+engine_numbers_pin(struct engine *engine, struct error *err)
+{
+	if (!config_number(engine->config, pin_cores))
+		return 0;
+	int code = cores_read(&engine->pinning, err);
+	if (code < 0)
+		return code;
+	log_info("engine", "jobs are pinned, each to one of %u cores", engine->pinning.count);
+	engine_warn_of_sharing(engine);
+	return 0;
+}
+
 struct engine_visit {
 	struct engine *engine;
 	engine_terms *terms;
@@ -98,6 +126,7 @@ engine_reload(struct engine *engine, const struct config *config, engine_terms *
 	engine->queue.pick.guests_max = config_number(config, guests_max);
 	engine->caps = engine_caps(config);
 	engine->results.max_bytes = config_number(config, results_bytes_max);
+	engine_warn_of_sharing(engine);
 	account_table_each(&engine->accounts, engine_reload_account, &visit);
 	account_table_resize(&engine->accounts, config_number(config, tenants_max));
 	succession_set_limits(engine->succession, &limits);

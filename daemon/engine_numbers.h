@@ -11,6 +11,8 @@ struct engine;
 
 /* Make the parts that hold such numbers: pool, accounts, lists, queue, caps, room for results. */
 void engine_numbers_init(struct engine *engine, const struct config *config);
+/* With pin_cores: the cores that jobs get, and a warning when there are fewer than jobs. */
+int engine_numbers_pin(struct engine *engine, struct error *err);
 struct recycle_limits engine_recycle_limits(const struct config *config);
 
 #endif

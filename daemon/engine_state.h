@@ -7,6 +7,7 @@
 
 #include "daemon/account.h"
 #include "daemon/alarm.h"
+#include "daemon/cores.h"
 #include "daemon/engine.h"
 #include "daemon/job.h"
 #include "daemon/job_table.h"
@@ -51,7 +52,9 @@ struct engine {
 	struct alarm *stream_alarm, *deadline_alarm;		     /* owned */
 	uint64_t deadline_ns; /* that deadline_alarm is set for */
 
-	unsigned cores;
+	unsigned cores; /* of the machine, online */
+	struct cores pinning; /* with pin_cores: those that jobs get */
+	unsigned last_core;   /* the one given last */
 	bool refill_due;
 	bool announced, draining, drained_told, failed, closing;
 	bool drain_asked; /* by us: the spawner has not said yet that it stops */

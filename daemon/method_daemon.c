@@ -77,6 +77,7 @@ put_settings(struct json_members *info, const struct config *config)
 	PUT_SETTING(queue_bytes_max);
 #undef PUT_SETTING
 	json_members_flag(&settings, "asyncio", config_number(config, asyncio) != 0);
+	json_members_flag(&settings, "pin_cores", config_number(config, pin_cores) != 0);
 	json_members_text(&settings, "preload", config_text(config, preload));
 	json_members_end(&settings);
 }

@@ -77,6 +77,17 @@ pool_ready(const struct pool *pool, struct worker_kind kind)
 	return NULL;
 }
 
+size_t
+pool_held_cores(const struct pool *pool, uint16_t ret_held[WORKERS_MAX])
+{
+	size_t count = 0;
+	LIST_FOREACH (&pool->workers[WORKER_BUSY], link) {
+		require(count < WORKERS_MAX);
+		ret_held[count++] = list_item(link, struct worker, link)->core;
+	}
+	return count;
+}
+
 /* Workers of the running generation in that state, of one class. */
 static size_t
 pool_of_class(const struct pool *pool, enum worker_state state, enum worker_class class)

@@ -53,6 +53,7 @@ struct worker {
 	clockid_t cpu_clock;        /* -1 until the hello */
 	struct job *job;            /* BUSY: borrowed from the job lists */
 	uint64_t cpu_start_ns;      /* BUSY: reading of cpu_clock when the job was handed over */
+	uint16_t core;              /* BUSY, with pin_cores: number of the one it runs on */
 	bool unsent;                /* BUSY: it was gone before all of the job was sent */
 };
 

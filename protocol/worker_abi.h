@@ -10,11 +10,11 @@
  *      it tell stintd its host pid. Phase READY. No tenant byte has reached it.
  *   3. stintd writes the leaf's limits, then sends one struct worker_terms (the limits record, no
  *      tenant bytes) with up to three descriptors (see flags): stdin, blob, code.
- *   4. The worker lowers its rlimits, installs the second filter and only then reads the job blob:
- *      the next datagram (blob_bytes of it), or the blob descriptor. With the descriptor the next
- *      datagram is one byte, which the worker takes last of all. So a worker that died with
- *      something unread in its channel (the kernel tells stintd) has run no tenant code, and no
- *      other worker can pass for one.
+ *   4. The worker lowers its rlimits, binds itself to its core, installs the second filter and only
+ *      then reads the job blob: the next datagram (blob_bytes of it), or the blob descriptor. With
+ *      the descriptor the next datagram is one byte, which the worker takes last of all. So a
+ *      worker that died with something unread in its channel (the kernel tells stintd) has run no
+ *      tenant code, and no other worker can pass for one.
  *   5. It runs the job, writes the result blob into the page file at PAGE_RESULT_OFFSET, release-
  *      stores result_bytes, and ends by _exit(). Nothing is ever sent on the channel after the
  *      hello: a datagram there is proof of foreign code. The worker closes its end as soon as it
@@ -64,8 +64,12 @@ struct worker_terms {
 	uint64_t serial;
 	uint64_t blob_bytes;
 	uint64_t cpu_backstop_s; /* RLIMIT_CPU: well above the watchdog's limit */
+	uint64_t core;		 /* pin_cores: number of the job's core, + 1; 0: it is off */
 	struct limits limits;
 };
+
+/* Numbers of cores are below that: the most that a kernel can be built for. */
+#define WORKER_CORES_MAX 8192u
 
 /* The byte that starts a job whose blob came by descriptor. */
 #define WORKER_START_BYTE 0x53

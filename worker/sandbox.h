@@ -31,6 +31,7 @@ struct sandbox {
 	const struct sandbox_landlock *landlock; /* borrowed from the zygote; NULL: switched off */
 	const char *writable; /* static: a directory that the job may write to; NULL: none */
 	bool mdwe;            /* the kernel can refuse new executable memory */
+	bool pinning;         /* it binds itself to the core that its terms name */
 	uint64_t scratch_bytes, scratch_files; /* 0: a plain worker */
 	uint64_t baseline_data_bytes;          /* what RLIMIT_DATA counts before the job */
 	/* The same of RLIMIT_AS; 0: a control group counts, and the limit is not used. */
@@ -64,6 +65,11 @@ int sandbox_scratch_enter(struct sandbox *sandbox);
 	(MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | SANDBOX_MS_NOSYMFOLLOW)
 #define SANDBOX_MS_NOSYMFOLLOW 256u /* glibc 2.36 has no name for it */
 
+/* sandbox_core.c: run on that core only (its number + 1, as in the terms); 0: on any. 0 or -errno.
+ */
+int sandbox_core_take(uint64_t core);
+/* The first that this process may run on, + 1; 0: that cannot be told. */
+uint64_t sandbox_core_first(void);
 /* sandbox_limits.c: rlimits that no job changes; then those of the terms. 0 or -errno. */
 int sandbox_limits_fix(struct sandbox *sandbox);
 int sandbox_limits_lower(const struct sandbox *sandbox, const struct worker_terms *terms);

@@ -160,16 +160,18 @@ wide_filter_holds(void)
 	       failed_with(syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0), EAFNOSUPPORT);
 }
 
-/* Calls that the wide filter grants. */
+/* Calls that the wide filter grants: the last one where jobs are pinned, or it proves nothing. */
 static bool
-narrow_filter_holds(void)
+narrow_filter_holds(const struct sandbox *sandbox)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
 	return failed_with(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), EPERM) &&
 	       failed_with(syscall(SYS_capget, &header, data), EPERM) &&
-	       failed_with(syscall(SYS_close_range, 100, 100, 0), ENOSYS);
+	       failed_with(syscall(SYS_close_range, 100, 100, 0), ENOSYS) &&
+	       (!sandbox->pinning ||
+		failed_with(syscall(SYS_sched_setaffinity, 0, 0, NULL), EPERM));
 }
 
 /* A file that everybody may read, through a way out of the tree such as no job has: neither the
@@ -258,7 +260,7 @@ sandbox_proof_worker(int status_fd, int outside_fd, const struct sandbox *sandbo
 	layers = sandbox_proof_status(text);
 	if (!wide_filter_holds())
 		layers &= ~ISOLATION_BIT(seccomp);
-	if (!narrow_filter_holds())
+	if (!narrow_filter_holds(sandbox))
 		layers &= ~ISOLATION_BIT(seccomp_job);
 	if (landlock_holds(outside_fd))
 		layers |= ISOLATION_BIT(landlock);

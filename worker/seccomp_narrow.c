@@ -95,7 +95,7 @@ put_head(struct assembly *assembly, unsigned grants)
 	for (size_t i = 0; i < assembly->machine->row_count; i++) {
 		const struct seccomp_narrow_row *row = &assembly->machine->rows[i];
 
-		if (!(grants & row->unless))
+		if (!(grants & row->unless) && (!row->with || grants & row->with))
 			put_jump(assembly, BPF_JEQ, row->number, row->target);
 	}
 	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);

@@ -16,6 +16,8 @@ enum seccomp_narrow_grant {
 	SECCOMP_NARROW_ASYNCIO = 1u << 0,
 	SECCOMP_NARROW_THREADS = 1u << 1,
 	SECCOMP_NARROW_SCRATCH = 1u << 2,
+	/* Grants nothing: the wide filter has the call that pins a worker; this takes it away. */
+	SECCOMP_NARROW_PINNING = 1u << 3,
 };
 
 struct seccomp_narrow {

@@ -29,6 +29,7 @@ struct seccomp_narrow_row {
 	uint32_t number;
 	enum seccomp_narrow_target target;
 	unsigned unless; /* any of these grants (enum seccomp_narrow_grant): no such row */
+	unsigned with;   /* without any of these: no such row; 0: that does not matter */
 };
 
 struct seccomp_narrow_machine {

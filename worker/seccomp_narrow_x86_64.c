@@ -9,8 +9,9 @@
 #include <asm/unistd.h>
 #include <linux/audit.h>
 
-#define TAKE(call, target)          {__NR_##call, target, 0},
-#define UNLESS(grant, call, target) {__NR_##call, target, SECCOMP_NARROW_##grant},
+#define TAKE(call, target)          {__NR_##call, target, 0, 0},
+#define UNLESS(grant, call, target) {__NR_##call, target, SECCOMP_NARROW_##grant, 0},
+#define WITH(grant, call, target)   {__NR_##call, target, 0, SECCOMP_NARROW_##grant},
 
 static const struct seccomp_narrow_row ROWS[] = {
 #include "worker/seccomp_narrow_rows.def"

@@ -71,11 +71,12 @@
 	 error,                                                                                    \
 	 {__VA_ARGS__},                                                                            \
 	 COUNT_OF_ARGUMENTS(__VA_ARGS__)},
-#define REFUSE(call, error, reason)                                                                \
+#define REFUSE(call, error, reason) REFUSE_WITHOUT(BASE, call, error, reason)
+#define REFUSE_WITHOUT(profile, call, error, reason)                                               \
 	{#call,                                                                                    \
 	 SCMP_SYS(call),                                                                           \
 	 SECCOMP_RULE_REFUSE,                                                                      \
-	 SECCOMP_PROFILE_BASE,                                                                     \
+	 SECCOMP_PROFILE_##profile,                                                                \
 	 error,                                                                                    \
 	 {{0, false, 0, 0}},                                                                       \
 	 0},

@@ -19,6 +19,7 @@ enum seccomp_profile {
 	SECCOMP_PROFILE_THREADS,
 	SECCOMP_PROFILE_SCRATCH,
 	SECCOMP_PROFILE_SETUP,
+	SECCOMP_PROFILE_PINNING,
 };
 
 /* Holds when (argument & mask) == value. */

@@ -169,6 +169,20 @@ select_machine(scmp_filter_ctx context, uint32_t machine)
 	return result;
 }
 
+/* Whether there is a row under these options. A refusal stands for a profile that is not there. */
+static bool
+is_wanted(const struct seccomp_rule *rule, const struct seccomp_wide_options *options)
+{
+	switch (rule->profile) {
+	case SECCOMP_PROFILE_ASYNCIO:
+		return options->asyncio;
+	case SECCOMP_PROFILE_PINNING:
+		return options->pinning == (rule->kind == SECCOMP_RULE_ALLOW);
+	default:
+		return true;
+	}
+}
+
 static int
 add_rules(scmp_filter_ctx context, const struct seccomp_wide_options *options, uint32_t machine,
 	  struct error *err)
@@ -183,7 +197,7 @@ add_rules(scmp_filter_ctx context, const struct seccomp_wide_options *options, u
 		const struct seccomp_rule *rule = &rules->rules[i];
 
 		if (seccomp_syscall_resolve_name_arch(machine, rule->call) < 0 ||
-		    (rule->profile == SECCOMP_PROFILE_ASYNCIO && !options->asyncio))
+		    !is_wanted(rule, options))
 			continue;
 		result = add_rule(context, rule);
 		if (result < 0) {

@@ -21,6 +21,7 @@ struct seccomp_wide {
 struct seccomp_wide_options {
 	uint32_t machine;     /* AUDIT_ARCH_*: what it is for; 0: the running machine */
 	bool asyncio;         /* whether any job may get the calls of event loops */
+	bool pinning;         /* whether a worker may bind itself to cores, before its job */
 	bool kill_by_default; /* tests only: a call without a row dies, so that gaps show */
 };
 

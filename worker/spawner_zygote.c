@@ -59,6 +59,8 @@ spawner_zygote_exec(struct spawner *spawner, const struct spawner_exec *how, pid
 	    seed,
 	    ZYGOTE_ARGS_ASYNCIO,
 	    config_number(config, asyncio) ? "yes" : "no",
+	    ZYGOTE_ARGS_PIN_CORES,
+	    config_number(config, pin_cores) ? "yes" : "no",
 	    ZYGOTE_ARGS_SCRATCHES,
 	    config->limits_max.scratch_bytes ? "yes" : "no",
 	    ZYGOTE_ARGS_LANDLOCK,

@@ -4,8 +4,9 @@
  * It is a fork of the zygote, so the interpreter is warm and nothing is exec'd. First the steps of
  * sandbox.c take everything away that no job may have. Then it wakes the interpreter, says hello
  * and waits. That is the ready worker of the pool: it has seen no tenant byte. When the terms come
- * it lowers its rlimits to them, installs the narrow filter and only then reads the job. From there
- * on the process belongs to the tenant: assume native code. What counts is outside already.
+ * it lowers its rlimits to them, binds itself to its core, installs the narrow filter and only then
+ * reads the job. From there on the process belongs to the tenant: assume native code. What counts
+ * is outside already.
  *
  * Never returns to the zygote's code, never logs, never allocates before the interpreter runs. A
  * step that fails ends it with WORKER_EXIT_SETUP and is named in the page; when stintd goes away
@@ -74,6 +75,13 @@ check_scratch(const struct worker *worker)
 		   : -EINVAL;
 }
 
+/* Each job has a core, or none has: what the filters grant is decided before the terms come. */
+static int
+check_core(const struct worker *worker)
+{
+	return worker->sandbox->pinning == (worker->terms.core != 0) ? 0 : -EINVAL;
+}
+
 static int
 receive_terms(struct worker *worker)
 {
@@ -83,6 +91,8 @@ receive_terms(struct worker *worker)
 		result = worker_terms_check(&worker->terms, worker->sandbox->serial);
 	if (result == 0)
 		result = check_scratch(worker);
+	if (result == 0)
+		result = check_core(worker);
 	if (result == 0)
 		set_phase(worker->sandbox, PHASE_TERMS);
 	return result;
@@ -113,6 +123,12 @@ lower_limits(struct worker *worker)
 }
 
 static int
+take_core(struct worker *worker)
+{
+	return sandbox_core_take(worker->terms.core);
+}
+
+static int
 install_filter(struct worker *worker)
 {
 	struct seccomp_narrow narrow;
@@ -125,6 +141,8 @@ install_filter(struct worker *worker)
 		grants |= SECCOMP_NARROW_THREADS;
 	if (worker->terms.flags & TERMS_SCRATCH)
 		grants |= SECCOMP_NARROW_SCRATCH;
+	if (worker->sandbox->pinning)
+		grants |= SECCOMP_NARROW_PINNING;
 	seccomp_narrow_build(getpid(), grants, &narrow);
 	if (seccomp_wide_install(narrow.instructions, narrow.count, &err) < 0)
 		return err.sys > 0 ? -err.sys : -EINVAL;
@@ -154,6 +172,7 @@ static const struct worker_step {
     {"stdin", take_stdin},
     {"code", map_code},
     {"limits", lower_limits},
+    {"core", take_core},
     {"filter", install_filter},
     {"blob", read_blob},
 };

@@ -72,7 +72,7 @@ worker_terms_check(const struct worker_terms *terms, uint64_t serial)
 	    terms->blob_bytes > (terms->flags & TERMS_BLOB_FD ? WORKER_TERMS_BLOB_BYTES_MAX
 							      : BLOB_INLINE_BYTES_MAX))
 		return -EINVAL;
-	if (terms->cpu_backstop_s == 0)
+	if (terms->cpu_backstop_s == 0 || terms->core > WORKER_CORES_MAX)
 		return -EINVAL;
 	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
 		uint64_t value = limits_get(&terms->limits, (enum limit_id)i);

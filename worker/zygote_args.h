@@ -3,8 +3,8 @@
  * spawner_zygote.c writes them, zygote_main.c reads them; nobody else starts a zygote.
  *
  *   stint-zygote --root DIR --stdlib DIR --roles N[,N...] --preload "NAMES" --hash-seed N
- *                --asyncio yes|no --scratch yes|no --landlock on|off --ids own|shared
- *                --log-level LEVEL
+ *                --asyncio yes|no --pin-cores yes|no --scratch yes|no --landlock on|off
+ *                --ids own|shared --log-level LEVEL
  *
  * All options are always there, in any order, each as two words.
  *   --root       the prepared, read-only tree, as a path in the zygote's own mount namespace. It
@@ -18,6 +18,7 @@
  *   --preload    the setting `preload`: module names separated by blanks; may be empty
  *   --hash-seed  the setting `hash_seed`, decimal
  *   --asyncio    the setting `asyncio`
+ *   --pin-cores  the setting `pin_cores`
  *   --scratch    no: the setting `max_scratch_bytes` is 0; no worker of that class is ever made
  *   --landlock   on: a kernel without Landlock ends the zygote; off: workers go without it
  *   --ids        own: each worker has a uid of its own; shared (rootless): all are uid 1
@@ -48,6 +49,7 @@ enum zygote_args_fd {
 #define ZYGOTE_ARGS_PRELOAD   "--preload"
 #define ZYGOTE_ARGS_HASH_SEED "--hash-seed"
 #define ZYGOTE_ARGS_ASYNCIO   "--asyncio"
+#define ZYGOTE_ARGS_PIN_CORES "--pin-cores"
 #define ZYGOTE_ARGS_SCRATCHES "--scratch"
 #define ZYGOTE_ARGS_LANDLOCK  "--landlock"
 #define ZYGOTE_ARGS_IDS       "--ids"

@@ -104,6 +104,7 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 				  .landlock = loop->settings->landlock,
 				  .shared_account = loop->settings->shared_account,
 				  .mdwe = loop->settings->mdwe,
+				  .pinning = loop->settings->pinning,
 				  .baseline_data_bytes = loop->settings->baseline_data_bytes,
 				  .baseline_size_bytes = loop->settings->baseline_size_bytes};
 	autoclose int pidfd = -1;

@@ -17,7 +17,7 @@ struct zygote_loop {
 	int signal_fd;                           /* borrowed: signalfd of SIGCHLD */
 	const struct sandbox_landlock *landlock; /* borrowed; NULL: switched off */
 	/* These: see struct sandbox. */
-	bool mdwe, shared_account;
+	bool mdwe, shared_account, pinning;
 	bool scratch; /* false: a worker with a scratch directory is a breach */
 	uint64_t baseline_data_bytes, baseline_size_bytes;
 };

@@ -157,7 +157,8 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 	struct sandbox_landlock *landlock, struct zygote_loop *loop, struct zygote_proof *ret_proof,
 	struct error *err)
 {
-	const struct seccomp_wide_options filter = {.asyncio = options->asyncio};
+	const struct seccomp_wide_options filter = {.asyncio = options->asyncio,
+						    .pinning = options->pin_cores};
 	struct seccomp_wide wide = {NULL, 0};
 	int result = seccomp_wide_build(&filter, &wide, err);
 
@@ -241,6 +242,7 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	loop->link_fd = ZYGOTE_ARGS_FD_LINK;
 	loop->shared_account = options.shared_account;
 	loop->scratch = options.scratch;
+	loop->pinning = options.pin_cores;
 	loop->fork.dir_count = options.dir_count;
 	for (unsigned i = 0; i < options.dir_count; i++) {
 		loop->fork.dirs[i] = ZYGOTE_ARGS_FD_DIRS + (int)i;

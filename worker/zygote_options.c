@@ -67,6 +67,7 @@ enum option {
 	OPTION_PRELOAD,
 	OPTION_HASH_SEED,
 	OPTION_ASYNCIO,
+	OPTION_PIN_CORES,
 	OPTION_SCRATCH,
 	OPTION_LANDLOCK,
 	OPTION_IDS,
@@ -81,6 +82,7 @@ static const char *const NAMES[OPTION_COUNT] = {
     [OPTION_PRELOAD] = ZYGOTE_ARGS_PRELOAD,
     [OPTION_HASH_SEED] = ZYGOTE_ARGS_HASH_SEED,
     [OPTION_ASYNCIO] = ZYGOTE_ARGS_ASYNCIO,
+    [OPTION_PIN_CORES] = ZYGOTE_ARGS_PIN_CORES,
     [OPTION_SCRATCH] = ZYGOTE_ARGS_SCRATCHES,
     [OPTION_LANDLOCK] = ZYGOTE_ARGS_LANDLOCK,
     [OPTION_IDS] = ZYGOTE_ARGS_IDS,
@@ -109,6 +111,9 @@ parse_value(enum option option, const char *value, struct zygote_options *option
 	case OPTION_ASYNCIO:
 		options->asyncio = strcmp(value, "yes") == 0;
 		return options->asyncio || strcmp(value, "no") == 0 ? 0 : ERROR_INVALID;
+	case OPTION_PIN_CORES:
+		options->pin_cores = strcmp(value, "yes") == 0;
+		return options->pin_cores || strcmp(value, "no") == 0 ? 0 : ERROR_INVALID;
 	case OPTION_SCRATCH:
 		options->scratch = strcmp(value, "yes") == 0;
 		return options->scratch || strcmp(value, "no") == 0 ? 0 : ERROR_INVALID;

@@ -19,6 +19,7 @@ struct zygote_options {
 	unsigned dir_count; /* 0 .. CGROUP_DIRS_MAX */
 	uint64_t hash_seed; /* 0 .. UINT32_MAX */
 	bool asyncio;
+	bool pin_cores;
 	bool scratch; /* workers with a scratch directory may be asked for */
 	bool landlock;
 	bool shared_account;

@@ -77,6 +77,8 @@ proof_send_terms(const struct zygote_proof_worker *worker, const struct sandbox 
 				     .blob_bytes = 1, /* none is ever read */
 				     .cpu_backstop_s = PROOF_CPU_S};
 
+	if (sandbox->pinning)
+		terms.core = sandbox_core_first();
 	limits_defaults(&terms.limits);
 	if (sandbox->scratch_bytes > 0) {
 		terms.flags |= TERMS_SCRATCH;
@@ -187,6 +189,7 @@ proof_run_class(struct zygote_proof *proof, const struct zygote_loop *loop, enum
 		    [FORK_FD_PAGE] = worker->page},
 	    .landlock = loop->landlock,
 	    .mdwe = loop->mdwe,
+	    .pinning = loop->pinning,
 	    .baseline_data_bytes = loop->baseline_data_bytes,
 	    .baseline_size_bytes = loop->baseline_size_bytes};
 

@@ -91,9 +91,11 @@ class Faults(unittest.TestCase):
     if ctypes.CDLL(None).prctl(PR_GET_MDWE, 0, 0, 0, 0) < 0:
         SILENT.append("code")  # before Linux 6.3 that is the filter's alone
     STEPS = ["page", "leaf", "descriptors", "rlimits", "scratch", "ids", "directory", "capabilities",
-             "lock", "landlock", "code", "parent", "signals", "interpreter", "hello", "terms", "stdin", "limits", "filter", "blob"]
+             "lock", "landlock", "code", "parent", "signals", "interpreter", "hello", "terms", "stdin", "limits", "core", "filter", "blob"]
 
-    def loud(self, *silent):
+    def loud(self, *silent, pinned=False):
+        if not pinned:
+            silent = (*silent, "core")
         return [name for name in self.STEPS if name not in (*self.SILENT, *silent)]
 
     def attempt(self, zygote, **terms):
@@ -109,7 +111,7 @@ class Faults(unittest.TestCase):
         return worker
 
     def check(self, number, **terms):
-        zygote = harness.Zygote(FAULT, preload=str(number))
+        zygote = harness.Zygote(FAULT, preload=str(number), pin_cores="yes" if "core" in terms else "no")
         self.addCleanup(zygote.stop)
         zygote.ready()
         seen = []
@@ -142,6 +144,10 @@ class Faults(unittest.TestCase):
             with self.subTest(errno=errno.errorcode[number]):
                 _, seen = self.check(number, scratch_bytes=1 << 20, scratch_files=10, flags=harness.SCRATCH)
                 self.assertEqual(seen, self.loud())
+
+    def test_every_call_of_a_worker_that_is_pinned(self):
+        _, seen = self.check(errno.EINVAL, core=min(os.sched_getaffinity(0)) + 1)
+        self.assertEqual(seen, self.loud("scratch", "directory", pinned=True))
 
     def test_every_call_with_a_job_by_descriptor(self):
         _, seen = self.check(errno.EIO, as_file=True)

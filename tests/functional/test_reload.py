@@ -301,6 +301,7 @@ class Refused(ReloadCase):
             ("hash_seed = 1", "hash_seed"),
             ("isolation = reduced", "isolation"),
             ("asyncio = no", "asyncio"),
+            ("pin_cores = yes", "pin_cores"),
             ("silence_max = 20s", "silence_max"),
             ("metrics_tenants_max = 7", "metrics_tenants_max"),
             ("metrics_listen = 127.0.0.1:9", "metrics_listen"),

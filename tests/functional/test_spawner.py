@@ -212,7 +212,7 @@ class TestSpawner(unittest.TestCase):
         for role in roles:
             union |= role
         assert union & 7 == 7, roles
-        assert "[--root][/" in line and "[--asyncio][yes]" in line and "[--hash-seed][0]" in line, line
+        assert "[--root][/" in line and "[--asyncio][yes]" in line and "[--pin-cores][no]" in line and "[--hash-seed][0]" in line, line
         own = service.asked("zygote 1 self")
         assert own["pid"] == "1" and own["ppid"] == "0" and own["uid"] == own["gid"] == "0", own
         assert own["groups"] == "0" and own["host"] == "stint" and own["cwd"] == "/", own

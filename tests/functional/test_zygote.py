@@ -167,7 +167,7 @@ def test_leaf_forbidden(zygote):
 
 def test_bad_terms(zygote):
     for change in (dict(magic=1), dict(threads=2), dict(flags=harness.THREADS), dict(flags=1 << 20),
-                   dict(memory_bytes=1), dict(memory_bytes=1 << 62), dict(open_files=4096)):
+                   dict(memory_bytes=1), dict(memory_bytes=1 << 62), dict(open_files=4096), dict(core=1)):
         worker = zygote.worker()
         worker.fork()
         worker.hello()
@@ -179,7 +179,7 @@ def test_bad_blob(zygote):
     worker = zygote.worker()
     worker.fork()
     worker.hello()
-    record = harness.TERMS.pack(0x53545431, 0, worker.serial, 5, 12, *harness.LIMITS.values())
+    record = harness.TERMS.pack(0x53545431, 0, worker.serial, 5, 12, 0, *harness.LIMITS.values())
     worker.channel.send(record)
     worker.channel.send(b"hello and more")
     failed_step(worker, "blob", 71)

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -65,6 +66,8 @@ WRAP(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),
 WRAP(int, getrlimit, (__rlimit_resource_t resource, struct rlimit *limit), (resource, limit))
 WRAP(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))
 WRAP(pid_t, getppid, (void), ())
+WRAP(int, sched_setaffinity, (pid_t pid, size_t size, const cpu_set_t *set), (pid, size, set))
+WRAP(int, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set), (pid, size, set))
 WRAP(int, chdir, (const char *path), (path))
 WRAP(int, mount,
      (const char *from, const char *to, const char *kind, unsigned long flags, const void *options),

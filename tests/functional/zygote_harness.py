@@ -32,7 +32,7 @@ if V2:
 READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
 VERSION = 2  # of the messages
 MESSAGE = struct.Struct("<II184s")
-TERMS = struct.Struct("<IIQQQ15Q")
+TERMS = struct.Struct("<IIQQQQ15Q")
 ABI = 4
 PAGE_RESULT = 65536
 PAGE_BYTES = PAGE_RESULT + (160 << 20) + (16 << 20)
@@ -115,8 +115,8 @@ class Worker:
         raise AssertionError("no credentials")
 
     def terms(self, blob, stdin=None, flags=0, as_file=False, magic=0x53545431, stdin_fd=None, start=True,
-              **limits):
-        """stdin_fd: any descriptor for fd 0, in place of a file with the bytes `stdin`.
+              core=0, **limits):
+        """core: number + 1, for a zygote with pin_cores. stdin_fd: any descriptor for fd 0, in place of a file with the bytes `stdin`.
         start: send what comes behind the record."""
         fds = []
         if stdin_fd is not None:
@@ -132,7 +132,7 @@ class Worker:
             os.write(fds[-1], blob)
             flags |= BLOB_FD
         values = list({**LIMITS, **limits}.values())
-        record = TERMS.pack(magic, flags, self.serial, len(blob), 12, *values)
+        record = TERMS.pack(magic, flags, self.serial, len(blob), 12, core, *values)
         socket.send_fds(self.channel, [record], fds)
         for fd in fds:
             os.close(fd)
@@ -173,7 +173,8 @@ class Worker:
 class Zygote:
     """One generation."""
 
-    def __init__(self, program, preload="", asyncio="yes", trees=TREES, hash_seed=0, other_dir=None, landlock="on"):
+    def __init__(self, program, preload="", asyncio="yes", trees=TREES, hash_seed=0, other_dir=None, landlock="on",
+                 pin_cores="no"):
         self.trees = {name: bits for name, bits in trees.items()
                       if os.path.isdir(os.path.join(CGROUPS, name))}
         self.group = "stint-harness-%d-%x" % (os.getpid(), time.monotonic_ns() & 0xffffff)
@@ -188,7 +189,7 @@ class Zygote:
         self.link.settimeout(20)
         self.arguments = [program, "--root", ROOT, "--stdlib", STDLIB, "--roles",
                           ",".join(map(str, roles)), "--preload", preload,
-                          "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--scratch", "yes",
+                          "--hash-seed", str(hash_seed), "--asyncio", asyncio, "--pin-cores", pin_cores, "--scratch", "yes",
                           "--landlock", landlock, "--ids", "own", "--log-level", "info"]
         self.keeper = self.start(their_link)
         their_link.close()

@@ -129,6 +129,13 @@ class Kernel(BreachCase):
             self.storm(f"allowed calls {seed}", jobs, OWN | {"cpu_limit", "wall_limit"})
 
 
+@attacks(*[case for case in breach_kernel.CASES if case[0].startswith(("K29 ", "K32 "))])
+class KernelPinned(BreachCase):
+    """Here the wide filter has the call that binds a process to cores; what keeps a job from it is the narrow one."""
+
+    settings = {"pin_cores": "yes"}
+
+
 SCAN = """
 found = spans = size = 0
 seen = set()

@@ -14,6 +14,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -77,6 +78,8 @@ fake_command(struct fake_stage *stage, char *command)
 		require(base_write_full(2, argument, strlen(argument), NULL) == 0);
 	else if (!strcmp(command, "stdin"))
 		fake_copy_stdin();
+	else if (!strcmp(command, "core"))
+		require(dprintf(1, "%llu", (unsigned long long)stage->terms.core) > 0);
 	else if (!strcmp(command, "exit"))
 		_exit(atoi(argument));
 	else if (!strcmp(command, "signal"))

@@ -48,6 +48,7 @@ void fake_zygote_stop(struct fake *fake);
 /*
  * Scripts of a worker: commands separated by ';' in the job's source.
  *   out TEXT, err TEXT   write it          stdin        copy fd 0 to fd 1
+ *   core                 write the number of the core that the terms name, + 1
  *   exit N, signal N     end               spin, pause  use CPU, or time, without end
  *   count N              say that so many opcodes are counted
  *   value JSON           leave a result    rubbish      say that rubbish is a result

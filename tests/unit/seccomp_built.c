@@ -21,9 +21,10 @@ built_init(unsigned which, struct built *ret_built, struct error *err)
 	memset(ret_built, 0, sizeof(*ret_built));
 	ret_built->name = which == 1 ? "x86_64" : "aarch64";
 	ret_built->audit_arch = machine->audit_arch;
-	for (unsigned i = 0; i < 2 && result == 0; i++) {
+	for (unsigned i = 0; i < BUILT_WIDES && result == 0; i++) {
 		const struct seccomp_wide_options options = {.machine = machine->audit_arch,
-							     .asyncio = i == 1};
+							     .asyncio = i & 1,
+							     .pinning = i & 2};
 
 		result = seccomp_wide_build(&options, &ret_built->wide[i], err);
 	}
@@ -38,6 +39,6 @@ built_init(unsigned which, struct built *ret_built, struct error *err)
 void
 built_deinit(struct built *built)
 {
-	seccomp_wide_deinit(&built->wide[0]);
-	seccomp_wide_deinit(&built->wide[1]);
+	for (unsigned i = 0; i < BUILT_WIDES; i++)
+		seccomp_wide_deinit(&built->wide[i]);
 }

@@ -8,12 +8,13 @@
 #include "worker/seccomp_wide.h"
 
 #define BUILT_OWN_PID 77
-#define BUILT_GRANTS  8u /* sets of enum seccomp_narrow_grant */
+#define BUILT_WIDES   4u /* with event loops: + 1; with pinning: + 2 */
+#define BUILT_GRANTS  16u /* sets of enum seccomp_narrow_grant */
 
 struct built {
 	const char *name;
 	uint32_t audit_arch;
-	struct seccomp_wide wide[2];                /* without and with event loops */
+	struct seccomp_wide wide[BUILT_WIDES];
 	struct seccomp_narrow narrow[BUILT_GRANTS]; /* by grants: enum seccomp_narrow_grant */
 };
 

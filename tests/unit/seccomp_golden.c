@@ -36,7 +36,7 @@ read_action(const char *word, uint32_t *ret_action)
 	return -1;
 }
 
-/* "all", or zygote, job, each with any of asyncio, threads, scratch behind + or -; commas join. */
+/* "all", or zygote, job, each with any profile of enum golden_who behind + or -; commas join. */
 static int
 read_who(char *text, uint32_t *ret_who)
 {
@@ -56,6 +56,7 @@ read_who(char *text, uint32_t *ret_who)
 			unsigned bit = strncmp(at + 1, "asyncio", length) == 0   ? GOLDEN_ASYNCIO
 				       : strncmp(at + 1, "threads", length) == 0 ? GOLDEN_THREADS
 				       : strncmp(at + 1, "scratch", length) == 0 ? GOLDEN_SCRATCH
+				       : strncmp(at + 1, "pinning", length) == 0 ? GOLDEN_PINNING
 										 : 0;
 			if (bit == 0 || length != 7)
 				return -1;

@@ -19,9 +19,10 @@ enum golden_who {
 	GOLDEN_ASYNCIO = 1u << 0,
 	GOLDEN_THREADS = 1u << 1,
 	GOLDEN_SCRATCH = 1u << 2,
-	GOLDEN_JOBS = 1u << 3, /* sets of profiles: who is below it for a job */
+	GOLDEN_PINNING = 1u << 3,
+	GOLDEN_JOBS = 1u << 4, /* sets of profiles: who is below it for a job */
 	GOLDEN_ZYGOTE = GOLDEN_JOBS,
-	GOLDEN_WHO_COUNT = 1u << 4,
+	GOLDEN_WHO_COUNT = 1u << 5,
 };
 
 enum golden_test { GOLDEN_IS, GOLDEN_IS_NOT, GOLDEN_BITS, GOLDEN_OWN };

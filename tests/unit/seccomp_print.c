@@ -134,14 +134,7 @@ print_program(const struct built *built, const char *name, const struct sock_fil
 int
 main(void)
 {
-	static const char *const NARROW[BUILT_GRANTS] = {"narrow",
-							 "narrow+asyncio",
-							 "narrow+threads",
-							 "narrow+asyncio+threads",
-							 "narrow+scratch",
-							 "narrow+asyncio+scratch",
-							 "narrow+threads+scratch",
-							 "narrow+asyncio+threads+scratch"};
+	static const char *const PROFILES[] = {"+asyncio", "+threads", "+scratch", "+pinning"};
 	struct error err = ERROR_INIT;
 
 	for (unsigned i = 0; i < BUILT_COUNT; i++) {
@@ -152,9 +145,17 @@ main(void)
 			return 1;
 		}
 		print_program(&built, "wide", built.wide[1].instructions, built.wide[1].count);
-		for (unsigned grants = 0; grants < BUILT_GRANTS; grants++)
-			print_program(&built, NARROW[grants], built.narrow[grants].instructions,
+		print_program(&built, "wide+pinning", built.wide[3].instructions,
+			      built.wide[3].count);
+		for (unsigned grants = 0; grants < BUILT_GRANTS; grants++) {
+			char name[64] = "narrow";
+
+			for (unsigned bit = 0; bit < sizeof(PROFILES) / sizeof(PROFILES[0]); bit++)
+				if (grants & 1u << bit)
+					strcat(name, PROFILES[bit]);
+			print_program(&built, name, built.narrow[grants].instructions,
 				      built.narrow[grants].count);
+		}
 		built_deinit(&built);
 	}
 	return 0;

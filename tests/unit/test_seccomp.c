@@ -204,6 +204,7 @@ static const struct judged JUDGED[] = {
     SAME("affinity own", SYS_sched_getaffinity, ALLOWED, OWN_PID),
     SAME("affinity 0", SYS_sched_getaffinity, ALLOWED, 0),
     SAME("affinity other", SYS_sched_getaffinity, REFUSED(EPERM), 1),
+    SAME("affinity of itself, to be changed", SYS_sched_setaffinity, REFUSED(EPERM), 0),
     SAME("clone3", SYS_clone3, REFUSED(ENOSYS), 0, 0),
     {"clone thread", SYS_clone, {THREAD}, ALLOWED, REFUSED(EPERM)},
     SAME("clone process", SYS_clone, REFUSED(EPERM), SIGCHLD),
@@ -416,6 +417,35 @@ test_without_asyncio_nobody_gets_it(void **state)
 	seccomp_wide_deinit(&wide);
 }
 
+/* With pin_cores the set-up can, on itself; a job cannot, by the narrow filter alone. */
+static void
+test_pinning_is_of_the_set_up(void **state)
+{
+	const struct seccomp_wide_options options = {.pinning = true};
+	const struct fixture *fixture = *state;
+	struct seccomp_data data = {.nr = SYS_sched_setaffinity, .arch = MACHINE};
+	struct seccomp_narrow narrow;
+	struct seccomp_wide wide;
+
+	assert_int_equal(seccomp_wide_build(&options, &wide, NULL), 0);
+	assert_int_equal(evaluate(wide.instructions, wide.count, &data), ALLOWED);
+	for (unsigned grants = 0; grants < SECCOMP_NARROW_PINNING; grants++) {
+		seccomp_narrow_build(OWN_PID, grants | SECCOMP_NARROW_PINNING, &narrow);
+		assert_int_equal(evaluate(narrow.instructions, narrow.count, &data),
+				 REFUSED(EPERM));
+		/* Who is not pinned pays for no comparison. */
+		seccomp_narrow_build(OWN_PID, grants, &narrow);
+		assert_int_equal(evaluate(narrow.instructions, narrow.count, &data), ALLOWED);
+	}
+	assert_int_equal(evaluate(fixture->wide.instructions, fixture->wide.count, &data),
+			 REFUSED(EPERM));
+	for (unsigned bit = 0; bit < 32; bit++) {
+		data.args[0] = UINT64_C(1) << bit;
+		assert_int_equal(evaluate(wide.instructions, wide.count, &data), REFUSED(EPERM));
+	}
+	seccomp_wide_deinit(&wide);
+}
+
 int
 main(void)
 {
@@ -426,6 +456,7 @@ main(void)
 	    cmocka_unit_test(test_every_bit_that_is_not_allowed_is_refused),
 	    cmocka_unit_test(test_foreign_machine_dies),
 	    cmocka_unit_test(test_without_asyncio_nobody_gets_it),
+	    cmocka_unit_test(test_pinning_is_of_the_set_up),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -247,7 +247,8 @@ test_other_machines(struct exam *exam)
 		}
 }
 
-/* Each caller: in a zygote with event loops all, in one without those that have none. */
+/* Each caller: in a zygote with event loops all, in one without those that have none. Who is pinned
+ * depends on the zygote alone. */
 static void
 examine(void **state, void (*test)(struct exam *))
 {
@@ -256,7 +257,7 @@ examine(void **state, void (*test)(struct exam *))
 	uint64_t tried = 0;
 
 	for (unsigned i = 0; i < BUILT_COUNT; i++)
-		for (unsigned wide = 0; wide < 2; wide++)
+		for (unsigned wide = 0; wide < BUILT_WIDES; wide++)
 			for (unsigned who = 0; who < GOLDEN_WHO_COUNT; who++) {
 				struct exam exam = {.built = &fixture->built[i],
 						    .golden = &fixture->golden[i],
@@ -264,8 +265,10 @@ examine(void **state, void (*test)(struct exam *))
 						    .wide = wide};
 				bool zygote = who & GOLDEN_ZYGOTE, asyncio = who & GOLDEN_ASYNCIO;
 
-				if (zygote ? asyncio != (wide == 1) || who & GOLDEN_SCRATCH
-					   : asyncio && wide == 0)
+				if (zygote ? asyncio != (wide & 1) || who & GOLDEN_SCRATCH
+					   : asyncio && !(wide & 1))
+					continue;
+				if (!(who & GOLDEN_PINNING) != !(wide & 2))
 					continue;
 				test(&exam);
 				faults += exam.faults;
@@ -302,7 +305,7 @@ test_kernel_would_take_them(void **state)
 	for (unsigned i = 0; i < BUILT_COUNT; i++) {
 		const struct built *built = &fixture->built[i];
 
-		for (unsigned j = 0; j < 2; j++)
+		for (unsigned j = 0; j < BUILT_WIDES; j++)
 			assert_null(
 			    bpf_machine_check(built->wide[j].instructions, built->wide[j].count));
 		for (unsigned j = 0; j < BUILT_GRANTS; j++)

@@ -220,7 +220,7 @@ test_execute(void **state)
 {
 	const struct fixture *fixture = *state;
 
-	for (unsigned grants = 0; grants < GOLDEN_JOBS; grants++) {
+	for (unsigned grants = 0; grants < GOLDEN_PINNING; grants++) {
 		int status;
 		pid_t pid;
 
@@ -377,7 +377,7 @@ test_observe(void **state)
 	struct board *board = fixture->board;
 	uint64_t through = 0, deaths = 0;
 
-	for (unsigned grants = 0; grants < GOLDEN_JOBS; grants++) {
+	for (unsigned grants = 0; grants < GOLDEN_PINNING; grants++) {
 		memset(board, 0, sizeof(*board));
 		while (board->number < NUMBERS) {
 			int status;

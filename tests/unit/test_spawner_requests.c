@@ -141,6 +141,8 @@ a_zygote_is_told_what_is_set(void **state)
 	} ROWS[] = {
 	    {"asyncio=yes", "--asyncio", "yes", false, true},
 	    {"asyncio=no", "--asyncio", "no", false, true},
+	    {"pin_cores=yes", "--pin-cores", "yes", false, true},
+	    {"pin_cores=no", "--pin-cores", "no", false, true},
 	    {"max_scratch_bytes=0", "--scratch", "no", false, true},
 	    {"max_scratch_bytes=1M", "--scratch", "yes", false, true},
 	    {"hash_seed=77", "--hash-seed", "77", false, true},

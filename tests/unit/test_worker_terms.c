@@ -35,6 +35,8 @@ test_check(void **state)
 
 	assert_int_equal(worker_terms_check(&terms, SERIAL), 0);
 	assert_int_equal(worker_terms_check(&terms, SERIAL + 1), -EINVAL);
+	terms.core = WORKER_CORES_MAX;
+	assert_int_equal(worker_terms_check(&terms, SERIAL), 0);
 	limits_maxima(&terms.limits);
 	assert_int_equal(worker_terms_check(&terms, SERIAL), -EINVAL); /* threads, no flag */
 	terms.flags = TERMS_THREADS;
@@ -55,7 +57,7 @@ test_check(void **state)
 static void
 test_check_refuses(void **state)
 {
-	struct worker_terms bad[10];
+	struct worker_terms bad[12];
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -69,6 +71,8 @@ test_check_refuses(void **state)
 	bad[count].flags = TERMS_BLOB_FD;
 	bad[count++].blob_bytes = WORKER_TERMS_BLOB_BYTES_MAX + 1u;
 	bad[count++].cpu_backstop_s = 0;
+	bad[count++].core = WORKER_CORES_MAX + 1;
+	bad[count++].core = UINT64_MAX;
 	bad[count++].limits.threads = 0;
 	bad[count++].limits.threads = 17;
 	for (size_t i = 0; i < count; i++)

@@ -21,6 +21,7 @@ parse(const char *name, const char *value, struct zygote_options *ret_options)
 	    "--hash-seed", "7",        "--asyncio",  "yes",
 	    "--scratch",   "yes",      "--landlock", "on",
 	    "--log-level", "debug",    "--ids",      "own",
+	    "--pin-cores", "no",
 	};
 	char words[WORDS_MAX][64], *argv[WORDS_MAX];
 	struct error err = ERROR_INIT;
@@ -66,6 +67,9 @@ test_good(void **state)
 	assert_false(options.scratch);
 	assert_int_equal(parse("--asyncio", "no", &options), 0);
 	assert_false(options.asyncio);
+	assert_false(options.pin_cores);
+	assert_int_equal(parse("--pin-cores", "yes", &options), 0);
+	assert_true(options.pin_cores);
 	assert_int_equal(parse("--preload", "", &options), 0);
 	assert_int_equal(parse("--hash-seed", "4294967295", &options), 0);
 	assert_int_equal(options.hash_seed, 4294967295u);
@@ -96,6 +100,7 @@ test_bad_values(void **state)
 	    {"--hash-seed", NULL},  {"--asyncio", NULL},
 	    {"--landlock", NULL},   {"--log-level", NULL},
 	    {"--ids", "both"},      {"--ids", NULL},
+	    {"--pin-cores", "2"},   {"--pin-cores", NULL},
 	};
 	struct zygote_options options;
 
