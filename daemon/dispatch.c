@@ -231,7 +231,7 @@ static int
 dispatch_lost_receiver(struct engine *engine, struct worker *worker)
 {
 	worker->unsent = true;
-	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker),
+	watchdog_kill(leaf_killer(&worker->leaf), engine_zygote_fd(engine, worker),
 		      worker->serial); /* in case that only its channel is gone */
 	return 0;
 }

@@ -118,7 +118,7 @@ engine_on_lost(void *context, struct generation *generation, const char *why)
 		    worker->generation != generation_number(generation))
 			continue;
 		/* Some may live on: the zygote need not be dead, only of no use. */
-		watchdog_kill(worker->leaf.kill, zygote ? zygote_link_fd(zygote) : -1,
+		watchdog_kill(leaf_killer(&worker->leaf), zygote ? zygote_link_fd(zygote) : -1,
 			      worker->serial);
 		if (worker->state == WORKER_BUSY)
 			finish_lost(engine, worker);

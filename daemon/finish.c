@@ -259,6 +259,8 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial, &report);
 	struct worker_rest rest = worker_link_rest(worker->channel);
 	facts->kill = report.reason;
+	if (report.reason != WATCHDOG_NONE)
+		(void)leaf_killer(&worker->leaf);
 	facts->spoke = rest.spoke;
 	facts->unread = rest.unread || finish->worker->unsent;
 	facts->cpu_limit_us = limits->cpu_ms * 1000;

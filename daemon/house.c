@@ -32,7 +32,7 @@ house_check_starting(struct engine *engine, struct worker *worker, uint64_t now_
 	log_error("pool", "worker %llu does not get ready: %s", (unsigned long long)worker->serial,
 		  worker_setup_text(worker, setup, sizeof(setup)));
 	worker->killed_ns = now_ns;
-	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
+	watchdog_kill(leaf_killer(&worker->leaf), engine_zygote_fd(engine, worker), worker->serial);
 	return false;
 }
 

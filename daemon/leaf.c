@@ -327,7 +327,7 @@ leaf_is_clean(const struct leaf *leaf)
 {
 	uint64_t processes = 1, bytes = UINT64_MAX;
 
-	if (!leaf->renews || leaf->pids_usage < 0 || leaf->memory_usage < 0)
+	if (leaf->killed || !leaf->renews || leaf->pids_usage < 0 || leaf->memory_usage < 0)
 		return false;
 	if (base_file_read_u64(leaf->pids_usage, &processes, NULL) < 0 || processes != 0)
 		return false;
@@ -347,6 +347,18 @@ leaf_give(struct leaf *leaf, struct leaf_root *root)
 	root->spares[root->spare_count++] = *leaf;
 	leaf_init(leaf);
 	return true;
+}
+
+/*
+ * The kernel counts kills of a group, and compares at a fork whether there was one meanwhile. It
+ * takes the count from the parent's group and compares it with the child's (cgroup_css_set_fork,
+ * seen in Linux 6.18): CLONE_INTO_CGROUP into a group that was ever killed gives a dead child.
+ */
+int
+leaf_killer(struct leaf *leaf)
+{
+	leaf->killed = true;
+	return leaf->kill;
 }
 
 void

@@ -28,6 +28,7 @@ struct leaf {
 	int cpu_usage, pids_max, pids_usage, kill;
 	bool cpu_v2;
 	bool renews;                         /* the kernel lets the peak begin anew */
+	bool killed;                         /* through `kill` */
 	uint64_t memory_set_bytes, pids_set; /* limits in force; 0: none yet */
 	uint64_t oom_kills_before, cpu_us_before; /* of earlier workers */
 };
@@ -58,8 +59,8 @@ int leaf_create(struct leaf *leaf, const struct leaf_root *root, uint64_t serial
 int leaf_take(struct leaf *leaf, struct leaf_root *root, uint64_t serial, struct error *err);
 /*
  * Of a worker that was reaped, when its counters have been read: keep it for the next one. False:
- * something is left in it, or it cannot begin anew, or there are enough: remove it. True: `leaf` is
- * as after leaf_init.
+ * it was killed through, something is left in it, it cannot begin anew, or there are enough. True:
+ * `leaf` is as after leaf_init.
  */
 bool leaf_give(struct leaf *leaf, struct leaf_root *root);
 /* One that nobody has needed since the last call: closed, its name for leaf_remove. False: none. */
@@ -74,6 +75,8 @@ uint64_t leaf_memory_peak_bytes(const struct leaf *leaf);
 uint64_t leaf_oom_kills(const struct leaf *leaf);
 uint64_t leaf_cpu_us(const struct leaf *leaf);
 
+/* cgroup.kill, or -1, for a kill at once: the leaf is not for another worker then. */
+int leaf_killer(struct leaf *leaf);
 /* Close the descriptors; the directories stay. */
 void leaf_close(struct leaf *leaf);
 /* Kill what is in it, where there is cgroup.kill: after its worker was reaped nothing should be. */

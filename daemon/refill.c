@@ -164,7 +164,8 @@ refill_retire(struct engine *engine)
 		struct worker *worker = list_item(link, struct worker, link);
 		if (worker_kind_is_plain(worker->kind) || worker->claimed)
 			continue;
-		watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
+		watchdog_kill(leaf_killer(&worker->leaf), engine_zygote_fd(engine, worker),
+			      worker->serial);
 		pool_move(&engine->pool, worker, WORKER_DEAD);
 		engine_later(engine); /* to bury it */
 	}
@@ -205,7 +206,7 @@ void
 refill_give_up(struct engine *engine, struct worker *worker)
 {
 	require(!worker->job);
-	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
+	watchdog_kill(leaf_killer(&worker->leaf), engine_zygote_fd(engine, worker), worker->serial);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 	refill_note_failure(engine, worker->kind, worker->generation);
 	engine_later(engine);

@@ -15,7 +15,7 @@ retire_kill(struct engine *engine, struct worker *worker)
 {
 	require(!worker->job);
 	worker_link_unwatch(&worker->watch);
-	watchdog_kill(worker->leaf.kill, engine_zygote_fd(engine, worker), worker->serial);
+	watchdog_kill(leaf_killer(&worker->leaf), engine_zygote_fd(engine, worker), worker->serial);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 }
 

@@ -143,7 +143,7 @@ __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
 	if (number == SYS_clone3 && result == 0) {
 		const struct clone_args *args = (const struct clone_args *)(uintptr_t)a;
 
-		if (fault_role >= FAULT_ZYGOTE)
+		if (fault_role >= FAULT_ZYGOTE && fault_role != FAULT_TRIAL)
 			fault_turn(FAULT_WORKER);
 		else
 			fault_turn(args->flags & CLONE_NEWUSER ? FAULT_LAUNCH_ZYGOTE
@@ -161,7 +161,7 @@ __wrap_fork(void)
 		return -1;
 	result = __real_fork();
 	if (result == 0)
-		fault_turn(FAULT_GUARDIAN);
+		fault_turn(fault_role == FAULT_ZYGOTE ? FAULT_TRIAL : FAULT_GUARDIAN);
 	return result;
 }
 

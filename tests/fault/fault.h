@@ -24,6 +24,7 @@ enum fault_role {
 	FAULT_ZYGOTE_TURN,
 	FAULT_WORKER, /* from its birth until the interpreter gets the job */
 	FAULT_JOB,    /* a job's own code: nothing is injected */
+	FAULT_TRIAL,  /* the zygote's child that shows what jobs touch */
 	FAULT_ROLE_COUNT
 };
 

@@ -16,7 +16,7 @@ import time
 import harness
 
 PROGRAMS = os.path.join(harness.BUILD, "tests", "fault")
-ROLES = ["spawner", "spawner turn", "guardian", "launch stintd", "launch zygote", "zygote", "zygote turn", "worker", "job"]
+ROLES = ["spawner", "spawner turn", "guardian", "launch stintd", "launch zygote", "zygote", "zygote turn", "worker", "job", "zygote trial"]
 HEADER = struct.Struct("=IIIIIiIIII")
 RECORD = struct.Struct("=IIIIq")
 RECORDS_MAX = 4096

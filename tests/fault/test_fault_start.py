@@ -143,6 +143,22 @@ class Start(unittest.TestCase):
     def test_zygote(self):
         self.run_role("zygote")
 
+    def test_trial(self):
+        """What becomes of the zygote's own small job is no matter: it serves."""
+        for call, nth, tag in self.places("zygote trial"):
+            for action in plausible(call) if ALL else plausible(call)[-1:] + plausible(call)[:1]:
+                with self.subTest(call=f"{call}({tag}) {nth}", fault=action_name(action)):
+                    daemon = fault_plan.FaultDaemon(("zygote trial", call, nth, action), wait=False, **SETTINGS)
+                    try:
+                        self.assertEqual(daemon.outcome(), "serves", daemon.log())
+                        self.assertEqual(daemon.page_of("zygote trial").fired(), 1, daemon.log())
+                        self.check_serves(daemon)
+                        self.assertEqual(daemon.stop(), 0, daemon.log())
+                        daemon.wait_clean(10)
+                    finally:
+                        daemon.kill()
+                        daemon.remove()
+
     def test_spawner_turn(self):
         self.run_role("spawner turn")
 

@@ -58,6 +58,21 @@ class Leaves(harness.DaemonCase):
             self.run_ok("print(1)")
             self.rest()
 
+    def test_a_kill_through_a_group_ends_nobody_else(self):
+        """Neither by a limit nor by a cancel: workers that come later are born, and live."""
+        for _ in range(5):
+            self.run_status("cpu_limit", "sum(range(10**12))", limits={"cpu_ms": 50})
+            self.run_status("wall_limit", "import time; time.sleep(100)", limits={"wall_ms": 50})
+            ident = self.client.send("job.run", {"source": "import time; time.sleep(100)"})
+            harness.until(lambda: self.daemon.health()["jobs"]["running"] == 1, 20, "the job")
+            self.client.call("job.cancel", {"id": ident})
+            self.assertEqual(self.client.wait(ident)["status"], "cancelled")
+            for _ in range(3):
+                self.run_ok("print(1)")
+        self.rest()
+        self.assertEqual(self.daemon.health()["workers"]["failed"], 0)
+        self.assertNotIn("ended while", self.daemon.log())
+
     def test_limits_of_the_next_job_hold(self):
         """From small to large and back: each is what its own job was given."""
         for size in (16, 200, 16, 400, 32) * 2:
