@@ -170,7 +170,7 @@ static const struct worker_step {
     {"hello", say_hello},
     {"terms", receive_terms},
     {"stdin", take_stdin},
-    {"code", map_code},
+    {"compiled", map_code},
     {"limits", lower_limits},
     {"core", take_core},
     {"filter", install_filter},

@@ -91,11 +91,13 @@ class Faults(unittest.TestCase):
     if ctypes.CDLL(None).prctl(PR_GET_MDWE, 0, 0, 0, 0) < 0:
         SILENT.append("code")  # before Linux 6.3 that is the filter's alone
     STEPS = ["page", "leaf", "descriptors", "rlimits", "scratch", "ids", "directory", "capabilities",
-             "lock", "landlock", "code", "parent", "signals", "interpreter", "hello", "terms", "stdin", "limits", "core", "filter", "blob"]
+             "lock", "landlock", "code", "parent", "signals", "interpreter", "hello", "terms", "stdin", "compiled",
+             "limits", "core", "filter", "blob"]
 
     def loud(self, *silent, pinned=False):
         if not pinned:
             silent = (*silent, "core")
+        silent = (*silent, "compiled")  # nobody asks for it here
         return [name for name in self.STEPS if name not in (*self.SILENT, *silent)]
 
     def attempt(self, zygote, **terms):

@@ -66,8 +66,9 @@ SHARED = ("M05 shared mapping", "memory_limit", "import mmap\nm = mmap.mmap(-1, 
           {"limits": {"memory_bytes": 32 << 20, "cpu_ms": 4000}})
 # A job that may have threads can fork without this one.
 FORKS = {"wide filter", "both filters"}
-# A job at its limit cannot be killed without this one; the generation is given up then.
-LOSES = {"kill group"}
+# A job at its limit cannot be killed without this one; the generation is given up then. Both are the unified tree,
+# where there is one.
+LOSES = {"kill group", "cpu group"}
 # Layers that calls of native code run into; the others have them with more seeds.
 CALLS = {"nothing", "ids", "capabilities", "wide filter", "narrow filter", "both filters", "root", "own pid"}
 # The command line's own table is long in CPU time: once whole, and where much is off.
