@@ -28,16 +28,15 @@ class Leaves(harness.DaemonCase):
         self.daemon.wait_idle()
 
     def test_they_are_used_again(self):
-        for _ in range(3):
-            self.run_ok("pass")
-            self.rest()
-        before = self.leaves()
-        for _ in range(20):
-            self.run_ok("pass")
-            self.rest()
+        seen, jobs = set(), 40
+        for ident in [self.client.send("job.run", {"source": "pass"}) for _ in range(jobs)]:
+            self.assertEqual(self.client.wait(ident)["status"], "ok")
+            seen |= self.leaves()
+        trees = len(harness.cgroups(self.daemon.pid))
         if self.renews():
-            self.assertTrue(before & self.leaves(), (before, self.leaves()))
-        self.assertLess(len(self.leaves()), 8 * len(harness.cgroups(self.daemon.pid)))
+            self.assertLess(len(seen), jobs * trees, seen)
+        self.rest()
+        self.assertLess(len(self.leaves()), 8 * trees)
 
     def test_counters_begin_anew(self):
         for _ in range(3):
