@@ -89,8 +89,10 @@ refill_on_trim_alarm(void *context)
 static void
 refill_keep_leaf(struct engine *engine, struct worker *worker)
 {
-	/* A scratch directory's pages go some time after the worker. */
+	/* One that is lost has closed its directories: what is kept there, nobody takes or closes.
+	 * A scratch directory's pages go some time after the worker. */
 	if (worker->generation != generation_number(engine->generation) ||
+	    generation_state(engine->generation) != GENERATION_SERVING ||
 	    !worker_kind_is_plain(worker->kind))
 		return;
 	if (leaf_give(&worker->leaf, generation_root(engine->generation)) &&

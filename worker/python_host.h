@@ -46,8 +46,9 @@ void python_host_settle(bool first);
 void python_host_before_fork(void);
 void python_host_after_fork_parent(void);
 /*
- * In the worker: PyOS_AfterFork_Child, new random seeds, and a rehearsal that takes the page faults
- * of a job's start (it opens streams on fd 0 without reading). No tenant byte has been read.
+ * In the worker: PyOS_AfterFork_Child, new random seeds, and the page faults of a job's start: by
+ * writing to the pages that are known, or by a rehearsal (it opens streams on fd 0 without
+ * reading). No tenant byte has been read.
  */
 void python_host_after_fork(void);
 

@@ -12,8 +12,7 @@
 
 #include "worker/meter_rewrite.h"
 
-/* Calls, a class, an exception, a loop, text and numbers: what nearly every program touches. */
-static const char REHEARSE_SOURCE[] = "class A:\n"
+const char PYTHON_REHEARSE_SOURCE[] = "class A:\n"
 				      "    def __init__(self, n):\n"
 				      "        self.n = n\n"
 				      "def f(n):\n"
@@ -33,7 +32,7 @@ rehearse_program(void)
 	if (module == NULL)
 		return;
 	globals = PyModule_GetDict(module); /* borrowed */
-	code = Py_CompileString(REHEARSE_SOURCE, "rehearsal", Py_file_input);
+	code = Py_CompileString(PYTHON_REHEARSE_SOURCE, "rehearsal", Py_file_input);
 	if (code != NULL)
 		Py_SETREF(code, meter_rewrite((PyCodeObject *)(void *)code));
 	if (code != NULL &&

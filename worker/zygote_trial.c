@@ -8,29 +8,17 @@
 #include "protocol/base_sys.h"
 #include "protocol/pack.h"
 #include "worker/python_host.h"
+#include "worker/python_rehearse.h"
 #include "worker/zygote_touch.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define TRIAL_BLOB_BYTES 4096u
-
-/* Calls, a class, an exception, a loop, text, numbers, output: what nearly every program has. */
-static const char TRIAL_SOURCE[] = "class A:\n"
-				   "    def __init__(self, n):\n"
-				   "        self.n = n\n"
-				   "def f(n):\n"
-				   "    return [A(i).n * 2.5 for i in range(n)]\n"
-				   "x = {str(k): k for k in f(5)}\n"
-				   "try:\n"
-				   "    raise ValueError(f'{x}')\n"
-				   "except ValueError as e:\n"
-				   "    y = str(e).split(',')\n"
-				   "z = sorted(y, key=lambda v: v[::-1]) + [10 ** 30]\n"
-				   "print(len(z), 6 * 7)\n";
 
 struct trial {
 	struct worker_terms terms;
@@ -59,10 +47,12 @@ void
 zygote_trial(void)
 {
 	struct trial trial = {.terms = {.magic = WORKER_TERMS_MAGIC}};
+	char source[TRIAL_BLOB_BYTES / 2];
 
 	limits_defaults(&trial.terms.limits);
 	pack_init(&trial.blob, TRIAL_BLOB_BYTES);
-	pack_put(&trial.blob, JOB_SOURCE, TRIAL_SOURCE, sizeof(TRIAL_SOURCE) - 1);
+	(void)snprintf(source, sizeof(source), "%sprint(len(z), 6 * 7)\n", PYTHON_REHEARSE_SOURCE);
+	pack_put(&trial.blob, JOB_SOURCE, source, strlen(source));
 	pack_put(&trial.blob, JOB_NAME, "main.py", strlen("main.py"));
 	trial.terms.blob_bytes = trial.blob.size;
 	trial.page = mmap(NULL, PAGE_FILE_BYTES, PROT_READ | PROT_WRITE,
