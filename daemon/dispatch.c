@@ -200,6 +200,8 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	    .cpu_start_ns = worker->cpu_start_ns,
 	    .cpu_limit_ns = limits->cpu_ms * NS_PER_MS,
 	    .wall_limit_ns = limits->wall_ms * NS_PER_MS,
+	    .nice_ns = config_number(engine->config, long_after) * NS_PER_MS,
+	    .nice = (uint32_t)config_number(engine->config, long_nice),
 	    .started_ns = job->started_ns,
 	    .parallel = threads < engine->cores ? threads : engine->cores,
 	    .opcodes = limits->opcodes,

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define MESSAGE_VERSION 2u
+#define MESSAGE_VERSION 3u
 
 enum message_type {
 	/* spawner link, stintd -> spawner */
@@ -38,6 +38,7 @@ enum message_type {
 	/* zygote link, stintd -> zygote */
 	MESSAGE_FORK = 20, /* body.fork; FORK_FD_COUNT descriptors in enum fork_fd order */
 	MESSAGE_KILL = 22, /* body.worker.serial: fallback where cgroup.kill is missing */
+	MESSAGE_NICE = 24, /* body.worker: a job has run for long, let others go before it */
 	/* zygote link, zygote -> stintd */
 	MESSAGE_ZYGOTE_READY = 31, /* body.zygote; once, first */
 	MESSAGE_FORKED = 21,       /* body.forked; descriptor: [0] pidfd when error == 0 */
@@ -96,7 +97,8 @@ struct message_fork {
 };
 
 struct message_worker {
-	uint64_t serial;
+	uint64_t serial; /* one that is dead is no error */
+	uint32_t nice;   /* NICE: 1 .. 19, as of setpriority(2) */
 };
 
 struct message_forked {

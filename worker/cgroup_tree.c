@@ -28,8 +28,8 @@ cgroup_tree_members(const struct cgroup_tree *tree)
 	return tree->roles & CGROUP_ROLE_V2 ? "cgroup.procs" : "tasks";
 }
 
-/* Controllers that a v2 tree hands down. Shares of CPU time are for later: their absence is no
- * fault. */
+/* Controllers that a v2 tree hands down. The absence of cpu is no fault. Jobs get none of it:
+ * between groups of their own nice values would not count, and each is one more to schedule. */
 static const struct cgroup_tree_controller {
 	const char *name, *on, *off;
 	uint32_t role;
@@ -41,14 +41,14 @@ static const struct cgroup_tree_controller {
 #define CGROUP_TREE_CONTROLLER_COUNT                                                               \
 	(sizeof(CGROUP_TREE_CONTROLLERS) / sizeof(CGROUP_TREE_CONTROLLERS[0]))
 
-/* Hand each controller that a v2 tree is used for from `dir_fd` to its children. */
+/* Hand each controller that a v2 tree is used for from `dir_fd` to its children, leaves or not. */
 static int
-cgroup_tree_delegate(const struct cgroup_tree *tree, int dir_fd)
+cgroup_tree_delegate(const struct cgroup_tree *tree, int dir_fd, bool to_leaves)
 {
 	for (size_t i = 0; tree->controllers && i < CGROUP_TREE_CONTROLLER_COUNT; i++) {
 		const struct cgroup_tree_controller *controller = &CGROUP_TREE_CONTROLLERS[i];
 
-		if (controller->role != 0 && (tree->roles & controller->role) == 0)
+		if (controller->role == 0 ? to_leaves : (tree->roles & controller->role) == 0)
 			continue;
 		if (cgroup_file_write(dir_fd, "cgroup.subtree_control", controller->on) < 0 &&
 		    controller->role != 0)
@@ -135,9 +135,9 @@ cgroup_tree_make(struct cgroup_tree *tree, const char *name, pid_t companion, ui
 	 * therefore. */
 	(void)snprintf(text, sizeof(text), "%d", (int)companion);
 	if (tree->controllers && (cgroup_file_write(spawner_fd, "cgroup.procs", text) < 0 ||
-				  cgroup_tree_delegate(tree, tree->parent_fd) < 0 ||
+				  cgroup_tree_delegate(tree, tree->parent_fd, false) < 0 ||
 				  cgroup_tree_set_memory(tree, memory_max) < 0 ||
-				  cgroup_tree_delegate(tree, tree->service_fd) < 0))
+				  cgroup_tree_delegate(tree, tree->service_fd, false) < 0))
 		return -1;
 	if (faccessat(tree->service_fd, "cgroup.kill", W_OK, 0) == 0)
 		tree->roles |= CGROUP_ROLE_KILL;
@@ -249,7 +249,8 @@ cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t 
 
 		if (mkdirat(tree->service_fd, name, 0750) == 0)
 			fd = cgroup_file_open_dir(tree->service_fd, name);
-		if (fd < 0 || cgroup_tree_delegate(tree, fd) < 0 || mkdirat(fd, "zygote", 0755) < 0)
+		if (fd < 0 || cgroup_tree_delegate(tree, fd, true) < 0 ||
+		    mkdirat(fd, "zygote", 0755) < 0)
 			return error_errno(err, "cannot make control group %s of %s", name,
 					   tree->parent);
 		/* The kernel asks for the right to write here, the common ancestor of the zygote's

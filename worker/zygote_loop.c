@@ -26,7 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define UID_MAX 65535u /* ids of a generation's user namespace: the setting uid_count */
+#define UID_MAX  65535u /* ids of a generation's user namespace: the setting uid_count */
+#define NICE_MAX 19u
 
 struct loop {
 	const struct zygote_loop *settings; /* borrowed */
@@ -140,6 +141,31 @@ handle_kill(struct loop *loop, const struct message_worker *request, struct erro
 	return 0;
 }
 
+/*
+ * All threads of the worker, by its id, which is nobody else's; with one id for all only its first
+ * thread, whose later ones inherit it. A job cannot undo it: its filter has no call for that, and
+ * its process no right.
+ */
+static int
+handle_nice(struct loop *loop, const struct message_worker *request, struct error *err)
+{
+	struct zygote_child *child = zygote_table_find_serial(&loop->table, request->serial);
+	bool shared = loop->settings->shared_account;
+
+	if (request->serial > loop->table.last_serial)
+		return breach(err, "NICE of a serial that was never used", request->serial);
+	if (request->nice == 0 || request->nice > NICE_MAX)
+		return breach(err, "NICE with a value out of range", request->nice);
+	if (!child)
+		return 0;
+	if (setpriority(shared ? PRIO_PROCESS : PRIO_USER,
+			shared ? (id_t)child->pid : (id_t)child->uid, (int)request->nice) < 0 &&
+	    errno != ESRCH)
+		return error_errno(err, "nice value of worker %llu",
+				   (unsigned long long)request->serial);
+	return 0;
+}
+
 static int
 handle_message(struct loop *loop, const struct message *message, const int *fds, size_t fd_count,
 	       struct error *err)
@@ -156,6 +182,10 @@ handle_message(struct loop *loop, const struct message *message, const int *fds,
 		if (fd_count != 0)
 			return breach(err, "KILL with descriptors", fd_count);
 		return handle_kill(loop, &message->body.worker, err);
+	case MESSAGE_NICE:
+		if (fd_count != 0)
+			return breach(err, "NICE with descriptors", fd_count);
+		return handle_nice(loop, &message->body.worker, err);
 	default:
 		return breach(err, "message of an unknown type", message->type);
 	}

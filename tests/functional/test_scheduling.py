@@ -1,6 +1,7 @@
 """Who runs next and who may enter, over a real daemon: rates and caps of tenants with what a refusal says, priorities,
 deadlines, shares by weight. Nothing here depends on how fast the machine is: a job that sleeps holds the only place
 until all that is compared waits behind it."""
+import os
 import time
 import unittest
 
@@ -266,6 +267,61 @@ class Guests(SchedulingCase):
             for ident in held:
                 greedy.call("job.cancel", {"id": ident})
                 self.assertEqual(greedy.wait(ident)["status"], "cancelled")
+
+
+class LongJobsCase(harness.DaemonCase):
+    SPIN = "while True: pass"
+
+    @staticmethod
+    def nice_values(pid):
+        return {os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir(f"/proc/{pid}/task")}
+
+    @staticmethod
+    def seconds(pid):
+        """Of CPU time."""
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except OSError:
+            return 0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def start(self, source, **limits):
+        """Pid of a job that computes for ever."""
+        ident = self.client.send("job.run", {"source": source, "limits": {"wall_ms": 60000, "cpu_ms": 60000, **limits}})
+        self.addCleanup(self.end, ident)
+        return harness.until(lambda: [pid for pid in self.daemon.workers() if self.seconds(pid) > 0.3], 20, "it to compute")[0]
+
+    def end(self, ident):
+        self.client.send("job.cancel", {"id": ident})
+        self.assertEqual(self.client.wait(ident)["status"], "cancelled")
+
+
+class LongJobs(LongJobsCase):
+    """A job that has used long_after of CPU time lets others go first, with all its threads."""
+
+    settings = {"long_after": "30ms", "long_nice": 7}
+
+    def test_who_computes_for_long(self):
+        pid = self.start(self.SPIN)
+        harness.until(lambda: self.nice_values(pid) == {7}, 10, "a nice value of 7")
+        for _ in range(3):
+            self.assertEqual(self.client.run("print(1)")["stdout"], "1\n")
+        others = [other for other in self.daemon.workers() if other != pid]
+        self.assertEqual([other for other in others if self.nice_values(other) != {0}], [])
+
+    def test_its_threads_too(self):
+        pid = self.start("import threading, time\n"
+                         "for _ in range(3): threading.Thread(target=time.sleep, args=(1000,)).start()\n" + self.SPIN, threads=4)
+        harness.until(lambda: len(os.listdir(f"/proc/{pid}/task")) == 4, 10, "all threads")
+        harness.until(lambda: self.nice_values(pid) == {7}, 10, "a nice value of 7 of each")
+
+
+class NeverLong(LongJobsCase):
+    settings = {"long_after": 0}
+
+    def test_none_is_long(self):
+        self.assertEqual(self.nice_values(self.start(self.SPIN)), {0})
 
 
 if __name__ == "__main__":
