@@ -3,7 +3,7 @@
  *
  * A put never writes: it queues and marks the channel; once per turn of the loop every marked
  * channel is written with sendmsg (short lines share a chunk) and its connection gets its turn. A
- * client that does not read keeps at most channel_max bytes plus one line; all together keep
+ * client that does not read keeps at most channel_max bytes beside two lines; all together keep
  * total_max, above which the fullest is given up. It never blocks, never closes a descriptor and
  * knows nothing of what a line says. Called by reply.c, reply_output.c and connection.c. A failed
  * write marks the channel broken; its connection closes it in its turn.
@@ -178,6 +178,28 @@ add_chunk(struct outbox_channel *channel, char *line, size_t size)
 	list_append(&channel->chunks, &chunk->link);
 }
 
+/*
+ * Whether no more may be put. The longest line does not count: it may be longer than channel_max,
+ * and a client that is reading it must not be cut off because another of its jobs ends meanwhile.
+ */
+static bool
+is_full(const struct outbox *outbox, const struct outbox_channel *channel)
+{
+	size_t longest = 0;
+
+	if (channel->pending < outbox->channel_max)
+		return false;
+	LIST_FOREACH(&channel->chunks, link)
+	{
+		size_t size = list_item(link, struct outbox_chunk, link)->size;
+
+		if (link == list_first(&channel->chunks))
+			size -= channel->head_offset;
+		longest = size > longest ? size : longest;
+	}
+	return channel->pending - longest >= outbox->channel_max;
+}
+
 void
 outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size)
 {
@@ -187,7 +209,7 @@ outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size)
 		return;
 	}
 	outbox_channel_touch(outbox, channel);
-	if (channel->pending >= outbox->channel_max) {
+	if (is_full(outbox, channel)) {
 		channel->overfull = true;
 		free(line);
 		return;

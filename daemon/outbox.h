@@ -43,7 +43,7 @@ struct outbox {
 	struct hash_table channels;
 	struct list changed;
 	size_t pending;     /* of all channels */
-	size_t channel_max; /* a channel that holds this much takes no more */
+	size_t channel_max; /* a channel with this much beside its longest line takes no more */
 	size_t total_max;   /* above it the fullest channel is given up */
 };
 

@@ -150,13 +150,32 @@ static void
 test_full_channel_is_given_up(void **state)
 {
 	struct fixture *f = *state;
-	put_filled(f, 1, CHANNEL_MAX - 1, 'a');
-	put_filled(f, 1, 500000, 'b');
+	put_filled(f, 1, CHANNEL_MAX / 2, 'a');
+	put_filled(f, 1, CHANNEL_MAX / 2 + 1, 'b');
+	put_filled(f, 1, CHANNEL_MAX / 2, 'c');
 	assert_false(f->channels[0].overfull);
 	put(f, 1, "x");
 	assert_true(f->channels[0].overfull);
-	assert_int_equal(f->channels[0].pending, CHANNEL_MAX - 1 + 500000);
+	assert_int_equal(f->channels[0].pending, 3 * (CHANNEL_MAX / 2) + 1);
 	put(f, 2, "fine");
+	assert_false(f->channels[1].overfull);
+}
+
+/* Others are taken while one is read that is longer than all that may wait. */
+static void
+test_one_long_line_does_not_count(void **state)
+{
+	struct fixture *f = *state;
+	outbox_resize(&f->outbox, 10000, 100 * CHANNEL_MAX);
+	put_filled(f, 1, 5000, 'a');
+	put_filled(f, 1, CHANNEL_MAX, 'b');
+	put_filled(f, 1, 4999, 'c');
+	put(f, 1, "still taken");
+	assert_false(f->channels[0].overfull);
+	put(f, 1, "one too many");
+	assert_true(f->channels[0].overfull);
+	put_filled(f, 2, CHANNEL_MAX, 'a');
+	put_filled(f, 2, 9999, 'b');
 	assert_false(f->channels[1].overfull);
 }
 
@@ -226,6 +245,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_lines_of_a_turn_leave_in_order, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_slow_reader_gets_everything, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_full_channel_is_given_up, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_one_long_line_does_not_count, set_up,
+					    tear_down),
 	    cmocka_unit_test_setup_teardown(test_fullest_goes_when_all_are_too_much, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(test_gone_peer_is_noticed, set_up, tear_down),
