@@ -13,6 +13,7 @@
 #include "daemon/engine_state.h"
 #include "daemon/finish.h"
 #include "daemon/house.h"
+#include "daemon/nice.h"
 #include "daemon/refill.h"
 #include "daemon/stream.h"
 #include "protocol/base_clock.h"
@@ -200,8 +201,6 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	    .cpu_start_ns = worker->cpu_start_ns,
 	    .cpu_limit_ns = limits->cpu_ms * NS_PER_MS,
 	    .wall_limit_ns = limits->wall_ms * NS_PER_MS,
-	    .nice_ns = config_number(engine->config, long_after) * NS_PER_MS,
-	    .nice = (uint32_t)config_number(engine->config, long_nice),
 	    .started_ns = job->started_ns,
 	    .parallel = threads < engine->cores ? threads : engine->cores,
 	    .opcodes = limits->opcodes,
@@ -354,6 +353,7 @@ dispatch_run(struct engine *engine)
 		refill_after_queue(engine);
 	if (!joined)
 		return;
+	nice_run(engine);
 	refill_after_dispatch(engine);
 	stream_wake(engine);
 	house_wake(engine);

@@ -39,7 +39,6 @@ struct watchdog_slot {
 	/* When page.stop was set, and with what CPU time; report.reason says why. */
 	uint64_t asked_ns, asked_cpu_ns;
 	bool cancel;
-	bool niced; /* the zygote was told */
 	bool over; /* the last look found its budget of opcodes passed */
 };
 
@@ -74,20 +73,6 @@ watchdog_kill(int kill_fd, int zygote_fd, uint64_t serial)
 	message_init(&message, MESSAGE_KILL);
 	message.body.worker.serial = serial;
 	(void)base_send_fds(zygote_fd, &message, sizeof(message), NULL, 0, MSG_DONTWAIT, NULL);
-}
-
-/* Let others go before a job that has run for long. Once: a zygote whose link is full makes no
- * worker either that would want to go first. */
-static void
-watchdog_nice(struct watchdog_slot *slot)
-{
-	struct message message;
-	message_init(&message, MESSAGE_NICE);
-	message.body.worker.serial = slot->spec.serial;
-	message.body.worker.nice = slot->spec.nice;
-	slot->niced = true;
-	(void)base_send_fds(slot->spec.zygote_fd, &message, sizeof(message), NULL, 0, MSG_DONTWAIT,
-			    NULL);
 }
 
 bool
@@ -125,7 +110,6 @@ watchdog_measure(struct watchdog_slot *slot)
 	    .wall_limit_ns = spec->wall_limit_ns,
 	    .cpu_limit_ns = spec->cpu_limit_ns,
 	    .cancel = slot->cancel,
-	    .nice_ns = slot->niced ? 0 : spec->nice_ns,
 	    .metered = spec->opcodes > 0,
 	    .parallel = spec->parallel,
 	    .asked = slot->report.reason,
@@ -156,8 +140,6 @@ watchdog_visit(struct watchdog *watchdog, struct watchdog_slot *slot)
 
 	slot->next_ns = decision.next_ns;
 	slot->report.reason = decision.reason;
-	if (decision.nice && !decision.kill)
-		watchdog_nice(slot);
 	if (!decision.kill) {
 		if (!asked && decision.reason != WATCHDOG_NONE)
 			watchdog_ask(slot);
@@ -299,7 +281,6 @@ watchdog_arm(struct watchdog *watchdog, unsigned slot_number, const struct watch
 	    .wall_limit_ns = spec->wall_limit_ns,
 	    .cpu_limit_ns = spec->cpu_limit_ns,
 	    .cpu_known = true,
-	    .nice_ns = spec->nice_ns,
 	    .metered = spec->opcodes > 0,
 	    .parallel = spec->parallel,
 	});

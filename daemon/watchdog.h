@@ -23,12 +23,10 @@ struct watchdog_spec {
 	clockid_t cpu_clock; /* of the worker's process; -1: unknown, CPU is not watched */
 	int pidfd;           /* borrowed: tells whether a reading of cpu_clock was of the living */
 	int kill_fd;         /* borrowed: cgroup.kill of the leaf, or -1 */
-	int zygote_fd;       /* borrowed: the zygote link, asked for what stintd has no right to */
+	int zygote_fd;       /* borrowed: the zygote link, asked to kill when there is no kill_fd */
 	uint64_t cpu_start_ns; /* reading of cpu_clock when the job was handed over */
 	uint64_t cpu_limit_ns, wall_limit_ns;
 	uint64_t started_ns; /* monotonic */
-	uint64_t nice_ns; /* CPU time after which its nice value becomes `nice`; 0: never */
-	uint32_t nice;
 	unsigned parallel;
 	uint64_t opcodes;         /* budget, or 0 */
 	struct worker_page *page; /* borrowed: its `stop` is written; NULL only when opcodes is 0 */

@@ -31,12 +31,10 @@ static uint64_t
 look_next_ns(const struct watchdog_facts *facts)
 {
 	uint64_t deadline_ns = facts->started_ns + facts->wall_limit_ns;
-	uint64_t wait_ns = WATCHDOG_RETRY_NS, until_ns = facts->cpu_limit_ns;
+	uint64_t wait_ns = WATCHDOG_RETRY_NS;
 
-	if (facts->nice_ns > facts->cpu_used_ns && facts->nice_ns < until_ns)
-		until_ns = facts->nice_ns;
 	if (facts->cpu_known)
-		wait_ns = (until_ns - facts->cpu_used_ns) /
+		wait_ns = (facts->cpu_limit_ns - facts->cpu_used_ns) /
 			  (facts->parallel > 0 ? facts->parallel : 1);
 	if (wait_ns < WATCHDOG_LOOK_MIN_NS)
 		wait_ns = WATCHDOG_LOOK_MIN_NS;
@@ -74,8 +72,6 @@ watchdog_look(const struct watchdog_facts *facts)
 		now.asked_cpu_ns = now.cpu_used_ns;
 	}
 	decision.reason = now.asked;
-	decision.nice = facts->cpu_known && facts->nice_ns > 0 &&
-			facts->cpu_used_ns >= facts->nice_ns;
 	decision.next_ns = now.asked == WATCHDOG_NONE ? look_next_ns(facts) : look_grace_ns(&now);
 	/* Who does not stop at its budget has been asked by its own counter, for long. */
 	decision.kill = now.asked == WATCHDOG_OPCODES ||

@@ -36,7 +36,6 @@ struct watchdog_facts {
 	bool metered;         /* it has a budget of opcodes */
 	bool over;            /* and does not stop although it has used more */
 	bool cancel;          /* somebody wants the job gone */
-	uint64_t nice_ns;  /* CPU time after which others go before it; 0: never, or done */
 	unsigned parallel; /* threads that can run at one time: min(threads, cores), at least 1 */
 	/* Asked to stop already: why, when (monotonic), and with what CPU time. That stands. */
 	enum watchdog_reason asked;
@@ -46,7 +45,6 @@ struct watchdog_facts {
 struct watchdog_decision {
 	enum watchdog_reason reason; /* not NONE: the job has reached it, whatever it does now */
 	bool kill;        /* with a reason; else ask it to stop, and look again at next_ns */
-	bool nice;        /* it has used nice_ns of CPU time */
 	uint64_t next_ns; /* without kill: monotonic time of the next look */
 };
 

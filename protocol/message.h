@@ -38,7 +38,7 @@ enum message_type {
 	/* zygote link, stintd -> zygote */
 	MESSAGE_FORK = 20, /* body.fork; FORK_FD_COUNT descriptors in enum fork_fd order */
 	MESSAGE_KILL = 22, /* body.worker.serial: fallback where cgroup.kill is missing */
-	MESSAGE_NICE = 24, /* body.worker: a job has run for long, let others go before it */
+	MESSAGE_NICE = 24, /* body.worker: let others go before a job */
 	/* zygote link, zygote -> stintd */
 	MESSAGE_ZYGOTE_READY = 31, /* body.zygote; once, first */
 	MESSAGE_FORKED = 21,       /* body.forked; descriptor: [0] pidfd when error == 0 */

@@ -12,7 +12,7 @@ FOREVER = {"source": "import time; time.sleep(200)", "limits": {"wall_ms": 30000
 JOB_US = 1000  # QUOTA_JOB_US: what each is charged besides
 # About a hundredth of a second of CPU time.
 WORK = "for i in range(200000): pass"
-JOBS, CPU, OPCODES, FEW, SMALL, LIGHT, HEAVY = range(61001, 61008)
+JOBS, CPU, OPCODES, FEW, SMALL, LIGHT, HEAVY, MANY = range(61001, 61009)
 CONFIG = f"""
 operators = root
 [tenant jobs]
@@ -269,12 +269,11 @@ class Guests(SchedulingCase):
                 self.assertEqual(greedy.wait(ident)["status"], "cancelled")
 
 
-class LongJobsCase(harness.DaemonCase):
-    SPIN = "while True: pass"
+class Sharing(SchedulingCase):
+    """Nice values of running jobs make up for there being more of one tenant's."""
 
-    @staticmethod
-    def nice_values(pid):
-        return {os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir(f"/proc/{pid}/task")}
+    settings = {"socket_mode": "0666", "running_max": 6, "guests_max": 0, "nice_max": 7, "nice_after": "30ms"}
+    SPIN = "while True: pass"
 
     @staticmethod
     def seconds(pid):
@@ -286,42 +285,65 @@ class LongJobsCase(harness.DaemonCase):
             return 0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def start(self, source, **limits):
+    def busy(self):
+        return {pid for pid in self.daemon.workers() if self.seconds(pid) > 0.5}
+
+    def start(self, client, source=SPIN, **limits):
         """Pid of a job that computes for ever."""
-        ident = self.client.send("job.run", {"source": source, "limits": {"wall_ms": 60000, "cpu_ms": 60000, **limits}})
-        self.addCleanup(self.end, ident)
-        return harness.until(lambda: [pid for pid in self.daemon.workers() if self.seconds(pid) > 0.3], 20, "it to compute")[0]
+        before = self.busy()
+        ident = client.send("job.run", {"source": source, "limits": {"wall_ms": 100000, "cpu_ms": 60000, **limits}})
+        self.started.append((client, ident))
+        return harness.until(lambda: self.busy() - before, 30, "it to compute").pop()
 
-    def end(self, ident):
-        self.client.send("job.cancel", {"id": ident})
-        self.assertEqual(self.client.wait(ident)["status"], "cancelled")
+    def setUp(self):
+        super().setUp()
+        self.started = []
+
+    def tearDown(self):
+        for client, ident in self.started:
+            client.send("job.cancel", {"id": ident})
+            self.assertEqual(client.wait(ident)["status"], "cancelled")
+        super().tearDown()
+
+    @staticmethod
+    def nice(pid):
+        """Of all threads: one value."""
+        values = {os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir(f"/proc/{pid}/task")}
+        return values.pop() if len(values) == 1 else values
+
+    def test_who_has_many_makes_room(self):
+        many, one = self.as_user(LIGHT), self.as_user(MANY)
+        threads = "import threading, time\nfor _ in range(3): threading.Thread(target=time.sleep, args=(1000,)).start()\n"
+        pids = [self.start(many), self.start(many), self.start(many, threads + self.SPIN, threads=4)]
+        self.assertEqual([self.nice(pid) for pid in pids], [0, 0, 0])  # alone there is nobody to make room for
+        single = self.start(one)
+        harness.until(lambda: [self.nice(pid) for pid in pids] == [5, 5, 5], 10, "a third of the weight")
+        self.assertEqual(len(os.listdir(f"/proc/{pids[2]}/task")), 4)
+        self.assertEqual(self.nice(single), 0)
+        self.assertEqual(one.run("print(1)")["stdout"], "1\n")  # nor do workers that come later inherit it
+        others = set(self.daemon.workers()) - set(pids)
+        self.assertEqual({self.nice(pid) for pid in others}, {0})
+
+    def test_weights_count(self):
+        heavy, one = self.as_user(HEAVY), self.as_user(MANY)
+        pids = [self.start(heavy) for _ in range(3)] + [self.start(one)]
+        time.sleep(1)  # four looks of the house
+        self.assertEqual([self.nice(pid) for pid in pids], [0] * 4)
+        pids.append(self.start(one))
+        harness.until(lambda: [self.nice(pid) for pid in pids[3:]] == [3, 3], 10, "half of the weight")
+        self.assertEqual([self.nice(pid) for pid in pids[:3]], [0] * 3)
 
 
-class LongJobs(LongJobsCase):
-    """A job that has used long_after of CPU time lets others go first, with all its threads."""
+class NoSharing(Sharing):
+    settings = {**Sharing.settings, "nice_max": 0}
 
-    settings = {"long_after": "30ms", "long_nice": 7}
+    def test_who_has_many_makes_room(self):
+        many, one = self.as_user(LIGHT), self.as_user(MANY)
+        pids = [self.start(client) for client in (many, many, many, one)]
+        time.sleep(1)
+        self.assertEqual([self.nice(pid) for pid in pids], [0] * 4)
 
-    def test_who_computes_for_long(self):
-        pid = self.start(self.SPIN)
-        harness.until(lambda: self.nice_values(pid) == {7}, 10, "a nice value of 7")
-        for _ in range(3):
-            self.assertEqual(self.client.run("print(1)")["stdout"], "1\n")
-        others = [other for other in self.daemon.workers() if other != pid]
-        self.assertEqual([other for other in others if self.nice_values(other) != {0}], [])
-
-    def test_its_threads_too(self):
-        pid = self.start("import threading, time\n"
-                         "for _ in range(3): threading.Thread(target=time.sleep, args=(1000,)).start()\n" + self.SPIN, threads=4)
-        harness.until(lambda: len(os.listdir(f"/proc/{pid}/task")) == 4, 10, "all threads")
-        harness.until(lambda: self.nice_values(pid) == {7}, 10, "a nice value of 7 of each")
-
-
-class NeverLong(LongJobsCase):
-    settings = {"long_after": 0}
-
-    def test_none_is_long(self):
-        self.assertEqual(self.nice_values(self.start(self.SPIN)), {0})
+    test_weights_count = None
 
 
 if __name__ == "__main__":

@@ -112,27 +112,6 @@ test_budget_of_opcodes(void **state)
 	assert_int_equal(look(facts).next_ns, facts.now_ns + 2 * WATCHDOG_LOOK_MIN_NS);
 }
 
-/* It is looked at when it has become a long job, which is told until nice_ns is taken away. */
-static void
-test_long_jobs(void **state)
-{
-	struct watchdog_facts facts = BASE;
-	assert_false(look(facts).nice);
-	facts.nice_ns = 150 * MS;
-	assert_false(look(facts).nice);
-	assert_int_equal(look(facts).next_ns, (1000 + 50) * MS);
-	facts.parallel = 2;
-	assert_int_equal(look(facts).next_ns, (1000 + 25) * MS);
-	facts.cpu_used_ns = 150 * MS;
-	assert_true(look(facts).nice);
-	assert_int_equal(look(facts).next_ns, 1000 * MS + 1850 * MS / 2);
-	facts.cpu_known = false; /* what was read is not of this job */
-	assert_false(look(facts).nice);
-	facts = BASE;
-	facts.nice_ns = 3000 * MS; /* after its limit */
-	assert_int_equal(look(facts).next_ns, (1000 + 1900) * MS);
-}
-
 /* At a limit: ask, wait for the grace, kill; nothing that the worker does makes it later. */
 static void
 test_grace(void **state)
@@ -258,7 +237,6 @@ main(void)
 	    cmocka_unit_test(test_cancel_beats_all),
 	    cmocka_unit_test(test_cpu_beats_wall),
 	    cmocka_unit_test(test_budget_of_opcodes),
-	    cmocka_unit_test(test_long_jobs),
 	    cmocka_unit_test(test_grace),
 	    cmocka_unit_test(test_grace_in_cpu_time),
 	    cmocka_unit_test(test_grace_by_reason),
