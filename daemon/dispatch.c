@@ -29,6 +29,7 @@
 
 /* RLIMIT_CPU counts the worker's set-up too and only in whole seconds. */
 #define DISPATCH_BACKSTOP_S 5u
+#define DISPATCH_KEEPS_MIN      4u /* of so many workers, one is kept */
 #define DISPATCH_FDS_MAX        3u
 #define DISPATCH_CODE_BYTES_MAX (CODE_BYTES_MAX + 64u) /* and what the field's head has */
 
@@ -307,6 +308,19 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 }
 
 /*
+ * The last ready worker is kept for a tenant that has nothing running, as places are for guests:
+ * where short jobs wait, each worker is taken as soon as it is made, and who has just come would
+ * have to wait for the next one.
+ */
+static bool
+dispatch_keeps_last(const struct engine *engine, const struct job *job, struct worker_kind kind)
+{
+	return engine->queue.pick.guests_max > 0 && engine->pool.target >= DISPATCH_KEEPS_MIN &&
+	       job->turn.tenant->started > 0 && worker_kind_is_plain(kind) &&
+	       !pool_has_two_ready(&engine->pool, kind);
+}
+
+/*
  * The first of the called jobs that there is a worker for. They are those that could run at once:
  * one whose worker is still being made keeps its place among them, so that neither kind of job can
  * hold up the other, or be overtaken for ever. False: nothing to do.
@@ -329,7 +343,7 @@ dispatch_one(struct engine *engine)
 		}
 		struct worker *worker = pool_ready(&engine->pool, kind);
 		no_plain |= !worker && worker_kind_is_plain(kind);
-		if (!worker)
+		if (!worker || dispatch_keeps_last(engine, job, kind))
 			continue;
 		if (!watchdog_alive(worker->pidfd)) /* killed while it waited: no try */
 			refill_give_up(engine, worker);

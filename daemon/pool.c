@@ -77,6 +77,19 @@ pool_ready(const struct pool *pool, struct worker_kind kind)
 	return NULL;
 }
 
+bool
+pool_has_two_ready(const struct pool *pool, struct worker_kind kind)
+{
+	unsigned count = 0;
+	LIST_FOREACH (&pool->workers[WORKER_READY], link) {
+		struct worker *worker = list_item(link, struct worker, link);
+		count += worker_kind_equal(worker->kind, kind) ? 1 : 0;
+		if (count == 2)
+			return true;
+	}
+	return false;
+}
+
 size_t
 pool_held_cores(const struct pool *pool, uint16_t ret_held[WORKERS_MAX])
 {

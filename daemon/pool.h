@@ -42,6 +42,8 @@ void pool_move(struct pool *pool, struct worker *worker, enum worker_state state
 struct worker *pool_find(const struct pool *pool, uint64_t serial);
 /* First ready worker of that kind, or NULL. */
 struct worker *pool_ready(const struct pool *pool, struct worker_kind kind);
+/* There are two or more of that kind. */
+bool pool_has_two_ready(const struct pool *pool, struct worker_kind kind);
 /* The core of each busy worker; their number. */
 size_t pool_held_cores(const struct pool *pool, uint16_t ret_held[WORKERS_MAX]);
 size_t pool_count(const struct pool *pool, enum worker_state state);
