@@ -1,4 +1,5 @@
 """Control groups of workers go from one worker to the next: what one job did in its group is not felt in the next."""
+import contextlib
 import glob
 import os
 import unittest
@@ -15,7 +16,11 @@ class Leaves(harness.DaemonCase):
 
     def leaves(self):
         """Those that there are, by identity: a name alone could be another group's by now."""
-        return {(path, os.stat(path).st_ino) for top in harness.cgroups(self.daemon.pid) for path in glob.glob(f"{top}/gen-*/w*")}
+        found = set()
+        for path in (path for top in harness.cgroups(self.daemon.pid) for path in glob.glob(f"{top}/gen-*/w*")):
+            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                found.add((path, os.stat(path).st_ino))
+        return found
 
     def renews(self):
         """Whether this kernel lets the peak of a group begin anew: v1, or Linux 6.12."""
