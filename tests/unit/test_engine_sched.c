@@ -159,6 +159,28 @@ test_guests(void **state)
 	wait_all(fixture);
 }
 
+/* All dispatching of one turn of the loop is done before a new worker can come. */
+static void
+test_last_worker_is_for_who_has_none(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tenant_terms terms = make_terms("a"), other = make_terms("b");
+	assert_int_equal(config_set(&fixture->config, "running_max=8", NULL), 0);
+	assert_int_equal(config_set(&fixture->config, "workers_ready=4", NULL), 0);
+	engine_fixture_start(fixture);
+	RUN_UNTIL(info(fixture).workers_ready == 4);
+	for (unsigned i = 0; i < 6; i++)
+		submit_as(fixture, &terms, "pause", i, 0, 0);
+	RUN_UNTIL(info(fixture).jobs_running > 0);
+	assert_int_equal(info(fixture).jobs_running, 3);
+	assert_int_equal(info(fixture).workers_ready, 1);
+	submit_as(fixture, &other, "out b", 6, 0, 0);
+	RUN_UNTIL(fixture->told[6]);
+	RUN_UNTIL(info(fixture).jobs_running == 6); /* it is not kept from them for long */
+	engine_forget_session(fixture->engine, 1);
+	wait_all(fixture);
+}
+
 static void
 test_priorities_and_deadlines(void **state)
 {
@@ -207,6 +229,8 @@ main(void)
 	    STARTED(test_caps_of_a_tenant),
 	    STARTED(test_running_max_of_a_tenant),
 	    STARTED(test_guests),
+	    cmocka_unit_test_setup_teardown(test_last_worker_is_for_who_has_none,
+					    engine_fixture_setup, engine_fixture_teardown),
 	    STARTED(test_priorities_and_deadlines),
 	    STARTED(test_closing_with_jobs_everywhere),
 	};
