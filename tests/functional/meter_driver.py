@@ -1,12 +1,22 @@
 """Runs programs on tests/unit/meter_runner: as they are, metered, and under an opcode tracer."""
 import collections
+import os
 import struct
 import subprocess
+import sys
 
 PLAIN, METERED, TRACED = 1, 2, 4
 REQUEST = struct.Struct("<II")
 RUN = struct.Struct("<QQQII")
 Run = collections.namedtuple("Run", "opcodes exceptions cpu_ns ran failed")
+
+
+def skip_when_sanitized():
+    """For what only compares counts: they are the same with sanitizers, for which the verifier and the fuzzer
+    rewrite more code than this does, in less time."""
+    if os.environ.get("STINT_SANITIZED"):
+        print("skipped: counts do not depend on sanitizers")
+        sys.exit(77)
 
 
 class Runner:

@@ -50,6 +50,7 @@ def modules(texts):
 
 
 def main():
+    meter_driver.skip_when_sanitized()
     words, equal, above, failed, skipped = sys.argv[1:], 0, 0, 0, 0
     chosen = [(n, s) for n, s in programs() if not words or any(word in n for word in words)]
     with meter_driver.Runner(PROGRAM, list(modules(s for _, s in chosen))) as runner:
