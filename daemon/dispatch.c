@@ -29,7 +29,8 @@
 
 /* RLIMIT_CPU counts the worker's set-up too and only in whole seconds. */
 #define DISPATCH_BACKSTOP_S 5u
-#define DISPATCH_KEEPS_MIN      4u /* of so many workers, one is kept */
+#define DISPATCH_KEEPS_MIN      4u     /* of so many workers, one is kept */
+#define DISPATCH_TENANTS_MS     10000u /* since two tenants had jobs, at most */
 #define DISPATCH_FDS_MAX        3u
 #define DISPATCH_CODE_BYTES_MAX (CODE_BYTES_MAX + 64u) /* and what the field's head has */
 
@@ -267,6 +268,14 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 	return code;
 }
 
+static void
+dispatch_note_tenant(struct engine *engine, const struct job *job)
+{
+	if (engine->last_tenant && engine->last_tenant != job->turn.tenant)
+		engine->tenants_ns = job->started_ns;
+	engine->last_tenant = job->turn.tenant;
+}
+
 /* True: the job left the queue. False: try it again, if there is another worker. */
 static bool
 dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
@@ -283,6 +292,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 	uint64_t code_bytes = load.code.size;
 	dispatch_unload(&load);
 	if (code == 0) {
+		dispatch_note_tenant(engine, job);
 		queue_start(&engine->queue, job);
 		pool_move(&engine->pool, worker, WORKER_BUSY);
 		job->worker = worker;
@@ -307,6 +317,14 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 	return false;
 }
 
+/* More than one tenant has jobs these days. */
+static bool
+dispatch_has_tenants(const struct engine *engine)
+{
+	return engine->tenants_ns != 0 &&
+	       engine_now_ns() - engine->tenants_ns < DISPATCH_TENANTS_MS * NS_PER_MS;
+}
+
 /*
  * The last ready worker is kept for a tenant that has nothing running, as places are for guests:
  * where short jobs wait, each worker is taken as soon as it is made, and who has just come would
@@ -316,8 +334,8 @@ static bool
 dispatch_keeps_last(const struct engine *engine, const struct job *job, struct worker_kind kind)
 {
 	return engine->queue.pick.guests_max > 0 && engine->pool.target >= DISPATCH_KEEPS_MIN &&
-	       job->turn.tenant->started > 0 && worker_kind_is_plain(kind) &&
-	       !pool_has_two_ready(&engine->pool, kind);
+	       job->turn.tenant->started > 0 && dispatch_has_tenants(engine) &&
+	       worker_kind_is_plain(kind) && !pool_has_two_ready(&engine->pool, kind);
 }
 
 /*

@@ -55,6 +55,8 @@ struct engine {
 	unsigned cores; /* of the machine, online */
 	struct cores pinning; /* with pin_cores: those that jobs get */
 	unsigned last_core;   /* the one given last */
+	const void *last_tenant; /* of the job started last: only to be compared */
+	uint64_t tenants_ns;  /* when it was last another's than the one before; 0: never */
 	bool refill_due;
 	bool announced, draining, drained_told, failed, closing;
 	bool drain_asked; /* by us: the spawner has not said yet that it stops */

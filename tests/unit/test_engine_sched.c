@@ -169,6 +169,14 @@ test_last_worker_is_for_who_has_none(void **state)
 	assert_int_equal(config_set(&fixture->config, "workers_ready=4", NULL), 0);
 	engine_fixture_start(fixture);
 	RUN_UNTIL(info(fixture).workers_ready == 4);
+	for (unsigned i = 0; i < 4; i++)
+		submit_as(fixture, &terms, "pause", i, 0, 0);
+	RUN_UNTIL(info(fixture).jobs_running > 0);
+	assert_int_equal(info(fixture).jobs_running, 4); /* there is nobody else */
+	engine_forget_session(fixture->engine, 1);
+	wait_all(fixture);
+	submit_as(fixture, &other, "out b", 7, 0, 0);
+	RUN_UNTIL(fixture->told[7] && info(fixture).workers_ready == 4);
 	for (unsigned i = 0; i < 6; i++)
 		submit_as(fixture, &terms, "pause", i, 0, 0);
 	RUN_UNTIL(info(fixture).jobs_running > 0);
