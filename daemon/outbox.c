@@ -185,19 +185,17 @@ add_chunk(struct outbox_channel *channel, char *line, size_t size)
 static bool
 is_full(const struct outbox *outbox, const struct outbox_channel *channel)
 {
-	size_t longest = 0;
+	size_t sent = channel->head_offset; /* of the first one */
 
 	if (channel->pending < outbox->channel_max)
 		return false;
-	LIST_FOREACH(&channel->chunks, link)
-	{
-		size_t size = list_item(link, struct outbox_chunk, link)->size;
-
-		if (link == list_first(&channel->chunks))
-			size -= channel->head_offset;
-		longest = size > longest ? size : longest;
+	LIST_FOREACH (&channel->chunks, link) {
+		size_t size = list_item(link, struct outbox_chunk, link)->size - sent;
+		if (channel->pending - size < outbox->channel_max)
+			return false;
+		sent = 0;
 	}
-	return channel->pending - longest >= outbox->channel_max;
+	return true;
 }
 
 void

@@ -98,7 +98,7 @@ struct message_fork {
 
 struct message_worker {
 	uint64_t serial; /* one that is dead is no error */
-	uint32_t nice;   /* NICE: 1 .. 19, as of setpriority(2) */
+	uint32_t nice;   /* NICE: 1 .. 19, beyond that of new workers */
 };
 
 struct message_forked {

@@ -142,6 +142,7 @@ handle_kill(struct loop *loop, const struct message_worker *request, struct erro
 }
 
 /*
+ * Raised from where all workers begin, to 19 at most: the kernel refuses to lower one.
  * All threads of the worker, by its id, which is nobody else's; with one id for all only its first
  * thread, whose later ones inherit it. A job cannot undo it: its filter has no call for that, and
  * its process no right.
@@ -151,6 +152,7 @@ handle_nice(struct loop *loop, const struct message_worker *request, struct erro
 {
 	struct zygote_child *child = zygote_table_find_serial(&loop->table, request->serial);
 	bool shared = loop->settings->shared_account;
+	int nice;
 
 	if (request->serial > loop->table.last_serial)
 		return breach(err, "NICE of a serial that was never used", request->serial);
@@ -158,8 +160,10 @@ handle_nice(struct loop *loop, const struct message_worker *request, struct erro
 		return breach(err, "NICE with a value out of range", request->nice);
 	if (!child)
 		return 0;
+	nice = loop->settings->nice + (int)request->nice;
 	if (setpriority(shared ? PRIO_PROCESS : PRIO_USER,
-			shared ? (id_t)child->pid : (id_t)child->uid, (int)request->nice) < 0 &&
+			shared ? (id_t)child->pid : (id_t)child->uid,
+			nice < (int)NICE_MAX ? nice : (int)NICE_MAX) < 0 &&
 	    errno != ESRCH)
 		return error_errno(err, "nice value of worker %llu",
 				   (unsigned long long)request->serial);

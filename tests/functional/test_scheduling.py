@@ -269,8 +269,8 @@ class Guests(SchedulingCase):
                 self.assertEqual(greedy.wait(ident)["status"], "cancelled")
 
 
-class Sharing(SchedulingCase):
-    """Nice values of running jobs make up for there being more of one tenant's."""
+class SharingCase(SchedulingCase):
+    """Jobs that compute for ever, and the nice values that they have."""
 
     settings = {"socket_mode": "0666", "running_max": 6, "guests_max": 0, "nice_max": 7, "nice_after": "30ms"}
     SPIN = "while True: pass"
@@ -311,6 +311,10 @@ class Sharing(SchedulingCase):
         values = {os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir(f"/proc/{pid}/task")}
         return values.pop() if len(values) == 1 else values
 
+
+class Sharing(SharingCase):
+    """Nice values of running jobs make up for there being more of one tenant's."""
+
     def test_who_has_many_makes_room(self):
         many, one = self.as_user(LIGHT), self.as_user(MANY)
         threads = "import threading, time\nfor _ in range(3): threading.Thread(target=time.sleep, args=(1000,)).start()\n"
@@ -334,16 +338,30 @@ class Sharing(SchedulingCase):
         self.assertEqual([self.nice(pid) for pid in pids[:3]], [0] * 3)
 
 
-class NoSharing(Sharing):
-    settings = {**Sharing.settings, "nice_max": 0}
+class NoSharing(SharingCase):
+    settings = {**SharingCase.settings, "nice_max": 0}
 
-    def test_who_has_many_makes_room(self):
+    def test_nobody_makes_room(self):
         many, one = self.as_user(LIGHT), self.as_user(MANY)
         pids = [self.start(client) for client in (many, many, many, one)]
         time.sleep(1)
         self.assertEqual([self.nice(pid) for pid in pids], [0] * 4)
 
-    test_weights_count = None
+
+class SharingOfLess(SharingCase):
+    """A service that was started with a lower priority: what is raised is raised from there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(setattr, harness, "LAUNCH", harness.LAUNCH)
+        harness.LAUNCH = [*harness.LAUNCH, "nice", "-n", "17"]
+        super().setUpClass()
+
+    def test_from_there(self):
+        zygote, one, many = self.daemon.zygote_pid(), self.as_user(MANY), self.as_user(LIGHT)
+        pids = [self.start(client) for client in (one, many, many, many)]
+        harness.until(lambda: [self.nice(pid) for pid in pids] == [17, 19, 19, 19], 20, "19, which is all there is")
+        self.assertEqual(self.daemon.zygote_pid(), zygote)
 
 
 if __name__ == "__main__":

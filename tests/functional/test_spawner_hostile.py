@@ -17,7 +17,7 @@ from test_spawner import FAKES, PATIENCE_S, Service, alive, groups, wait_for
 READY, START, END, ALIVE, DRAIN = 2, 4, 6, 8, 10
 SIZE, VERSION = 192, 3
 # What the others on the three links send, and numbers that nobody uses.
-FOREIGN = (0, 1, 3, 5, 7, 9, 20, 21, 22, 23, 31, 40, 0x7FFFFFFF)
+FOREIGN = (0, 1, 3, 5, 7, 9, 20, 21, 22, 23, 24, 25, 31, 40, 0x7FFFFFFF)
 STATES = ("starting", "serving", "draining")
 
 setUpModule = test_spawner.setUpModule

@@ -129,7 +129,7 @@ def test_kill(zygote):
 
 
 def test_nice(zygote):
-    """Of one worker, and not of another; a job may not take it back."""
+    """Of one worker, and not of another."""
     worker, other = zygote.worker(), zygote.worker()
     for one in (worker, other):
         expect("FORKED", one.fork(), 0)
