@@ -8,6 +8,7 @@
  */
 #include "daemon/leaf.h"
 
+#include "protocol/base_assert.h"
 #include "protocol/base_sys.h"
 
 #include <errno.h>
@@ -45,6 +46,7 @@ leaf_root_deinit(struct leaf_root *root)
 	root->dir_count = 0;
 	while (root->spare_count > 0)
 		leaf_close(&root->spares[--root->spare_count]);
+	root->spare_least = 0;
 }
 
 uint32_t
@@ -200,6 +202,7 @@ leaf_root_clear(struct leaf_root *root)
 		leaf_close(spare);
 		(void)leaf_remove(root, spare->serial, &spare->made, NULL);
 	}
+	root->spare_least = 0;
 }
 
 bool
@@ -209,6 +212,7 @@ leaf_trim(struct leaf_root *root, uint64_t *ret_serial, uint32_t *ret_made)
 		root->spare_least = root->spare_count;
 		return false;
 	}
+	require(root->spare_least <= root->spare_count);
 	root->spare_least--;
 	struct leaf *spare = &root->spares[--root->spare_count];
 	*ret_serial = spare->serial;

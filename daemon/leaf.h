@@ -41,7 +41,7 @@ struct leaf_root {
 	gid_t gid; /* of the zygote outside its namespace: may attach to a leaf; -1: is the owner */
 	struct leaf spares[LEAF_SPARES_MAX]; /* owned: empty, for the next workers */
 	unsigned spare_count;
-	unsigned spare_least; /* of spare_count since the last leaf_trim */
+	unsigned spare_least; /* of spare_count since the last leaf_trim; <= spare_count */
 };
 
 void leaf_root_init(struct leaf_root *ret_root);

@@ -1,0 +1,153 @@
+/* Leaves that are kept for later workers: how many, and until when. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "daemon/leaf.h"
+#include "protocol/base_sys.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* A file as the kernel shows an empty group's. */
+static int
+zero_file(void)
+{
+	int fd = memfd_create("counter", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "0\n", 2), 2);
+	return fd;
+}
+
+static struct leaf
+empty_leaf(uint64_t serial)
+{
+	struct leaf leaf;
+	leaf_init(&leaf);
+	leaf.serial = serial;
+	leaf.renews = true;
+	leaf.pids_usage = zero_file();
+	leaf.memory_usage = zero_file();
+	leaf.memory_peak = zero_file();
+	return leaf;
+}
+
+static void
+give(struct leaf_root *root, uint64_t serial)
+{
+	struct leaf leaf = empty_leaf(serial);
+	assert_true(leaf_give(&leaf, root));
+	assert_int_equal(leaf.pids_usage, -1);
+}
+
+static void
+take(struct leaf_root *root, uint64_t expected)
+{
+	struct leaf leaf;
+	leaf_init(&leaf);
+	assert_int_equal(leaf_take(&leaf, root, 99, NULL), 0);
+	assert_int_equal(leaf.serial, expected);
+	leaf_close(&leaf);
+}
+
+static int
+make_root(void **state)
+{
+	static struct leaf_root root;
+	leaf_root_init(&root);
+	*state = &root;
+	return 0;
+}
+
+static int
+end_root(void **state)
+{
+	leaf_root_deinit(*state);
+	return 0;
+}
+
+static void
+what_was_never_needed_is_trimmed(void **state)
+{
+	struct leaf_root *root = *state;
+	uint64_t serial = 0;
+	uint32_t made;
+
+	assert_false(leaf_trim(root, &serial, &made));
+	for (uint64_t i = 1; i <= 3; i++)
+		give(root, i);
+	assert_false(leaf_trim(root, &serial, &made)); /* a time begins */
+	take(root, 3);
+	give(root, 4);
+	assert_true(leaf_trim(root, &serial, &made)); /* two of three lay there all the time */
+	assert_int_equal(serial, 4);
+	assert_true(leaf_trim(root, &serial, &made));
+	assert_int_equal(serial, 2);
+	assert_false(leaf_trim(root, &serial, &made));
+	take(root, 1);
+	take(root, 99); /* none is left: a new one */
+}
+
+static void
+there_is_a_maximum(void **state)
+{
+	struct leaf_root *root = *state;
+
+	for (uint64_t i = 1; i <= LEAF_SPARES_MAX; i++)
+		give(root, i);
+	struct leaf leaf = empty_leaf(9);
+	assert_false(leaf_give(&leaf, root));
+	leaf_close(&leaf);
+}
+
+/* A generation that is lost or retires: the alarm that trims comes later all the same. */
+static void
+after_its_end_nothing_is_trimmed(void **state)
+{
+	struct leaf_root *root = *state;
+	uint64_t serial;
+	uint32_t made;
+
+	for (int lost = 0; lost < 2; lost++) {
+		leaf_root_init(root);
+		for (uint64_t i = 1; i <= 3; i++)
+			give(root, i);
+		assert_false(leaf_trim(root, &serial, &made));
+		if (lost)
+			leaf_root_deinit(root);
+		else
+			leaf_root_clear(root);
+		assert_false(leaf_trim(root, &serial, &made));
+		assert_int_equal(root->spare_count, 0);
+	}
+}
+
+/* The kernel gives a dead child into a group that was killed through its file. */
+static void
+one_that_was_killed_is_not_kept(void **state)
+{
+	struct leaf_root *root = *state;
+	struct leaf leaf = empty_leaf(1);
+
+	assert_int_equal(leaf_killer(&leaf), -1);
+	assert_false(leaf_give(&leaf, root));
+	leaf_close(&leaf);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_was_never_needed_is_trimmed, make_root,
+						end_root),
+		cmocka_unit_test_setup_teardown(there_is_a_maximum, make_root, end_root),
+		cmocka_unit_test_setup_teardown(after_its_end_nothing_is_trimmed, make_root,
+						end_root),
+		cmocka_unit_test_setup_teardown(one_that_was_killed_is_not_kept, make_root,
+						end_root),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
