@@ -18,6 +18,8 @@ MIB = 1 << 20
 TENANT_SECONDS = 300  # the most that a job may run
 KERNEL_TROUBLE = re.compile(r"\bBUG: |\bOops: |WARNING: CPU|hung task|blocked for more than")
 STDLIB = "/usr/lib/python3.11"
+SPARES_MAX = 8  # leaves without a worker in each hierarchy: LEAF_SPARES_MAX
+LEAF_FILE = re.compile(r"/gen-\d+/w\d+/")
 # A job's whole view of itself; what differs from worker to worker by right is left out.
 SELF = """
 import os, sys, signal, resource, socket, time, threading, gc, hashlib, json
@@ -79,6 +81,25 @@ def leaves(pid, tops=None):
     """Leaves of workers, one list for each hierarchy that has any."""
     found = [glob.glob(f"{top}/gen-*/w[0-9]*") for top in tops or harness.cgroups(pid)]
     return [group for group in found if group]
+
+
+def occupied(leaf):
+    try:
+        with open(f"{leaf}/cgroup.procs", encoding="ascii") as file:
+            return bool(file.read(1))
+    except OSError:  # gone meanwhile
+        return False
+
+
+def descriptors(pid):
+    """How many it has, but for the files of leaves: those go with their leaves, which are counted."""
+    links_found = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links_found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except OSError:  # closed meanwhile
+            pass
+    return sum(not LEAF_FILE.search(link) for link in links_found)
 
 
 def processes(base):
@@ -193,19 +214,13 @@ class Host:
         self.self_text = self.describe()
         harness.until(self.settled, 20, "a quiet daemon")
         self.tops = harness.cgroups(daemon.pid)
-        harness.until(lambda: not self.spare_groups(), 20, "no control group that waits for a worker")
-        self.fds, self.links = daemon.descriptors(), links(self.zygote)
+        self.fds, self.links = descriptors(self.stintd), links(self.zygote)
         self.stintd_rss = self.rss(self.stintd)
         self.dirty = private_dirty(self.zygote)
         self.mounts, self.tree, self.kernel = mounts(), tree_hash(), len(kernel_lines())
         self.left = uids_left(daemon.uid_base)
         self.cpu_files = [path for top in harness.cgroups(daemon.pid)
                           for name in ("cpuacct.usage", "cpu.stat") for path in glob.glob(f"{top}/gen-*/{name}")]
-
-    def spare_groups(self):
-        health = self.daemon.health()
-        expected = health["workers"]["ready"] + health["workers"]["busy"]
-        return [group for group in leaves(self.daemon.pid, self.tops) if len(group) != expected]
 
     def start_tenant(self):
         self.canaries.start_tenant(self.daemon)
@@ -244,8 +259,11 @@ class Host:
             values.append(int(words[words.index("usage_usec") + 1]) * 1000 if "usage_usec" in words else int(words[0]))
         return max(values) if values else None
 
-    def at_rest(self):
-        """Workers, leaves and descriptors as at the begin; the first difference, or None."""
+    def at_rest(self, spares_max=SPARES_MAX):
+        """Workers, leaves and descriptors as at the begin; the first difference, or None.
+
+        So many empty leaves may be kept for later workers; stintd removes them after a while.
+        """
         health = self.daemon.health()
         if not self.settled(health):
             return "lateral: it does not become idle"
@@ -254,22 +272,24 @@ class Host:
         if found != expected:
             return f"escape: {found} processes of workers, not {expected}"
         groups = leaves(self.daemon.pid, self.tops)
-        if not groups or any(len(group) != expected for group in groups):
+        if not groups or any(not expected <= len(group) <= expected + spares_max for group in groups):
             return f"escape: control groups {groups}, not {expected} each"
-        count = len(os.listdir(f"/proc/{self.stintd}/fd"))
+        if any(sum(occupied(leaf) for leaf in group) != expected for group in groups):
+            return f"escape: processes in control groups {groups}, not in {expected} of each"
+        count = descriptors(self.stintd)
         if count != self.fds + self.clients:
             return f"lateral: {count} descriptors of stintd, not {self.fds + self.clients}"
         return None
 
-    def cheap(self):
+    def cheap(self, spares_max=SPARES_MAX):
         """H1, H3, H6, H7 and the next tenant's view (H12)."""
         faults = []
         if not all(harness.process_status(pid) for pid in (self.stintd, self.zygote)):
             return faults + [f"lateral: stintd or its zygote is gone:\n{self.daemon.log()[-3000:]}"]
         try:
-            harness.until(lambda: self.at_rest() is None, 10, "rest")
+            harness.until(lambda: self.at_rest(spares_max) is None, 10, "rest")
         except AssertionError:
-            faults.append(self.at_rest() or "lateral: slow to come to rest")
+            faults.append(self.at_rest(spares_max) or "lateral: slow to come to rest")
         status = harness.process_status(self.zygote)
         if status["Threads"] != "1":
             faults.append("lateral: threads of the zygote")
@@ -284,7 +304,7 @@ class Host:
 
     def thorough(self, rss_bytes=16 * MIB):
         """H2, H4, H5, H6, H7, H8, H10, H11 besides."""
-        faults = self.cheap()
+        faults = self.cheap(0)
         faults += [f"escape: {fault}" for fault in network_used(self.zygote)]
         if mounts() != self.mounts:
             own = [line for line in mounts() if line not in self.mounts and "stint-" in line]
