@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 #define FOREIGN_NR 0x40000000u /* x32 numbers start here */
 
@@ -128,6 +129,11 @@ put_blocks(struct assembly *assembly, pid_t own_pid)
 	put_jump(assembly, BPF_JSET, UINT32_MAX, TO_EPERM);
 	put_load(assembly, HIGH_HALF(2));
 	put_jump(assembly, BPF_JSET, UINT32_MAX, TO_EPERM);
+	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+
+	place(assembly, TO_MADVISE);
+	put_load(assembly, LOW_HALF(2));
+	put_jump(assembly, BPF_JEQ, MADV_POPULATE_WRITE, TO_EINVAL);
 	put(assembly, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 
 	place(assembly, TO_OWN_PID_OR_0);

@@ -19,6 +19,7 @@ enum seccomp_narrow_target {
 	TO_KILL,
 	TO_OPENAT,
 	TO_PRLIMIT,
+	TO_MADVISE,
 	TO_OWN_KILL,
 	TO_OWN_TGKILL,
 	TO_OWN_PID_OR_0,

@@ -53,6 +53,46 @@ heap_fill_class(size_t bytes)
 	}
 }
 
+struct heap_arenas {
+	PyObjectArenaAllocator usual;
+	unsigned count; /* that were asked for */
+};
+
+static void *
+heap_count_arena(void *context, size_t bytes)
+{
+	struct heap_arenas *arenas = context;
+
+	arenas->count++;
+	return arenas->usual.alloc(arenas->usual.ctx, bytes);
+}
+
+static void
+heap_free_arena(void *context, void *arena, size_t bytes)
+{
+	struct heap_arenas *arenas = context;
+
+	arenas->usual.free(arenas->usual.ctx, arena, bytes);
+}
+
+/*
+ * Takes pools until they come from a new arena, nearly all of which is left for workers: one that
+ * a worker would have to map has pages that cannot be known before (zygote_touch.h).
+ */
+static void
+heap_fill_arenas(void)
+{
+	struct heap_arenas arenas = {.count = 0};
+	PyObjectArenaAllocator counting = {&arenas, heap_count_arena, heap_free_arena};
+
+	PyObject_GetArenaAllocator(&arenas.usual);
+	PyObject_SetArenaAllocator(&counting);
+	for (unsigned i = 0; i < HEAP_BLOCKS_MAX && arenas.count == 0; i++)
+		if (PyObject_Malloc(HEAP_CLASS_LAST) == NULL)
+			break;
+	PyObject_SetArenaAllocator(&arenas.usual);
+}
+
 /* Where the C library's heap ends in one free piece, from which it takes when nothing else fits. */
 static uintptr_t
 heap_top(void)
@@ -84,6 +124,7 @@ zygote_heap_fill(void)
 {
 	for (size_t bytes = HEAP_CLASS_STEP; bytes <= HEAP_CLASS_LAST; bytes += HEAP_CLASS_STEP)
 		heap_fill_class(bytes);
+	heap_fill_arenas();
 	zygote_heap_join();
 	for (size_t bytes = HEAP_HOLE_FIRST; bytes >= HEAP_HOLE_LAST; bytes /= 2)
 		heap_fill_holes(bytes);

@@ -152,19 +152,14 @@ prepare_workers(const struct zygote_options *options, int *tree,
 	return result;
 }
 
-/* From the whole host to what a worker may see. The filter is made before and installed last. */
+/* From the whole host to what a worker may see. The filter is installed last. */
 static int
-confine(const struct zygote_options *options, struct descriptors *descriptors,
-	struct sandbox_landlock *landlock, struct zygote_loop *loop, struct zygote_proof *ret_proof,
-	struct error *err)
+confine(const struct zygote_options *options, const struct seccomp_wide *wide,
+	struct descriptors *descriptors, struct sandbox_landlock *landlock,
+	struct zygote_loop *loop, struct zygote_proof *ret_proof, struct error *err)
 {
-	const struct seccomp_wide_options filter = {.asyncio = options->asyncio,
-						    .pinning = options->pin_cores};
-	struct seccomp_wide wide = {NULL, 0};
-	int result = seccomp_wide_build(&filter, &wide, err);
+	int result = sandbox_fs_enter(options->root, descriptors->proc, err);
 
-	if (result == 0)
-		result = sandbox_fs_enter(options->root, descriptors->proc, err);
 	if (result == 0 &&
 	    syscall(SYS_close_range, (unsigned)descriptors->tree + 1, UINT_MAX, 0) < 0)
 		result = error_errno(err, "close_range");
@@ -181,8 +176,7 @@ confine(const struct zygote_options *options, struct descriptors *descriptors,
 			result = error_errno(err, "capabilities");
 	}
 	if (result == 0)
-		result = seccomp_wide_install(wide.instructions, wide.count, err);
-	seccomp_wide_deinit(&wide);
+		result = seccomp_wide_install(wide->instructions, wide->count, err);
 	return result;
 }
 
@@ -234,6 +228,8 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	struct descriptors descriptors;
 	struct zygote_proof proof = ZYGOTE_PROOF_INIT;
 	struct zygote_options options;
+	struct seccomp_wide_options filter;
+	struct seccomp_wide wide = {NULL, 0};
 	int result = zygote_options_parse(argc, argv, &options, err);
 
 	if (result < 0)
@@ -250,6 +246,8 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 		loop->fork.dirs[i] = ZYGOTE_ARGS_FD_DIRS + (int)i;
 		loop->fork.roles[i] = options.roles[i];
 	}
+	filter = (struct seccomp_wide_options){.asyncio = options.asyncio,
+					       .pinning = options.pin_cores};
 	python = (struct python_host_options){
 	    .stdlib = options.stdlib, .preload = options.preload, .hash_seed = options.hash_seed};
 	if ((result = quiet_signals(err)) < 0 || (result = tune_library(err)) < 0 ||
@@ -258,8 +256,13 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	    (result = python_host_start(&python, err)) < 0 ||
 	    (result = zygote_fork_init(&loop->fork, err)) < 0)
 		return result;
+	/* The filter's making leaves holes in the heap, so it comes before. */
+	if ((result = seccomp_wide_build(&filter, &wide, err)) < 0)
+		return result;
 	python_host_settle(true);
-	if ((result = confine(&options, &descriptors, landlock, loop, &proof, err)) < 0)
+	result = confine(&options, &wide, &descriptors, landlock, loop, &proof, err);
+	seccomp_wide_deinit(&wide);
+	if (result < 0)
 		return result;
 	loop->signal_fd = descriptors.signals;
 	result = say_ready(&options, descriptors.statm, &proof, loop, err);

@@ -174,16 +174,28 @@ zygote_touch_learn(void (*live)(void *context), void *context)
 	(void)munmap(study, sizeof(*study));
 }
 
+/* One call for the range (Linux 5.14) costs a fraction of a fault for each of its pages. */
+static void
+touch_range(const struct touch_range *range)
+{
+	if (madvise((void *)range->start, range->end - range->start, MADV_POPULATE_WRITE) == 0)
+		return;
+	for (uintptr_t page = range->start; page < range->end; page += TOUCH_PAGE_BYTES) {
+		volatile char *byte = (volatile char *)page;
+		*byte = *byte;
+	}
+}
+
 unsigned
 zygote_touch(void)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < touch_known.count; i++)
-		for (uintptr_t page = touch_known.ranges[i].start; page < touch_known.ranges[i].end;
-		     page += TOUCH_PAGE_BYTES, count++) {
-			volatile char *byte = (volatile char *)page;
-			*byte = *byte;
-		}
+	for (unsigned i = 0; i < touch_known.count; i++) {
+		const struct touch_range *range = &touch_known.ranges[i];
+
+		touch_range(range);
+		count += (unsigned)((range->end - range->start) / TOUCH_PAGE_BYTES);
+	}
 	return count;
 }

@@ -151,6 +151,7 @@ static const struct judged JUDGED[] = {
     SAME("madvise random", SYS_madvise, ALLOWED, 0, 1, MADV_RANDOM),
     SAME("madvise free", SYS_madvise, ALLOWED, 0, 1, MADV_FREE),
     SAME("madvise willneed", SYS_madvise, REFUSED(EINVAL), 0, 1, MADV_WILLNEED),
+    SAME("madvise populate", SYS_madvise, REFUSED(EINVAL), 0, 1, MADV_POPULATE_WRITE),
     SAME("madvise mergeable", SYS_madvise, REFUSED(EINVAL), 0, 1, MADV_MERGEABLE),
     SAME("futex wait private", SYS_futex, ALLOWED, 0, FUTEX_WAIT_PRIVATE),
     SAME("futex bitset realtime", SYS_futex, ALLOWED, 0,
