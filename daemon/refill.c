@@ -17,7 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REFILL_DELAY_MS    3u
+/*
+ * How long a replacement waits for the end of the job that took its worker's place, while more than
+ * half of the workers are there. Until a fork is over the zygote tells of no end: a short job would
+ * be answered later for it.
+ */
+#define REFILL_DELAY_MS    20u
 #define REFILL_TRIM_MS     200u
 #define REFILL_SETUP_BYTES 256
 #define REFILL_PULSES      4u /* signs of life to the spawner in the time that it waits for one */
