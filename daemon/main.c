@@ -20,9 +20,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <linux/sched/types.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +39,7 @@
 /* Of the C library's heap. */
 #define LARGE_BLOCK_BYTES (256 * 1024)
 #define HEAP_SPARE_BYTES  (1024 * 1024)
-/* The shortest that the kernel takes (sched_setattr(2), sched_runtime of SCHED_OTHER). */
+/* The shortest that the kernel takes (sched_setattr(2): sched_runtime of SCHED_OTHER). */
 #define SLICE_NS 100000u
 
 struct arguments {
@@ -183,6 +183,16 @@ tune_library(void)
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
 }
 
+/* struct sched_attr of sched_setattr(2), its first version; where there are headers of it, they
+ * clash with the C library's. */
+struct slice_attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
 /*
  * A thread that asks for short slices is put before those with longer ones when it wakes, with no
  * larger part of a core in the end: the loop answers and the watchdog looks while jobs have all
@@ -191,10 +201,10 @@ tune_library(void)
 static void
 take_short_slices(void)
 {
-	struct sched_attr attr = {.size = sizeof(attr)};
+	struct slice_attr attr = {.size = sizeof(attr)};
 	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) != 0)
 		return;
-	attr.sched_runtime = SLICE_NS;
+	attr.runtime_ns = SLICE_NS;
 	(void)syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 

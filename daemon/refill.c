@@ -18,7 +18,7 @@
 #include <string.h>
 
 /*
- * How long a replacement waits for the end of the job that took its worker's place, while more than
+ * How long a replacement waits for the end of the job that took its worker's place, while at least
  * half of the workers are there. Until a fork is over the zygote tells of no end: a short job would
  * be answered later for it.
  */

@@ -256,13 +256,12 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	    (result = python_host_start(&python, err)) < 0 ||
 	    (result = zygote_fork_init(&loop->fork, err)) < 0)
 		return result;
-	/* The filter's making leaves holes in the heap, so it comes before. */
+	/* The filter's making leaves holes in the heap, so it comes before; what it takes stays,
+	 * since the trial has not seen the hole that would be there. */
 	if ((result = seccomp_wide_build(&filter, &wide, err)) < 0)
 		return result;
 	python_host_settle(true);
-	result = confine(&options, &wide, &descriptors, landlock, loop, &proof, err);
-	seccomp_wide_deinit(&wide);
-	if (result < 0)
+	if ((result = confine(&options, &wide, &descriptors, landlock, loop, &proof, err)) < 0)
 		return result;
 	loop->signal_fd = descriptors.signals;
 	result = say_ready(&options, descriptors.statm, &proof, loop, err);

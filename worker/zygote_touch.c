@@ -174,11 +174,15 @@ zygote_touch_learn(void (*live)(void *context), void *context)
 	(void)munmap(study, sizeof(*study));
 }
 
-/* One call for the range (Linux 5.14) costs a fraction of a fault for each of its pages. */
+/*
+ * One call for the range costs a fraction of a fault for each of its pages. Linux before 5.14 does
+ * not know it (EINVAL). Another error is a page that is not there any more: nobody writes to it.
+ */
 static void
 touch_range(const struct touch_range *range)
 {
-	if (madvise((void *)range->start, range->end - range->start, MADV_POPULATE_WRITE) == 0)
+	if (madvise((void *)range->start, range->end - range->start, MADV_POPULATE_WRITE) == 0 ||
+	    errno != EINVAL)
 		return;
 	for (uintptr_t page = range->start; page < range->end; page += TOUCH_PAGE_BYTES) {
 		volatile char *byte = (volatile char *)page;

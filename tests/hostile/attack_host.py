@@ -19,7 +19,7 @@ TENANT_SECONDS = 300  # the most that a job may run
 KERNEL_TROUBLE = re.compile(r"\bBUG: |\bOops: |WARNING: CPU|hung task|blocked for more than")
 STDLIB = "/usr/lib/python3.11"
 SPARES_MAX = 8  # leaves without a worker in each hierarchy: LEAF_SPARES_MAX
-LEAF_FILE = re.compile(r"/gen-\d+/w\d+/")
+LEAF_FILE = re.compile(r"/gen-(\d+/w\d+)/")
 # A job's whole view of itself; what differs from worker to worker by right is left out.
 SELF = """
 import os, sys, signal, resource, socket, time, threading, gc, hashlib, json
@@ -84,22 +84,25 @@ def leaves(pid, tops=None):
 
 
 def occupied(leaf):
+    """Processes in it, or a group below it, which nobody but an intruder makes."""
     try:
         with open(f"{leaf}/cgroup.procs", encoding="ascii") as file:
-            return bool(file.read(1))
+            return bool(file.read(1)) or any(entry.is_dir() for entry in os.scandir(leaf))
     except OSError:  # gone meanwhile
         return False
 
 
-def descriptors(pid):
-    """How many it has, but for the files of leaves: those go with their leaves, which are counted."""
-    links_found = []
+def descriptors(pid, groups):
+    """How many it has, but for the files of those leaves: they are closed with their leaf."""
+    names = {leaf.rpartition("/gen-")[2] for group in groups for leaf in group}
+    count = 0
     for name in os.listdir(f"/proc/{pid}/fd"):
         try:
-            links_found.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+            match = LEAF_FILE.search(os.readlink(f"/proc/{pid}/fd/{name}"))
         except OSError:  # closed meanwhile
-            pass
-    return sum(not LEAF_FILE.search(link) for link in links_found)
+            continue
+        count += not match or match[1] not in names
+    return count
 
 
 def processes(base):
@@ -214,7 +217,7 @@ class Host:
         self.self_text = self.describe()
         harness.until(self.settled, 20, "a quiet daemon")
         self.tops = harness.cgroups(daemon.pid)
-        self.fds, self.links = descriptors(self.stintd), links(self.zygote)
+        self.fds, self.links = descriptors(self.stintd, leaves(daemon.pid, self.tops)), links(self.zygote)
         self.stintd_rss = self.rss(self.stintd)
         self.dirty = private_dirty(self.zygote)
         self.mounts, self.tree, self.kernel = mounts(), tree_hash(), len(kernel_lines())
@@ -276,7 +279,7 @@ class Host:
             return f"escape: control groups {groups}, not {expected} each"
         if any(sum(occupied(leaf) for leaf in group) != expected for group in groups):
             return f"escape: processes in control groups {groups}, not in {expected} of each"
-        count = descriptors(self.stintd)
+        count = descriptors(self.stintd, groups)
         if count != self.fds + self.clients:
             return f"lateral: {count} descriptors of stintd, not {self.fds + self.clients}"
         return None
