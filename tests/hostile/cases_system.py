@@ -1,5 +1,5 @@
 """Attacks in pure Python on files, processes, network, signals and what tenants share."""
-from attack_case import died_by, error_is, printed
+from attack_case import died_by, error_is, harness, printed
 
 NO = "except OSError: print('no')"
 CPU = {"limits": {"cpu_ms": 300}}
@@ -61,7 +61,8 @@ PROCESS_CASES = [
     none_of("P02b shells", "os, subprocess", ["os.popen('id').read() and 1/0", "subprocess.check_output('id', shell=True)", "os.posix_spawn('/bin/true', ['x'], {})",
             "os.forkpty()", "os.execve('/bin/sh', ['sh'], {})"]),
     ("P03 system", "runtime_error", "import os\nos.system('touch /tmp/x')", {}, error_is("PermissionError")),
-    ("P06 zombies of threads", "ok/runtime_error", "import threading\nfor i in range(3000): threading.Thread(target=int).start()", {"limits": {"threads": 4, "cpu_ms": 4000}}),
+    ("P06 zombies of threads", "ok/runtime_error", "import threading\nfor i in range(3000): threading.Thread(target=int).start()",
+     {"limits": {"threads": 4, "cpu_ms": min(4000 * harness.SLOW, 60000), "wall_ms": 60000}}),
     ("P09 threads that start threads", "ok/runtime_error/cpu_limit", "import threading\ndef f():\n try:\n  while 1: threading.Thread(target=f, daemon=True).start()\n except RuntimeError: pass\n"
      "f()", THREADS),
     ("P25 limits raised", "ok", "import resource\nfor i in range(16):\n try: resource.setrlimit(i, (resource.RLIM_INFINITY,) * 2); print(i)\n except (OSError, ValueError): pass", {}, printed("")),
