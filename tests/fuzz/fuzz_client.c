@@ -46,9 +46,19 @@ check_job(const struct run_request *request)
 	python_job_free(&job);
 }
 
+/* Of all inputs; an input is many. tests/run-fuzz reads this line. */
+static unsigned long long lines_taken;
+
+static __attribute__((destructor)) void
+say_lines(void)
+{
+	(void)fprintf(stderr, "stat::lines: %llu\n", lines_taken);
+}
+
 static void
 take_line(const struct rpc *rpc, const uint8_t *line, size_t size)
 {
+	lines_taken++;
 	struct rpc_call *call = rpc_parse(rpc, &peer, line, size);
 
 	FUZZ_HOLDS(call != NULL);
