@@ -64,11 +64,13 @@ has_ids(uid_t uid)
 static int
 leave_groups(bool shared_account)
 {
+	int left;
+
 	if (shared_account)
 		return 0;
-	if (setgroups(0, NULL) < 0)
+	if (setgroups(0, NULL) < 0 || (left = getgroups(0, NULL)) < 0)
 		return -errno;
-	return getgroups(0, NULL) == 0 ? 0 : -EPERM;
+	return left == 0 ? 0 : -EPERM;
 }
 
 int
