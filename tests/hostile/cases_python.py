@@ -78,6 +78,8 @@ MEMORY_CASES = [
     ("M34 fragments", BOUNDED, "l = []\nwhile 1: l.append(object())", SMALL),
     ("M35 huge range of a slice", "memory_limit", "l = [0]\nl[0:0] = range(10**9)", SMALL),
     ("M36 format width", "memory_limit", "'%1000000000d' % 1", SMALL),
+    ("M38 advice of the set-up", "ok", "import mmap\nm = mmap.mmap(-1, 1 << 20)\nfor a in (12, 14, 18, 21, 22, 23, 25):\n"
+     " try: m.madvise(a); print(a)\n except OSError: pass", {}, printed("")),
     ("M37 interned strings", BOUNDED, "import sys\ni = 0\nwhile 1:\n sys.intern('x' * 1000 + str(i)); i += 1", SMALL),
 ]
 
