@@ -58,7 +58,7 @@ def fault(runner, directory, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--programs", type=int, default=150)
+    parser.add_argument("--programs", type=int, default=50 if "STINT_SANITIZED" in os.environ else 150)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", type=int)
     parser.add_argument("--verbose", action="store_true", help="each seed before it runs")

@@ -16,67 +16,47 @@ struct machine {
 	uint32_t written; /* bit for each word */
 };
 
-static bool
-is_jump(uint16_t code)
-{
-	switch (code) {
-	case BPF_JMP | BPF_JA:
-	case BPF_JMP | BPF_JEQ | BPF_K:
-	case BPF_JMP | BPF_JEQ | BPF_X:
-	case BPF_JMP | BPF_JGE | BPF_K:
-	case BPF_JMP | BPF_JGE | BPF_X:
-	case BPF_JMP | BPF_JGT | BPF_K:
-	case BPF_JMP | BPF_JGT | BPF_X:
-	case BPF_JMP | BPF_JSET | BPF_K:
-	case BPF_JMP | BPF_JSET | BPF_X:
-		return true;
-	}
-	return false;
-}
+enum kind { KIND_UNKNOWN, KIND_JUMP, KIND_ALU, KIND_RETURN, KIND_MOVE };
 
-/* No BPF_MOD: classic BPF has it, seccomp does not. */
-static bool
-is_alu(uint16_t code)
-{
-	if (BPF_CLASS(code) != BPF_ALU || (code & ~0xff))
-		return false;
-	switch (BPF_OP(code)) {
-	case BPF_ADD:
-	case BPF_SUB:
-	case BPF_MUL:
-	case BPF_DIV:
-	case BPF_AND:
-	case BPF_OR:
-	case BPF_XOR:
-	case BPF_LSH:
-	case BPF_RSH:
-		return true;
-	case BPF_NEG:
-		return BPF_SRC(code) == BPF_K;
-	}
-	return false;
-}
+#define BOTH(code, kind) [(code) | BPF_K] = (kind), [(code) | BPF_X] = (kind)
 
-static bool
-is_known(uint16_t code)
+/* Every instruction that seccomp takes. No BPF_MOD: classic BPF has it, seccomp does not. */
+static const uint8_t KINDS[256] = {
+    [BPF_JMP | BPF_JA] = KIND_JUMP,
+    BOTH(BPF_JMP | BPF_JEQ, KIND_JUMP),
+    BOTH(BPF_JMP | BPF_JGE, KIND_JUMP),
+    BOTH(BPF_JMP | BPF_JGT, KIND_JUMP),
+    BOTH(BPF_JMP | BPF_JSET, KIND_JUMP),
+    BOTH(BPF_ALU | BPF_ADD, KIND_ALU),
+    BOTH(BPF_ALU | BPF_SUB, KIND_ALU),
+    BOTH(BPF_ALU | BPF_MUL, KIND_ALU),
+    BOTH(BPF_ALU | BPF_DIV, KIND_ALU),
+    BOTH(BPF_ALU | BPF_AND, KIND_ALU),
+    BOTH(BPF_ALU | BPF_OR, KIND_ALU),
+    BOTH(BPF_ALU | BPF_XOR, KIND_ALU),
+    BOTH(BPF_ALU | BPF_LSH, KIND_ALU),
+    BOTH(BPF_ALU | BPF_RSH, KIND_ALU),
+    [BPF_ALU | BPF_NEG] = KIND_ALU,
+    [BPF_RET | BPF_K] = KIND_RETURN,
+    [BPF_RET | BPF_A] = KIND_RETURN,
+    [BPF_LD | BPF_W | BPF_ABS] = KIND_MOVE,
+    [BPF_LD | BPF_W | BPF_LEN] = KIND_MOVE,
+    [BPF_LDX | BPF_W | BPF_LEN] = KIND_MOVE,
+    [BPF_LD | BPF_IMM] = KIND_MOVE,
+    [BPF_LDX | BPF_IMM] = KIND_MOVE,
+    [BPF_LD | BPF_MEM] = KIND_MOVE,
+    [BPF_LDX | BPF_MEM] = KIND_MOVE,
+    [BPF_ST] = KIND_MOVE,
+    [BPF_STX] = KIND_MOVE,
+    [BPF_MISC | BPF_TAX] = KIND_MOVE,
+    [BPF_MISC | BPF_TXA] = KIND_MOVE,
+};
+
+/* Looked up, since the golden tables run thousands of millions of instructions. */
+static inline enum kind
+kind_of(uint16_t code)
 {
-	switch (code) {
-	case BPF_LD | BPF_W | BPF_ABS:
-	case BPF_LD | BPF_W | BPF_LEN:
-	case BPF_LDX | BPF_W | BPF_LEN:
-	case BPF_LD | BPF_IMM:
-	case BPF_LDX | BPF_IMM:
-	case BPF_LD | BPF_MEM:
-	case BPF_LDX | BPF_MEM:
-	case BPF_ST:
-	case BPF_STX:
-	case BPF_MISC | BPF_TAX:
-	case BPF_MISC | BPF_TXA:
-	case BPF_RET | BPF_K:
-	case BPF_RET | BPF_A:
-		return true;
-	}
-	return is_jump(code) || is_alu(code);
+	return code < sizeof(KINDS) ? (enum kind)KINDS[code] : KIND_UNKNOWN;
 }
 
 static bool
@@ -87,11 +67,15 @@ uses_memory(uint16_t code)
 }
 
 /* What one instruction may be, apart from where it jumps. */
-static const char *
+static inline const char *
 check_instruction(const struct sock_filter *now)
 {
-	if (!is_known(now->code))
+	enum kind kind = kind_of(now->code);
+
+	if (kind == KIND_UNKNOWN)
 		return "an instruction that seccomp does not take";
+	if (kind == KIND_JUMP || kind == KIND_RETURN)
+		return NULL;
 	if (now->code == (BPF_LD | BPF_W | BPF_ABS) &&
 	    (now->k >= sizeof(struct seccomp_data) || now->k % 4 != 0))
 		return "a load outside the data or across words";
@@ -106,12 +90,12 @@ check_instruction(const struct sock_filter *now)
 	return NULL;
 }
 
-static bool
+static inline bool
 jumps_inside(const struct sock_filter *now, size_t at, size_t count)
 {
 	size_t left = count - at - 1;
 
-	if (!is_jump(now->code))
+	if (kind_of(now->code) != KIND_JUMP)
 		return true;
 	if (now->code == (BPF_JMP | BPF_JA))
 		return now->k < left;
@@ -138,7 +122,7 @@ check_memory(const struct sock_filter *program, size_t count)
 		} else if (now->code == (BPF_JMP | BPF_JA)) {
 			known[at + 1 + now->k] &= valid;
 			valid = 0xffff;
-		} else if (is_jump(now->code)) {
+		} else if (kind_of(now->code) == KIND_JUMP) {
 			known[at + 1 + now->jt] &= valid;
 			known[at + 1 + now->jf] &= valid;
 			valid = 0xffff;
@@ -244,7 +228,7 @@ move(struct machine *machine, const struct sock_filter *now)
 	return NULL;
 }
 
-static bool
+static inline bool
 holds(const struct machine *machine, const struct sock_filter *now)
 {
 	uint32_t operand = BPF_SRC(now->code) == BPF_X ? machine->x : now->k;
@@ -269,11 +253,12 @@ bpf_machine_run(const struct sock_filter *program, size_t count, const struct se
 	for (size_t at = 0; at < count; at++) {
 		const struct sock_filter *now = &program[at];
 		const char *wrong = check_instruction(now);
+		enum kind kind = kind_of(now->code);
 		bool ends = false;
 
 		if (wrong)
 			return wrong;
-		if (BPF_CLASS(now->code) == BPF_RET) {
+		if (kind == KIND_RETURN) {
 			*ret_value = BPF_RVAL(now->code) == BPF_K ? now->k : machine.a;
 			return NULL;
 		}
@@ -281,9 +266,9 @@ bpf_machine_run(const struct sock_filter *program, size_t count, const struct se
 			return "a jump out of the program";
 		if (now->code == (BPF_JMP | BPF_JA))
 			at += now->k;
-		else if (is_jump(now->code))
+		else if (kind == KIND_JUMP)
 			at += holds(&machine, now) ? now->jt : now->jf;
-		else if (is_alu(now->code))
+		else if (kind == KIND_ALU)
 			wrong = calculate(&machine, now, &ends);
 		else
 			wrong = move(&machine, now);
