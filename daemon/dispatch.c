@@ -13,9 +13,9 @@
 #include "daemon/engine_state.h"
 #include "daemon/finish.h"
 #include "daemon/house.h"
-#include "daemon/nice.h"
 #include "daemon/refill.h"
 #include "daemon/stream.h"
+#include "daemon/weigh.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -30,7 +30,6 @@
 /* RLIMIT_CPU counts the worker's set-up too and only in whole seconds. */
 #define DISPATCH_BACKSTOP_S 5u
 #define DISPATCH_KEEPS_MIN      4u     /* of so many workers, one is kept */
-#define DISPATCH_TENANTS_MS     10000u /* since two tenants had jobs, at most */
 #define DISPATCH_FDS_MAX        3u
 #define DISPATCH_CODE_BYTES_MAX (CODE_BYTES_MAX + 64u) /* and what the field's head has */
 
@@ -257,6 +256,7 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 		return code;
 	if (!watchdog_cpu_ns(worker->cpu_clock, &worker->cpu_start_ns))
 		return error_errno(err, "CPU clock of pid %d", (int)worker->pid);
+	leaf_weigh(&worker->leaf, LEAF_WEIGHT);
 	job->started_ns = engine_now_ns();
 	dispatch_arm(engine, job, worker);
 	code = worker_link_send(worker->channel, &load->terms, load->fds, load->fd_count,
@@ -317,14 +317,6 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 	return false;
 }
 
-/* More than one tenant has jobs these days. */
-static bool
-dispatch_has_tenants(const struct engine *engine)
-{
-	return engine->tenants_ns != 0 &&
-	       engine_now_ns() - engine->tenants_ns < DISPATCH_TENANTS_MS * NS_PER_MS;
-}
-
 /*
  * The last ready worker is kept for a tenant that has nothing running, as places are for guests:
  * where short jobs wait, each worker is taken as soon as it is made, and who has just come would
@@ -334,7 +326,7 @@ static bool
 dispatch_keeps_last(const struct engine *engine, const struct job *job, struct worker_kind kind)
 {
 	return engine->queue.pick.guests_max > 0 && engine->pool.target >= DISPATCH_KEEPS_MIN &&
-	       job->turn.tenant->started > 0 && dispatch_has_tenants(engine) &&
+	       job->turn.tenant->started > 0 && engine_has_tenants(engine) &&
 	       worker_kind_is_plain(kind) && !pool_has_two_ready(&engine->pool, kind);
 }
 
@@ -385,7 +377,7 @@ dispatch_run(struct engine *engine)
 		refill_after_queue(engine);
 	if (!joined)
 		return;
-	nice_run(engine);
+	weigh_run(engine);
 	refill_after_dispatch(engine);
 	stream_wake(engine);
 	house_wake(engine);

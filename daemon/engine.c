@@ -29,10 +29,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ENGINE_TENANTS_MS 10000u
+
 uint64_t
 engine_now_ns(void)
 {
 	return clock_now_ns(&CLOCK_SYSTEM);
+}
+
+bool
+engine_has_tenants(const struct engine *engine)
+{
+	return engine->tenants_ns != 0 &&
+	       engine_now_ns() - engine->tenants_ns < ENGINE_TENANTS_MS * NS_PER_MS;
 }
 
 void

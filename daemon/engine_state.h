@@ -73,6 +73,8 @@ int engine_zygote_fd(const struct engine *engine, const struct worker *worker);
 void engine_note(struct engine *engine, enum engine_event event, uint64_t value);
 /* Monotonic. */
 uint64_t engine_now_ns(void);
+/* More than one tenant has had jobs in the last 10 s. */
+bool engine_has_tenants(const struct engine *engine);
 /* Fill in what is known of a running job. */
 void engine_report_running(const struct job *job, uint64_t now_ns,
 			   struct engine_job_status *ret_status);

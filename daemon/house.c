@@ -6,7 +6,7 @@
 #include "daemon/house.h"
 
 #include "daemon/engine_state.h"
-#include "daemon/nice.h"
+#include "daemon/weigh.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
 
@@ -53,7 +53,7 @@ house_on_alarm(void *context)
 	const struct worker *stuck = NULL;
 	if (engine->closing)
 		return;
-	nice_run(engine);
+	weigh_run(engine);
 	LIST_FOREACH (&engine->pool.workers[WORKER_STARTING], link) {
 		struct worker *worker = list_item(link, struct worker, link);
 		if (house_check_starting(engine, worker, now_ns))

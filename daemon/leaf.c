@@ -21,6 +21,7 @@
 #define LEAF_NAME_BYTES 24
 #define LEAF_PAGE_BYTES 4096u
 #define LEAF_NS_PER_US  1000u
+#define LEAF_SHARES     1024u /* LEAF_WEIGHT, of v1 */
 /*
  * What may be charged to a leaf that is empty: pages that the kernel has charged in advance, on
  * each core up to 256 KiB, and what it keeps of files. A sixteenth of what a job is given above its
@@ -64,6 +65,8 @@ leaf_init(struct leaf *ret_leaf)
 	memset(ret_leaf, 0, sizeof(*ret_leaf));
 	ret_leaf->memory_max = ret_leaf->memory_swap = ret_leaf->memory_peak = -1;
 	ret_leaf->memory_usage = ret_leaf->memory_events = ret_leaf->cpu_usage = -1;
+	ret_leaf->cpu_weight = -1;
+	ret_leaf->weight = LEAF_WEIGHT;
 	ret_leaf->pids_max = ret_leaf->pids_usage = ret_leaf->kill = -1;
 }
 
@@ -143,6 +146,11 @@ leaf_open_dir(struct leaf *leaf, int dir, uint32_t roles, gid_t gid, struct erro
 		leaf->cpu_v2 = v2;
 		code = leaf_open_file(dir, v2 ? "cpu.stat" : "cpuacct.usage", O_RDONLY, false,
 				      &leaf->cpu_usage, err);
+	}
+	if (code == 0 && (roles & CGROUP_ROLE_WEIGHT)) {
+		leaf->weight_v2 = v2;
+		code = leaf_open_file(dir, v2 ? "cpu.weight" : "cpu.shares", O_WRONLY, true,
+				      &leaf->cpu_weight, err);
 	}
 	if (code == 0 && (roles & CGROUP_ROLE_PIDS))
 		code = leaf_open_file(dir, "pids.max", O_RDWR, false, &leaf->pids_max, err);
@@ -278,6 +286,16 @@ leaf_limit(struct leaf *leaf, uint64_t memory_bytes, uint64_t pids, struct error
 	return 0;
 }
 
+void
+leaf_weigh(struct leaf *leaf, unsigned weight)
+{
+	uint64_t value = leaf->weight_v2 ? weight : (uint64_t)weight * LEAF_SHARES / LEAF_WEIGHT;
+
+	if (leaf->cpu_weight >= 0 && leaf->weight != weight &&
+	    base_file_write_u64(leaf->cpu_weight, value, NULL) == 0)
+		leaf->weight = weight;
+}
+
 uint64_t
 leaf_memory_bytes(const struct limits *limits)
 {
@@ -374,6 +392,7 @@ leaf_close(struct leaf *leaf)
 	base_close(&leaf->memory_usage);
 	base_close(&leaf->memory_events);
 	base_close(&leaf->cpu_usage);
+	base_close(&leaf->cpu_weight);
 	base_close(&leaf->pids_max);
 	base_close(&leaf->pids_usage);
 	base_close(&leaf->kill);

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #define LEAF_SPARES_MAX 8u
+#define LEAF_WEIGHT     100u /* what a group weighs in the kernel, if nobody says otherwise */
 
 struct leaf {
 	uint64_t serial; /* names it: of the worker that it was made for */
@@ -25,11 +26,12 @@ struct leaf {
 	bool v2;         /* of the memory files */
 	/* owned descriptors, -1 when there is no such file */
 	int memory_max, memory_swap, memory_peak, memory_usage, memory_events;
-	int cpu_usage, pids_max, pids_usage, kill;
-	bool cpu_v2;
+	int cpu_usage, cpu_weight, pids_max, pids_usage, kill;
+	bool cpu_v2, weight_v2;
 	bool renews;                         /* the kernel lets the peak begin anew */
 	bool killed;                         /* through `kill` */
 	uint64_t memory_set_bytes, pids_set; /* limits in force; 0: none yet */
+	unsigned weight;
 	uint64_t oom_kills_before, cpu_us_before; /* of earlier workers */
 };
 
@@ -67,6 +69,9 @@ bool leaf_give(struct leaf *leaf, struct leaf_root *root);
 bool leaf_trim(struct leaf_root *root, uint64_t *ret_serial, uint32_t *ret_made);
 /* Write what differs and read it back. ERROR_SYSTEM, or ERROR_INVALID when the kernel disagrees. */
 int leaf_limit(struct leaf *leaf, uint64_t memory_bytes, uint64_t pids, struct error *err);
+/* Its part of the cores beside the generation's other leaves, 1 .. 10000; where the machine does
+ * not share them out by groups, or the kernel does not take it, nothing. */
+void leaf_weigh(struct leaf *leaf, unsigned weight);
 /* What a job's limits come to for the memory controller, in whole pages. */
 uint64_t leaf_memory_bytes(const struct limits *limits);
 

@@ -9,6 +9,7 @@
 #include "daemon/engine_state.h"
 #include "daemon/house.h"
 #include "daemon/scratch.h"
+#include "daemon/weigh.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
@@ -203,8 +204,10 @@ refill_run(struct engine *engine)
 			break;
 		}
 	}
-	if (started + wanted > 0)
+	if (started + wanted > 0) {
+		weigh_run(engine);
 		house_wake(engine);
+	}
 	if (wanted > POOL_STARTS_PER_TURN || started == POOL_STARTS_PER_TURN)
 		refill_soon(engine);
 }

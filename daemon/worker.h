@@ -54,7 +54,6 @@ struct worker {
 	struct job *job;            /* BUSY: borrowed from the job lists */
 	uint64_t cpu_start_ns;      /* BUSY: reading of cpu_clock when the job was handed over */
 	uint16_t core;              /* BUSY, with pin_cores: number of the one it runs on */
-	unsigned nice;              /* BUSY: what its nice value was raised to */
 	bool unsent;                /* BUSY: it was gone before all of the job was sent */
 };
 

@@ -42,8 +42,6 @@ message_name(uint32_t type)
 		return "fork";
 	case MESSAGE_KILL:
 		return "kill";
-	case MESSAGE_NICE:
-		return "nice";
 	case MESSAGE_ZYGOTE_READY:
 		return "zygote_ready";
 	case MESSAGE_FORKED:

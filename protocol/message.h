@@ -38,7 +38,6 @@ enum message_type {
 	/* zygote link, stintd -> zygote */
 	MESSAGE_FORK = 20, /* body.fork; FORK_FD_COUNT descriptors in enum fork_fd order */
 	MESSAGE_KILL = 22, /* body.worker.serial: fallback where cgroup.kill is missing */
-	MESSAGE_NICE = 24, /* body.worker: let others go before a job */
 	/* zygote link, zygote -> stintd */
 	MESSAGE_ZYGOTE_READY = 31, /* body.zygote; once, first */
 	MESSAGE_FORKED = 21,       /* body.forked; descriptor: [0] pidfd when error == 0 */
@@ -52,11 +51,13 @@ enum cgroup_role {
 	CGROUP_ROLE_MEMORY = 1u << 0,
 	CGROUP_ROLE_CPU = 1u << 1, /* usage accounting (v1: cpuacct) */
 	CGROUP_ROLE_PIDS = 1u << 2,
-	CGROUP_ROLE_KILL = 1u << 3, /* unified tree with cgroup.kill */
-	CGROUP_ROLE_V2 = 1u << 4,   /* v2 file names and CLONE_INTO_CGROUP; else v1 and `tasks` */
+	CGROUP_ROLE_KILL = 1u << 3,  /* unified tree with cgroup.kill */
+	CGROUP_ROLE_V2 = 1u << 4,    /* v2 file names and CLONE_INTO_CGROUP; else v1 and `tasks` */
+	CGROUP_ROLE_WEIGHT = 1u << 5 /* parts of the cores (v1: cpu); may be missing */
 };
 #define CGROUP_ROLES_ALL                                                                           \
 	(CGROUP_ROLE_MEMORY | CGROUP_ROLE_CPU | CGROUP_ROLE_PIDS | CGROUP_ROLE_KILL)
+#define CGROUP_ROLES_KNOWN (CGROUP_ROLES_ALL | CGROUP_ROLE_V2 | CGROUP_ROLE_WEIGHT)
 #define CGROUP_DIRS_MAX    5
 #define CGROUP_LEAF_FORMAT "w%llu" /* of a worker's serial: the leaf's name in each directory */
 
@@ -98,7 +99,6 @@ struct message_fork {
 
 struct message_worker {
 	uint64_t serial; /* one that is dead is no error */
-	uint32_t nice;   /* NICE: 1 .. 19, beyond that of new workers */
 };
 
 struct message_forked {

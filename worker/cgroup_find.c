@@ -39,6 +39,7 @@ static const struct cgroup_find_need {
     {"memory", CGROUP_ROLE_MEMORY},
     {"pids", CGROUP_ROLE_PIDS},
     {"cpuacct", CGROUP_ROLE_CPU},
+    {"cpu", CGROUP_ROLE_WEIGHT}, /* its absence is no fault */
 };
 #define CGROUP_FIND_NEEDS_COUNT (sizeof(CGROUP_FIND_NEEDS) / sizeof(CGROUP_FIND_NEEDS[0]))
 
@@ -222,10 +223,11 @@ cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *er
 	if (rc == 0)
 		rc = cgroup_find_unified(&trees, parent, own, err);
 	if (rc == 0)
-		rc = cgroup_find_controllers(&trees, CGROUP_ROLE_CPU, parent, own, err);
+		rc = cgroup_find_controllers(&trees, CGROUP_ROLE_CPU | CGROUP_ROLE_WEIGHT, parent,
+					     own, err);
 	have = cgroup_find_roles(&trees);
 	for (size_t i = 0; rc == 0 && i < CGROUP_FIND_NEEDS_COUNT; i++)
-		if ((have & CGROUP_FIND_NEEDS[i].role) == 0)
+		if ((CGROUP_FIND_NEEDS[i].role & CGROUP_ROLES_ALL & ~have) != 0)
 			rc = error_set(
 			    err, ERROR_UNSUPPORTED,
 			    "control group controller %s is missing (remedy: enable it on "

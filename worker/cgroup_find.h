@@ -1,7 +1,7 @@
 /*
  * Finds the control group hierarchies of the machine that stint uses, through libcgroup: v1
- * (memory, pids, mounted apart or together, and cpuacct where nothing else accounts CPU time), v2,
- * or v1 beside a unified tree without controllers.
+ * (memory, pids, cpu, mounted apart or together, and cpuacct where nothing else accounts CPU time),
+ * v2, or v1 beside a unified tree without controllers.
  */
 #ifndef STINT_WORKER_CGROUP_FIND_H
 #define STINT_WORKER_CGROUP_FIND_H
@@ -34,9 +34,9 @@ struct cgroup_trees {
 
 /*
  * Fill ret with every hierarchy needed, and the name that the service of this process will have;
- * each role but CGROUP_ROLE_KILL belongs to exactly one. `parent` is "auto" or the absolute path of
- * an existing group, in each hierarchy. On error ret holds nothing. ERROR_UNSUPPORTED names a
- * controller that the machine lacks.
+ * each role but CGROUP_ROLE_KILL and CGROUP_ROLE_WEIGHT, which may be missing, belongs to exactly
+ * one. `parent` is "auto" or the absolute path of an existing group, in each hierarchy. On error
+ * ret holds nothing. ERROR_UNSUPPORTED names a controller that the machine lacks.
  */
 int cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error *err);
 /*

@@ -22,36 +22,37 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define CGROUP_TREE_SHARES 1024 /* of one process, in v1 */
+
 static const char *
 cgroup_tree_members(const struct cgroup_tree *tree)
 {
 	return tree->roles & CGROUP_ROLE_V2 ? "cgroup.procs" : "tasks";
 }
 
-/* Controllers that a v2 tree hands down. The absence of cpu is no fault. Jobs get none of it:
- * between groups of their own nice values would not count, and each is one more to schedule. */
+/* Controllers that a v2 tree hands down. The absence of cpu is no fault. */
 static const struct cgroup_tree_controller {
 	const char *name, *on, *off;
 	uint32_t role;
 } CGROUP_TREE_CONTROLLERS[] = {
-    {"cpu", "+cpu", "-cpu", 0},
+    {"cpu", "+cpu", "-cpu", CGROUP_ROLE_WEIGHT},
     {"memory", "+memory", "-memory", CGROUP_ROLE_MEMORY},
     {"pids", "+pids", "-pids", CGROUP_ROLE_PIDS},
 };
 #define CGROUP_TREE_CONTROLLER_COUNT                                                               \
 	(sizeof(CGROUP_TREE_CONTROLLERS) / sizeof(CGROUP_TREE_CONTROLLERS[0]))
 
-/* Hand each controller that a v2 tree is used for from `dir_fd` to its children, leaves or not. */
+/* Hand each controller that a v2 tree is used for from `dir_fd` to its children. */
 static int
-cgroup_tree_delegate(const struct cgroup_tree *tree, int dir_fd, bool to_leaves)
+cgroup_tree_delegate(const struct cgroup_tree *tree, int dir_fd)
 {
 	for (size_t i = 0; tree->controllers && i < CGROUP_TREE_CONTROLLER_COUNT; i++) {
 		const struct cgroup_tree_controller *controller = &CGROUP_TREE_CONTROLLERS[i];
 
-		if (controller->role == 0 ? to_leaves : (tree->roles & controller->role) == 0)
+		if ((tree->roles & controller->role) == 0)
 			continue;
 		if (cgroup_file_write(dir_fd, "cgroup.subtree_control", controller->on) < 0 &&
-		    controller->role != 0)
+		    (controller->role & CGROUP_ROLES_ALL) != 0)
 			return -1;
 	}
 	return 0;
@@ -113,6 +114,20 @@ cgroup_tree_set_memory(const struct cgroup_tree *tree, uint64_t memory_max)
 				 text);
 }
 
+/* v1: without it all jobs together would weigh as much as one process outside. In v2 it is for
+ * whoever made the parent to say. */
+static void
+cgroup_tree_set_shares(const struct cgroup_tree *tree)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	char text[32];
+
+	if ((tree->roles & CGROUP_ROLE_WEIGHT) == 0 || (tree->roles & CGROUP_ROLE_V2) || cores < 2)
+		return;
+	(void)snprintf(text, sizeof(text), "%ld", cores * CGROUP_TREE_SHARES);
+	(void)cgroup_file_write(tree->service_fd, "cpu.shares", text);
+}
+
 /* Make <parent>/<name>/{spawner,daemon} in one tree and enter `spawner`. errno on failure. */
 static int
 cgroup_tree_make(struct cgroup_tree *tree, const char *name, pid_t companion, uint64_t memory_max)
@@ -135,10 +150,11 @@ cgroup_tree_make(struct cgroup_tree *tree, const char *name, pid_t companion, ui
 	 * therefore. */
 	(void)snprintf(text, sizeof(text), "%d", (int)companion);
 	if (tree->controllers && (cgroup_file_write(spawner_fd, "cgroup.procs", text) < 0 ||
-				  cgroup_tree_delegate(tree, tree->parent_fd, false) < 0 ||
+				  cgroup_tree_delegate(tree, tree->parent_fd) < 0 ||
 				  cgroup_tree_set_memory(tree, memory_max) < 0 ||
-				  cgroup_tree_delegate(tree, tree->service_fd, false) < 0))
+				  cgroup_tree_delegate(tree, tree->service_fd) < 0))
 		return -1;
+	cgroup_tree_set_shares(tree);
 	if (faccessat(tree->service_fd, "cgroup.kill", W_OK, 0) == 0)
 		tree->roles |= CGROUP_ROLE_KILL;
 	return 0;
@@ -249,7 +265,7 @@ cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t 
 
 		if (mkdirat(tree->service_fd, name, 0750) == 0)
 			fd = cgroup_file_open_dir(tree->service_fd, name);
-		if (fd < 0 || cgroup_tree_delegate(tree, fd, true) < 0 ||
+		if (fd < 0 || cgroup_tree_delegate(tree, fd) < 0 ||
 		    mkdirat(fd, "zygote", 0755) < 0)
 			return error_errno(err, "cannot make control group %s of %s", name,
 					   tree->parent);

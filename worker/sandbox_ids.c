@@ -151,7 +151,7 @@ sandbox_ids_confine_zygote(bool shared_account, bool scratch)
 	if (prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) < 0)
 		return -errno;
 	result = set_capabilities(BIT_OF(CAP_SETUID) | BIT_OF(CAP_SETGID) | BIT_OF(CAP_KILL) |
-				  BIT_OF(CAP_SYS_NICE) | (scratch ? BIT_OF(CAP_SYS_ADMIN) : 0));
+				  (scratch ? BIT_OF(CAP_SYS_ADMIN) : 0));
 	if (result < 0)
 		return result;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

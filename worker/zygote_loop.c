@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 #define UID_MAX  65535u /* ids of a generation's user namespace: the setting uid_count */
-#define NICE_MAX 19u
 
 struct loop {
 	const struct zygote_loop *settings; /* borrowed */
@@ -141,35 +140,6 @@ handle_kill(struct loop *loop, const struct message_worker *request, struct erro
 	return 0;
 }
 
-/*
- * Raised from where all workers begin, to 19 at most: the kernel refuses to lower one.
- * All threads of the worker, by its id, which is nobody else's; with one id for all only its first
- * thread, whose later ones inherit it. A job cannot undo it: its filter has no call for that, and
- * its process no right.
- */
-static int
-handle_nice(struct loop *loop, const struct message_worker *request, struct error *err)
-{
-	struct zygote_child *child = zygote_table_find_serial(&loop->table, request->serial);
-	bool shared = loop->settings->shared_account;
-	int nice;
-
-	if (request->serial > loop->table.last_serial)
-		return breach(err, "NICE of a serial that was never used", request->serial);
-	if (request->nice == 0 || request->nice > NICE_MAX)
-		return breach(err, "NICE with a value out of range", request->nice);
-	if (!child)
-		return 0;
-	nice = loop->settings->nice + (int)request->nice;
-	if (setpriority(shared ? PRIO_PROCESS : PRIO_USER,
-			shared ? (id_t)child->pid : (id_t)child->uid,
-			nice < (int)NICE_MAX ? nice : (int)NICE_MAX) < 0 &&
-	    errno != ESRCH)
-		return error_errno(err, "nice value of worker %llu",
-				   (unsigned long long)request->serial);
-	return 0;
-}
-
 static int
 handle_message(struct loop *loop, const struct message *message, const int *fds, size_t fd_count,
 	       struct error *err)
@@ -186,10 +156,6 @@ handle_message(struct loop *loop, const struct message *message, const int *fds,
 		if (fd_count != 0)
 			return breach(err, "KILL with descriptors", fd_count);
 		return handle_kill(loop, &message->body.worker, err);
-	case MESSAGE_NICE:
-		if (fd_count != 0)
-			return breach(err, "NICE with descriptors", fd_count);
-		return handle_nice(loop, &message->body.worker, err);
 	default:
 		return breach(err, "message of an unknown type", message->type);
 	}

@@ -20,7 +20,6 @@ struct zygote_loop {
 	bool mdwe, shared_account, pinning;
 	bool scratch; /* false: a worker with a scratch directory is a breach */
 	uint64_t baseline_data_bytes, baseline_size_bytes;
-	int nice; /* own nice value, which workers begin with: the operator may have set it */
 };
 
 /* Serve until the link closes (returns 0: stintd or the spawner ended this generation) or something

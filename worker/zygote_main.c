@@ -240,7 +240,6 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	loop->shared_account = options.shared_account;
 	loop->scratch = options.scratch;
 	loop->pinning = options.pin_cores;
-	loop->nice = getpriority(PRIO_PROCESS, 0); /* not below 0: see spawner_exec.c */
 	loop->fork.dir_count = options.dir_count;
 	for (unsigned i = 0; i < options.dir_count; i++) {
 		loop->fork.dirs[i] = ZYGOTE_ARGS_FD_DIRS + (int)i;

@@ -41,7 +41,7 @@ parse_roles(const char *value, struct zygote_options *options)
 		uint64_t roles;
 
 		if (options->dir_count == CGROUP_DIRS_MAX ||
-		    parse_number(&at, CGROUP_ROLES_ALL | CGROUP_ROLE_V2, &roles) < 0)
+		    parse_number(&at, CGROUP_ROLES_KNOWN, &roles) < 0)
 			return ERROR_INVALID;
 		options->roles[options->dir_count++] = (uint32_t)roles;
 		if (*at == '\0')

@@ -1,6 +1,8 @@
 """Who runs next and who may enter, over a real daemon: rates and caps of tenants with what a refusal says, priorities,
 deadlines, shares by weight. Nothing here depends on how fast the machine is: a job that sleeps holds the only place
 until all that is compared waits behind it."""
+import contextlib
+import glob
 import os
 import time
 import unittest
@@ -270,9 +272,9 @@ class Guests(SchedulingCase):
 
 
 class SharingCase(SchedulingCase):
-    """Jobs that compute for ever, and the nice values that they have."""
+    """Jobs that compute for ever, and what their control groups weigh."""
 
-    settings = {"socket_mode": "0666", "running_max": 6, "guests_max": 0, "nice_max": 7, "nice_after": "30ms"}
+    settings = {"socket_mode": "0666", "running_max": 6, "guests_max": 0}
     SPIN = "while True: pass"
 
     @staticmethod
@@ -306,62 +308,71 @@ class SharingCase(SchedulingCase):
         super().tearDown()
 
     @staticmethod
-    def nice(pid):
-        """Of all threads: one value."""
-        values = {os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir(f"/proc/{pid}/task")}
-        return values.pop() if len(values) == 1 else values
+    def weight(pid):
+        """Of its control group, 100 for an ordinary one."""
+        with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+            groups = [line.rstrip("\n").split(":", 2)[1:] for line in file]
+        for root in ("/sys/fs/cgroup", *glob.glob("/sys/fs/cgroup/*")):
+            for names, path in groups:
+                for file, whole, mine in (("cpu.shares", 1024, "cpu" in names.split(",")), ("cpu.weight", 100, names == "")):
+                    if mine and os.path.exists(f"{root}{path}/{file}"):
+                        with open(f"{root}{path}/{file}", encoding="ascii") as value:
+                            return round(int(value.read()) * 100 / whole)
+        raise AssertionError(f"no cpu controller: {groups}")
+
+    def until_they_weigh(self, pids, *expected):
+        harness.until(lambda: [self.weight(pid) for pid in pids] == list(expected), 10, f"weights {expected}")
 
 
 class Sharing(SharingCase):
-    """Nice values of running jobs make up for there being more of one tenant's."""
+    """Weights of running jobs make up for there being more of one tenant's."""
 
     def test_who_has_many_makes_room(self):
         many, one = self.as_user(LIGHT), self.as_user(MANY)
-        threads = "import threading, time\nfor _ in range(3): threading.Thread(target=time.sleep, args=(1000,)).start()\n"
-        pids = [self.start(many), self.start(many), self.start(many, threads + self.SPIN, threads=4)]
-        self.assertEqual([self.nice(pid) for pid in pids], [0, 0, 0])  # alone there is nobody to make room for
+        pids = [self.start(many) for _ in range(3)]
+        self.assertEqual([self.weight(pid) for pid in pids], [100, 100, 100])  # alone there is nobody to make room for
         single = self.start(one)
-        harness.until(lambda: [self.nice(pid) for pid in pids] == [5, 5, 5], 10, "a third of the weight")
-        self.assertEqual(len(os.listdir(f"/proc/{pids[2]}/task")), 4)
-        self.assertEqual(self.nice(single), 0)
-        self.assertEqual(one.run("print(1)")["stdout"], "1\n")  # nor do workers that come later inherit it
-        others = set(self.daemon.workers()) - set(pids)
-        self.assertEqual({self.nice(pid) for pid in others}, {0})
+        self.until_they_weigh([*pids, single], 33, 33, 33, 100)
+        client, ident = self.started.pop()
+        client.send("job.cancel", {"id": ident})
+        self.assertEqual(client.wait(ident)["status"], "cancelled")
+        self.until_they_weigh(pids, 100, 100, 100)  # and comes back to it
+
+    def test_a_young_job_comes_first(self):
+        many, one = self.as_user(LIGHT), self.as_user(MANY)
+        pids = [self.start(many) for _ in range(3)]
+        held = self.hold(one)  # it sleeps, and stays young
+        self.until_they_weigh(pids, 11, 11, 11)
+        one.send("job.cancel", {"id": held})
+        self.assertEqual(one.wait(held)["status"], "cancelled")
+        self.until_they_weigh(pids, 100, 100, 100)
 
     def test_weights_count(self):
         heavy, one = self.as_user(HEAVY), self.as_user(MANY)
         pids = [self.start(heavy) for _ in range(3)] + [self.start(one)]
-        time.sleep(1)  # four looks of the house
-        self.assertEqual([self.nice(pid) for pid in pids], [0] * 4)
+        self.until_they_weigh(pids, 100, 100, 100, 100)
         pids.append(self.start(one))
-        harness.until(lambda: [self.nice(pid) for pid in pids[3:]] == [3, 3], 10, "half of the weight")
-        self.assertEqual([self.nice(pid) for pid in pids[:3]], [0] * 3)
+        self.until_they_weigh(pids, 100, 100, 100, 50, 50)
+
+    def test_a_worker_that_is_made_weighs_little(self):
+        """Seen while the pool is filled again."""
+        seen, clients = set(), [self.as_user(LIGHT), self.as_user(MANY)]
+        for turn in range(40):
+            clients[turn % 2].run("pass")
+            for pid in self.daemon.workers():
+                with contextlib.suppress(OSError, AssertionError):  # it has ended
+                    seen.add(self.weight(pid))
+        self.assertIn(25, seen)
 
 
 class NoSharing(SharingCase):
-    settings = {**SharingCase.settings, "nice_max": 0}
+    settings = {**SharingCase.settings, "share_cores": "no"}
 
     def test_nobody_makes_room(self):
         many, one = self.as_user(LIGHT), self.as_user(MANY)
         pids = [self.start(client) for client in (many, many, many, one)]
-        time.sleep(1)
-        self.assertEqual([self.nice(pid) for pid in pids], [0] * 4)
-
-
-class SharingOfLess(SharingCase):
-    """A service that was started with a lower priority: what is raised is raised from there."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.addClassCleanup(setattr, harness, "LAUNCH", harness.LAUNCH)
-        harness.LAUNCH = [*harness.LAUNCH, "nice", "-n", "17"]
-        super().setUpClass()
-
-    def test_from_there(self):
-        zygote, one, many = self.daemon.zygote_pid(), self.as_user(MANY), self.as_user(LIGHT)
-        pids = [self.start(client) for client in (one, many, many, many)]
-        harness.until(lambda: [self.nice(pid) for pid in pids] == [17, 19, 19, 19], 20, "19, which is all there is")
-        self.assertEqual(self.daemon.zygote_pid(), zygote)
+        time.sleep(1)  # four looks of the house
+        self.assertEqual([self.weight(pid) for pid in pids], [100] * 4)
 
 
 if __name__ == "__main__":

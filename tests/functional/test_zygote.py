@@ -128,29 +128,6 @@ def test_kill(zygote):
     zygote.run(b"hello").close()
 
 
-def test_nice(zygote):
-    """Of one worker, and not of another."""
-    worker, other = zygote.worker(), zygote.worker()
-    for one in (worker, other):
-        expect("FORKED", one.fork(), 0)
-    pids = [one.hello() for one in (worker, other)]
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    zygote.send(harness.NICE, struct.pack("<QI", worker.serial, 7))
-    worker.terms(b"sleep")
-    zygote.send(harness.KILL, struct.pack("<Q", other.serial))  # after it, so that it was looked at
-    expect("signal", other.wait()["signal"], 9)
-    expect("nice value", os.getpriority(os.PRIO_PROCESS, pids[0]), 7)
-    other.close()
-    third = zygote.worker()
-    third.fork()
-    expect("nice value of the next one", os.getpriority(os.PRIO_PROCESS, third.hello()), before)
-    zygote.send(harness.NICE, struct.pack("<QI", other.serial, 19))  # gone: no complaint
-    for one in (worker, third):
-        zygote.send(harness.KILL, struct.pack("<Q", one.serial))
-        expect("signal", one.wait()["signal"], 9)
-        one.close()
-
-
 def test_many(zygote):
     workers = [zygote.worker() for _ in range(40)]
     for worker in workers:
@@ -306,29 +283,6 @@ def own_test_leaf_of_nobody(zygote):
 def own_test_kill_of_nobody(zygote):
     zygote.send(harness.KILL, struct.pack("<Q", 1))
     breach(zygote, "never used")
-
-
-def own_test_nice_of_nobody(zygote):
-    zygote.send(harness.NICE, struct.pack("<QI", 1, 10))
-    breach(zygote, "never used")
-
-
-def own_test_nice_that_raises(zygote):
-    zygote.run(b"hello").close()
-    zygote.send(harness.NICE, struct.pack("<Qi", 1, -5))
-    breach(zygote, "out of range")
-
-
-def own_test_nice_of_none(zygote):
-    zygote.run(b"hello").close()
-    zygote.send(harness.NICE, struct.pack("<QI", 1, 0))
-    breach(zygote, "out of range")
-
-
-def own_test_nice_with_descriptors(zygote):
-    zygote.run(b"hello").close()
-    zygote.send(harness.NICE, struct.pack("<QI", 1, 5), [0])
-    breach(zygote, "with descriptors")
 
 
 def own_test_scratch_of_a_plain_class(zygote):

@@ -29,7 +29,7 @@ V2 = os.path.exists(os.path.join(CGROUPS, "cgroup.procs"))  # alone
 if V2:
     TREES = {"": 1 | 2 | 4 | 8 | 16}
 
-READY, FORK, FORKED, KILL, EXITED, NICE = 31, 20, 21, 22, 23, 24
+READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
 VERSION = 3  # of the messages
 MESSAGE = struct.Struct("<II184s")
 TERMS = struct.Struct("<IIQQQQ15Q")

@@ -179,7 +179,7 @@ begin(bool v2)
 	assert_non_null(mkdtemp(at.top));
 	(void)snprintf(at.trees.name, sizeof(at.trees.name), "stint-1");
 	at.trees.count = 1;
-	tree->roles = CGROUP_ROLE_MEMORY | (v2 ? CGROUP_ROLE_V2 : 0);
+	tree->roles = CGROUP_ROLE_MEMORY | (v2 ? CGROUP_ROLE_V2 | CGROUP_ROLE_WEIGHT : 0);
 	tree->controllers = v2;
 	(void)snprintf(tree->parent, sizeof(tree->parent), "/home");
 	tree->root_fd = directory("r");
@@ -226,6 +226,8 @@ refuse(const char *what, int sys, unsigned times)
 static void
 v1_is_entered_by_its_tasks(void **state)
 {
+	char shares[48];
+
 	(void)state;
 	begin(false);
 	assert_int_equal(make(NULL), 0);
@@ -238,6 +240,14 @@ v1_is_entered_by_its_tasks(void **state)
 	at.trees.trees[0].roles = CGROUP_ROLE_CPU; /* has no memory to bound */
 	assert_int_equal(make(NULL), 0);
 	assert_string_equal(at.log, "r/stint-1/spawner/tasks=0 ");
+	finish();
+	begin(false);
+	at.trees.trees[0].roles = CGROUP_ROLE_WEIGHT;
+	assert_int_equal(make(NULL), 0);
+	/* As much as the cores' number of processes outside; of one core that is what it has. */
+	(void)snprintf(shares, sizeof(shares), "cpu.shares=%ld ",
+		       sysconf(_SC_NPROCESSORS_ONLN) * 1024);
+	assert_int_equal(strstr(at.log, shares) != NULL, sysconf(_SC_NPROCESSORS_ONLN) > 1);
 	finish();
 	for (unsigned refused = 0; refused < 2; refused++) {
 		begin(false);
@@ -409,8 +419,8 @@ a_generation_is_given_away(void **state)
 	*at.log = '\0';
 	assert_int_equal(generation(CGROUP_TREE_OWN, NULL), 0);
 	assert_int_equal(at.changes, 2);
-	/* Not +cpu: jobs share CPU time by their nice values. */
-	assert_string_equal(at.log, "r/home/stint-1/gen-3/cgroup.subtree_control=+memory "
+	assert_string_equal(at.log, "r/home/stint-1/gen-3/cgroup.subtree_control=+cpu "
+				    "r/home/stint-1/gen-3/cgroup.subtree_control=+memory "
 				    "r/home/stint-1/gen-3/cgroup.max.depth=1 "
 				    "r/home/stint-1/gen-3/cgroup.max.descendants=2048 ");
 	finish();

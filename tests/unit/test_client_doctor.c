@@ -102,6 +102,8 @@ static const struct fault {
     {"cgroup_cpu", {"sys/fs/cgroup/cgroup.controllers", "pids\n"}, CLIENT_DOCTOR_OK, "v2 at"},
     {"cgroup_cpu", {"proc/self/mounts", MOUNTS_V1}, CLIENT_DOCTOR_OK, "/sys/fs/cgroup/c"},
     {"cgroup_cpu", {"proc/self/mounts", ""}, CLIENT_DOCTOR_MISSING, "not there"},
+    {"cgroup_weight", {"sys/fs/cgroup/cgroup.controllers", "pids\n"}, CLIENT_DOCTOR_RISK, "pids"},
+    {"cgroup_weight", {"proc/self/mounts", MOUNTS_V1}, CLIENT_DOCTOR_OK, "/sys/fs/cgroup/c"},
     {"cgroup_pids", {"sys/fs/cgroup/cgroup.controllers", "\n"}, CLIENT_DOCTOR_MISSING, "no contr"},
     {"cgroup_kill", {"proc/self/mounts", MOUNTS_V1}, CLIENT_DOCTOR_MISSING, "not mounted"},
     {"cgroup_delegation", {"proc/self/cgroup", "0::/elsewhere\n"}, CLIENT_DOCTOR_RISK, "elsewhere"},

@@ -1,4 +1,4 @@
-/* Leaves that are kept for later workers: how many, and until when. */
+/* Leaves that are kept for later workers: how many, and until when; what they weigh. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,8 @@
 #include "daemon/leaf.h"
 #include "protocol/base_sys.h"
 
+#include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -137,6 +139,56 @@ one_that_was_killed_is_not_kept(void **state)
 	leaf_close(&leaf);
 }
 
+static void
+expect_text(int fd, const char *expected)
+{
+	char text[32] = "";
+	assert_true(pread(fd, text, sizeof(text) - 1, 0) >= (ssize_t)strlen(expected));
+	text[strcspn(text, "\n")] = '\0';
+	assert_string_equal(text, expected);
+}
+
+static void
+weights_are_written_when_they_change(void **state)
+{
+	struct leaf leaf;
+
+	(void)state;
+	for (int v2 = 0; v2 < 2; v2++) {
+		leaf_init(&leaf);
+		leaf.cpu_weight = memfd_create("weight", MFD_CLOEXEC);
+		leaf.weight_v2 = v2 != 0;
+		leaf_weigh(&leaf, LEAF_WEIGHT); /* what the kernel begins with */
+		expect_text(leaf.cpu_weight, "");
+		leaf_weigh(&leaf, 25);
+		expect_text(leaf.cpu_weight, v2 ? "25" : "256");
+		assert_int_equal(leaf.weight, 25);
+		assert_int_equal(ftruncate(leaf.cpu_weight, 0), 0);
+		leaf_weigh(&leaf, 25);
+		expect_text(leaf.cpu_weight, "");
+		leaf_weigh(&leaf, LEAF_WEIGHT);
+		expect_text(leaf.cpu_weight, v2 ? "100" : "1024");
+		leaf_close(&leaf);
+	}
+}
+
+/* A machine without it, and a kernel that does not take it: tried again the next time. */
+static void
+weights_may_fail(void **state)
+{
+	struct leaf leaf;
+
+	(void)state;
+	leaf_init(&leaf);
+	leaf_weigh(&leaf, 25);
+	assert_int_equal(leaf.weight, LEAF_WEIGHT);
+	leaf.cpu_weight = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	leaf_weigh(&leaf, 25);
+	assert_int_equal(leaf.weight, LEAF_WEIGHT);
+	leaf_close(&leaf);
+	assert_int_equal(leaf.cpu_weight, -1);
+}
+
 int
 main(void)
 {
@@ -148,6 +200,8 @@ main(void)
 						end_root),
 		cmocka_unit_test_setup_teardown(one_that_was_killed_is_not_kept, make_root,
 						end_root),
+		cmocka_unit_test(weights_are_written_when_they_change),
+		cmocka_unit_test(weights_may_fail),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

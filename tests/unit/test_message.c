@@ -33,7 +33,6 @@ every_type_has_a_name_of_its_own(void **state)
 					 MESSAGE_CONFIG,
 					 MESSAGE_FORK,
 					 MESSAGE_KILL,
-					 MESSAGE_NICE,
 					 MESSAGE_ZYGOTE_READY,
 					 MESSAGE_FORKED,
 					 MESSAGE_EXITED,

@@ -17,7 +17,7 @@ parse(const char *name, const char *value, struct zygote_options *ret_options)
 {
 	static const char *const GOOD[] = {
 	    "--root",      "/mnt",     "--stdlib",   "/usr/lib/python3.11",
-	    "--roles",     "1,2,4,24", "--preload",  "a b",
+	    "--roles",     "1,2,36,24", "--preload",  "a b",
 	    "--hash-seed", "7",        "--asyncio",  "yes",
 	    "--scratch",   "yes",      "--landlock", "on",
 	    "--log-level", "debug",    "--ids",      "own",
@@ -55,6 +55,7 @@ test_good(void **state)
 	assert_int_equal(parse(NULL, NULL, &options), 0);
 	assert_int_equal(options.dir_count, 4);
 	assert_int_equal(options.roles[0], 1);
+	assert_int_equal(options.roles[2], 36);
 	assert_int_equal(options.roles[3], 24);
 	assert_int_equal(options.hash_seed, 7);
 	assert_true(options.asyncio);
@@ -89,7 +90,7 @@ test_bad_values(void **state)
 	    {"--root", "mnt"},      {"--root", ""},
 	    {"--stdlib", "lib"},    {"--roles", "1,"},
 	    {"--roles", ",1"},      {"--roles", "1,2,4,8,1,2"},
-	    {"--roles", "32"},      {"--roles", "1 2"},
+	    {"--roles", "64"},      {"--roles", "1 2"},
 	    {"--roles", "-1"},      {"--hash-seed", "4294967296"},
 	    {"--hash-seed", "1x"},  {"--hash-seed", ""},
 	    {"--asyncio", "maybe"}, {"--scratch", "on"},
