@@ -256,7 +256,7 @@ dispatch_hand_over(struct engine *engine, struct job *job, struct worker *worker
 		return code;
 	if (!watchdog_cpu_ns(worker->cpu_clock, &worker->cpu_start_ns))
 		return error_errno(err, "CPU clock of pid %d", (int)worker->pid);
-	leaf_weigh(&worker->leaf, LEAF_WEIGHT);
+	weigh_job(engine, worker, job);
 	job->started_ns = engine_now_ns();
 	dispatch_arm(engine, job, worker);
 	code = worker_link_send(worker->channel, &load->terms, load->fds, load->fd_count,
@@ -375,9 +375,10 @@ dispatch_run(struct engine *engine)
 		joined = true;
 	if (queue_count(&engine->queue) > 0)
 		refill_after_queue(engine);
+	if (joined || queue_called(&engine->queue))
+		weigh_soon(engine);
 	if (!joined)
 		return;
-	weigh_run(engine);
 	refill_after_dispatch(engine);
 	stream_wake(engine);
 	house_wake(engine);

@@ -56,6 +56,11 @@ struct engine {
 	struct cores pinning; /* with pin_cores: those that jobs get */
 	unsigned last_core;   /* the one given last */
 	const void *last_tenant; /* of the job started last: only to be compared */
+	struct weigh_seen {   /* what the last look of weigh.c saw */
+		uint64_t at_ns;
+		double best, young; /* parts */
+		bool shares, makes_wait;
+	} weighed;
 	uint64_t tenants_ns;  /* when it was last another's than the one before; 0: never */
 	bool refill_due;
 	bool announced, draining, drained_told, failed, closing;

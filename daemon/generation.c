@@ -275,6 +275,8 @@ generation_take(struct generation *generation, const struct message_generation *
 			    missing & CGROUP_ROLE_CPU ? " cpu" : "",
 			    missing & CGROUP_ROLE_PIDS ? " pids" : "",
 			    missing & CGROUP_ROLE_KILL ? " kill" : "");
+	if ((leaf_root_roles(root) & CGROUP_ROLE_WEIGHT) == 0)
+		log_info("generation", "no cpu controller: share_cores has no effect");
 }
 
 void

@@ -204,8 +204,8 @@ refill_run(struct engine *engine)
 			break;
 		}
 	}
-	if (started + wanted > 0) {
-		weigh_run(engine);
+	if (pool_count(&engine->pool, WORKER_STARTING) > 0) {
+		weigh_starting(engine);
 		house_wake(engine);
 	}
 	if (wanted > POOL_STARTS_PER_TURN || started == POOL_STARTS_PER_TURN)

@@ -6,12 +6,14 @@
  *   - a job's part is its tenant's weight by the number of its running jobs; it weighs as much
  *     less than LEAF_WEIGHT as its part is less than the greatest;
  *   - as long as a job with a greater part is young, by so much once more: a short job of who has
- *     little comes first, and who has much still gets on;
- *   - a worker that is being made weighs little, unless its job waits for it (one with a scratch
- *     directory), or a job waits, no worker is ready and no young job runs.
+ *     little comes first, and who has much still gets on. So it is while one waits for its worker;
+ *   - a worker that is being made weighs little, unless a job with the greatest part waits for it,
+ *     or it is for a certain job (one with a scratch directory).
  *
- * Weights are set when a job or a worker is started and by the house. With one tenant, or with the
- * setting share_cores off, all weigh the same. CPU time, opcodes and turns do not know of it.
+ * With one tenant, or with the setting share_cores off, all weigh the same. CPU time, opcodes and
+ * turns do not know of it; wall time does. Each weight that is written takes the locks of all cores
+ * in the kernel: a full look is made at most every WEIGH_EVERY_MS while jobs start, and by the
+ * house; small differences are left.
  */
 #ifndef STINT_DAEMON_WEIGH_H
 #define STINT_DAEMON_WEIGH_H
@@ -22,10 +24,14 @@
 
 #define WEIGH_LEAST    2u  /* of a job */
 #define WEIGH_STARTING 25u /* of a worker that is being made */
-/* A job that has used less CPU time is young. */
-#define WEIGH_YOUNG_MS 50u
+/* A job that has used less CPU time, and was started less long ago, is young. */
+#define WEIGH_YOUNG_CPU_MS  50u
+#define WEIGH_YOUNG_WALL_MS 1000u
+#define WEIGH_EVERY_MS      5u
 
 struct engine;
+struct job;
+struct worker;
 
 /*
  * The weight, WEIGH_LEAST to LEAF_WEIGHT, of a job whose part is `part`, where the greatest is
@@ -33,6 +39,12 @@ struct engine;
  */
 unsigned weigh_of(double part, double best, double young);
 
+/* The worker is about to get the job: its own weight, by what the last look saw. */
+void weigh_job(struct engine *engine, struct worker *worker, const struct job *job);
+/* Workers that are being made, by what the last look saw. */
+void weigh_starting(struct engine *engine);
+/* Jobs were started, or wait for workers: a look, unless there was one just now. */
+void weigh_soon(struct engine *engine);
 /* Look at all workers, and set the weights that are another. */
 void weigh_run(struct engine *engine);
 

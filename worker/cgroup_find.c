@@ -142,6 +142,8 @@ cgroup_find_controllers(struct cgroup_trees *trees, uint32_t roles, const char *
 {
 	for (size_t i = 0; i < CGROUP_FIND_NEEDS_COUNT; i++) {
 		const struct cgroup_find_need *need = &CGROUP_FIND_NEEDS[i];
+		bool optional = (need->role & CGROUP_ROLES_ALL) == 0;
+		struct error unseen = ERROR_INIT;
 		struct cgroup_tree *tree;
 		char *mount = NULL;
 		int rc;
@@ -150,8 +152,11 @@ cgroup_find_controllers(struct cgroup_trees *trees, uint32_t roles, const char *
 			continue;
 		if (cgroup_get_subsys_mount_point(need->controller, &mount) != 0)
 			continue;
-		rc = cgroup_find_add(trees, mount, need->controller, parent, own, &tree, err);
+		rc = cgroup_find_add(trees, mount, need->controller, parent, own, &tree,
+				     optional ? &unseen : err);
 		free(mount);
+		if (rc < 0 && optional)
+			continue;
 		if (rc < 0)
 			return rc;
 		tree->roles |= need->role;
@@ -283,13 +288,21 @@ cgroup_find_delegated(const char *parent, struct cgroup_trees *ret_trees, struct
 }
 
 void
+cgroup_find_drop(struct cgroup_trees *trees, size_t index)
+{
+	struct cgroup_tree *tree = &trees->trees[index];
+
+	base_close(&tree->service_fd);
+	base_close(&tree->parent_fd);
+	base_close(&tree->home_fd);
+	base_close(&tree->root_fd);
+	trees->count--;
+	memmove(tree, tree + 1, (trees->count - index) * sizeof(*tree));
+}
+
+void
 cgroup_find_close(struct cgroup_trees *trees)
 {
-	for (size_t i = 0; i < trees->count; i++) {
-		base_close(&trees->trees[i].service_fd);
-		base_close(&trees->trees[i].parent_fd);
-		base_close(&trees->trees[i].home_fd);
-		base_close(&trees->trees[i].root_fd);
-	}
-	trees->count = 0;
+	while (trees->count > 0)
+		cgroup_find_drop(trees, trees->count - 1);
 }

@@ -16,7 +16,7 @@
 /* One hierarchy. All descriptors are owned, O_DIRECTORY, or -1. */
 struct cgroup_tree {
 	uint32_t roles;   /* enum cgroup_role */
-	bool controllers; /* v2 and has MEMORY or PIDS: subtree_control must be written */
+	bool controllers; /* v2, for a controller: subtree_control must be written */
 	bool fallback;    /* the parent was not chosen by the user: its root will do as well */
 	bool fell_back;   /* and had to */
 	int root_fd;      /* the mount */
@@ -44,6 +44,8 @@ int cgroup_find(const char *parent, struct cgroup_trees *ret_trees, struct error
  * to write, with the roles whose controllers it has. None is no error.
  */
 int cgroup_find_delegated(const char *parent, struct cgroup_trees *ret_trees, struct error *err);
+/* Close the descriptors of tree `index` and take it out; those behind it move up. */
+void cgroup_find_drop(struct cgroup_trees *trees, size_t index);
 /* Close every descriptor. Groups stay. */
 void cgroup_find_close(struct cgroup_trees *trees);
 

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "worker/cgroup_tree.h"
 
+#include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "worker/cgroup_file.h"
 #include "worker/cgroup_remove.h"
@@ -19,10 +20,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CGROUP_TREE_SHARES 1024 /* of one process, in v1 */
+#define CGROUP_TREE_SHARES       1024 /* of one process, in v1 */
+#define CGROUP_TREE_SHARES_CORES 4
 
 static const char *
 cgroup_tree_members(const struct cgroup_tree *tree)
@@ -42,18 +46,21 @@ static const struct cgroup_tree_controller {
 #define CGROUP_TREE_CONTROLLER_COUNT                                                               \
 	(sizeof(CGROUP_TREE_CONTROLLERS) / sizeof(CGROUP_TREE_CONTROLLERS[0]))
 
-/* Hand each controller that a v2 tree is used for from `dir_fd` to its children. */
+/* Hand each controller that a v2 tree is used for from `dir_fd` to its children; *roles loses those
+ * that may be missing and are. */
 static int
-cgroup_tree_delegate(const struct cgroup_tree *tree, int dir_fd)
+cgroup_tree_delegate(const struct cgroup_tree *tree, int dir_fd, uint32_t *roles)
 {
 	for (size_t i = 0; tree->controllers && i < CGROUP_TREE_CONTROLLER_COUNT; i++) {
 		const struct cgroup_tree_controller *controller = &CGROUP_TREE_CONTROLLERS[i];
 
 		if ((tree->roles & controller->role) == 0)
 			continue;
-		if (cgroup_file_write(dir_fd, "cgroup.subtree_control", controller->on) < 0 &&
-		    (controller->role & CGROUP_ROLES_ALL) != 0)
+		if (cgroup_file_write(dir_fd, "cgroup.subtree_control", controller->on) == 0)
+			continue;
+		if (controller->role & CGROUP_ROLES_ALL)
 			return -1;
+		*roles &= ~controller->role;
 	}
 	return 0;
 }
@@ -114,17 +121,26 @@ cgroup_tree_set_memory(const struct cgroup_tree *tree, uint64_t memory_max)
 				 text);
 }
 
-/* v1: without it all jobs together would weigh as much as one process outside. In v2 it is for
- * whoever made the parent to say. */
+/*
+ * v1: without it all jobs together would weigh as much as one process outside, and with it for all
+ * cores one job as much as many: a group's weight is where its load is. So no more than four, and
+ * less by the nice value that the operator gave, which counts inside a group only. In v2 it is for
+ * whoever made the parent to say.
+ */
 static void
 cgroup_tree_set_shares(const struct cgroup_tree *tree)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	long shares = sysconf(_SC_NPROCESSORS_ONLN);
+	int nice_now = getpriority(PRIO_PROCESS, 0);
 	char text[32];
 
-	if ((tree->roles & CGROUP_ROLE_WEIGHT) == 0 || (tree->roles & CGROUP_ROLE_V2) || cores < 2)
+	if ((tree->roles & CGROUP_ROLE_WEIGHT) == 0 || (tree->roles & CGROUP_ROLE_V2))
 		return;
-	(void)snprintf(text, sizeof(text), "%ld", cores * CGROUP_TREE_SHARES);
+	shares = (shares < CGROUP_TREE_SHARES_CORES ? shares : CGROUP_TREE_SHARES_CORES) *
+		 CGROUP_TREE_SHARES;
+	for (int nice = 0; nice < nice_now; nice++) /* the kernel's step: a fifth less */
+		shares = shares * 4 / 5;
+	(void)snprintf(text, sizeof(text), "%ld", shares);
 	(void)cgroup_file_write(tree->service_fd, "cpu.shares", text);
 }
 
@@ -150,9 +166,9 @@ cgroup_tree_make(struct cgroup_tree *tree, const char *name, pid_t companion, ui
 	 * therefore. */
 	(void)snprintf(text, sizeof(text), "%d", (int)companion);
 	if (tree->controllers && (cgroup_file_write(spawner_fd, "cgroup.procs", text) < 0 ||
-				  cgroup_tree_delegate(tree, tree->parent_fd) < 0 ||
+				  cgroup_tree_delegate(tree, tree->parent_fd, &tree->roles) < 0 ||
 				  cgroup_tree_set_memory(tree, memory_max) < 0 ||
-				  cgroup_tree_delegate(tree, tree->service_fd) < 0))
+				  cgroup_tree_delegate(tree, tree->service_fd, &tree->roles) < 0))
 		return -1;
 	cgroup_tree_set_shares(tree);
 	if (faccessat(tree->service_fd, "cgroup.kill", W_OK, 0) == 0)
@@ -204,6 +220,15 @@ cgroup_tree_open(struct cgroup_trees *trees, pid_t companion, uint64_t memory_ma
 		}
 		if (rc == 0)
 			continue;
+		if (tree->roles == CGROUP_ROLE_WEIGHT) { /* v1, and nothing else is in it */
+			log_warning("cgroup",
+				    "no weights for jobs: cannot make control group %s in the "
+				    "cpu hierarchy below %s: %s",
+				    trees->name, tree->parent, strerror(errno));
+			cgroup_tree_unmake(tree, trees->name, companion);
+			cgroup_find_drop(trees, i--);
+			continue;
+		}
 		rc = error_errno(err,
 				 "cannot make control group %s below %s (remedy: run as a systemd "
 				 "service with Delegate=yes, or set cgroup_parent)",
@@ -261,11 +286,12 @@ cgroup_tree_generation(const struct cgroup_trees *trees, uint64_t number, uid_t 
 	cgroup_tree_generation_name(number, name);
 	for (size_t i = 0; i < trees->count; i++) {
 		const struct cgroup_tree *tree = &trees->trees[i];
+		uint32_t roles = tree->roles;
 		autoclose int fd = -1;
 
 		if (mkdirat(tree->service_fd, name, 0750) == 0)
 			fd = cgroup_file_open_dir(tree->service_fd, name);
-		if (fd < 0 || cgroup_tree_delegate(tree, fd) < 0 ||
+		if (fd < 0 || cgroup_tree_delegate(tree, fd, &roles) < 0 ||
 		    mkdirat(fd, "zygote", 0755) < 0)
 			return error_errno(err, "cannot make control group %s of %s", name,
 					   tree->parent);

@@ -226,6 +226,7 @@ refuse(const char *what, int sys, unsigned times)
 static void
 v1_is_entered_by_its_tasks(void **state)
 {
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	char shares[48];
 
 	(void)state;
@@ -244,10 +245,9 @@ v1_is_entered_by_its_tasks(void **state)
 	begin(false);
 	at.trees.trees[0].roles = CGROUP_ROLE_WEIGHT;
 	assert_int_equal(make(NULL), 0);
-	/* As much as the cores' number of processes outside; of one core that is what it has. */
-	(void)snprintf(shares, sizeof(shares), "cpu.shares=%ld ",
-		       sysconf(_SC_NPROCESSORS_ONLN) * 1024);
-	assert_int_equal(strstr(at.log, shares) != NULL, sysconf(_SC_NPROCESSORS_ONLN) > 1);
+	(void)snprintf(shares, sizeof(shares), "r/stint-1/cpu.shares=%ld ",
+		       cores < 4 ? cores * 1024 : 4096);
+	assert_non_null(strstr(at.log, shares));
 	finish();
 	for (unsigned refused = 0; refused < 2; refused++) {
 		begin(false);
@@ -272,6 +272,7 @@ v2_is_handed_down_after_it_was_left(void **state)
 	refuse("=+cpu", ENOENT, UINT_MAX); /* is wished for, not needed */
 	assert_int_equal(cgroup_tree_open(&at.trees, COMPANION, 0, NULL), 0);
 	assert_null(strstr(at.log, "memory.max"));
+	assert_int_equal(at.trees.trees[0].roles & CGROUP_ROLE_WEIGHT, 0);
 	finish();
 }
 
@@ -298,6 +299,20 @@ whatever_is_refused_nothing_is_left(void **state)
 	begin(false);
 	base_close(&(int){directory("r/stint-1")}); /* somebody else's */
 	assert_true(make(NULL) < 0);
+	finish();
+	begin(false); /* a hierarchy that is for weights alone may be missing */
+	at.trees.trees[1] = at.trees.trees[0];
+	at.trees.trees[0].roles = CGROUP_ROLE_WEIGHT;
+	at.trees.trees[0].root_fd = directory("r");
+	at.trees.trees[0].home_fd = directory("r/home");
+	at.trees.trees[0].parent_fd = directory("r/home");
+	at.trees.count = 2;
+	refuse("home/stint-1/spawner/tasks=0", EINVAL, 1);
+	assert_int_equal(make(NULL), 0);
+	assert_int_equal(at.trees.count, 1);
+	assert_int_equal(at.trees.trees[0].roles, CGROUP_ROLE_MEMORY);
+	assert_false(is_there("r/home/stint-1"));
+	assert_true(is_there("r/stint-1/spawner"));
 	finish();
 }
 

@@ -172,6 +172,24 @@ weights_are_written_when_they_change(void **state)
 	}
 }
 
+/* The next worker's group weighs what the last one's did until somebody says otherwise. */
+static void
+a_kept_leaf_keeps_its_weight(void **state)
+{
+	struct leaf_root *root = *state;
+	struct leaf leaf = empty_leaf(1);
+
+	leaf.cpu_weight = memfd_create("weight", MFD_CLOEXEC);
+	leaf_weigh(&leaf, 11);
+	assert_true(leaf_give(&leaf, root));
+	assert_int_equal(leaf.cpu_weight, -1);
+	assert_int_equal(leaf_take(&leaf, root, 2, NULL), 0);
+	leaf_weigh(&leaf, LEAF_WEIGHT);
+	assert_int_equal(leaf.weight, LEAF_WEIGHT);
+	expect_text(leaf.cpu_weight, "1024");
+	leaf_close(&leaf);
+}
+
 /* A machine without it, and a kernel that does not take it: tried again the next time. */
 static void
 weights_may_fail(void **state)
@@ -201,6 +219,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(one_that_was_killed_is_not_kept, make_root,
 						end_root),
 		cmocka_unit_test(weights_are_written_when_they_change),
+		cmocka_unit_test_setup_teardown(a_kept_leaf_keeps_its_weight, make_root, end_root),
 		cmocka_unit_test(weights_may_fail),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,9 +73,8 @@ class Running(unittest.TestCase):
     def test_controllers_are_handed_down(self):
         for group in (os.path.dirname(self.service), self.service):
             self.assertLessEqual({"cpu", "memory", "pids"}, handed_down(group), group)
-        # Jobs share the cores by their nice values, which do not count between groups with cpu.
-        self.assertEqual(handed_down(self.generation), {"memory", "pids"})
-        self.assertLessEqual({"memory", "pids"}, set(read(self.leaf, "cgroup.controllers").split()))
+        self.assertEqual(handed_down(self.generation), {"cpu", "memory", "pids"})
+        self.assertLessEqual({"cpu", "memory", "pids"}, set(read(self.leaf, "cgroup.controllers").split()))
 
     def test_limits_of_a_leaf(self):
         self.assertGreaterEqual(int(read(self.leaf, "memory.max")), 50 << 20)
@@ -89,7 +88,8 @@ class Running(unittest.TestCase):
     def test_stintd_owns_leaves_and_no_more(self):
         uid = int(harness.process_status(self.daemon.stintd_pid())["Uid"].split()[0])
         self.assertNotEqual(uid, 0)
-        self.assertEqual(os.stat(os.path.join(self.leaf, "memory.max")).st_uid, uid)
+        for file in ("memory.max", "cpu.weight"):
+            self.assertEqual(os.stat(os.path.join(self.leaf, file)).st_uid, uid)
         self.assertEqual(os.stat(self.generation).st_uid, uid)
         for group in (self.service, self.generation, os.path.join(self.generation, "zygote")):
             for name in os.listdir(group):
