@@ -92,6 +92,12 @@ def occupied(leaf):
         return False
 
 
+def counts_time(path):
+    """The cpu hierarchy of v1 has a cpu.stat as well, with other figures."""
+    with open(path, encoding="ascii") as file:
+        return not path.endswith("/cpu.stat") or "usage_usec" in file.read()
+
+
 def descriptors(pid, groups):
     """How many it has, but for the files of those leaves: they are closed with their leaf."""
     names = {leaf.rpartition("/gen-")[2] for group in groups for leaf in group}
@@ -223,7 +229,8 @@ class Host:
         self.mounts, self.tree, self.kernel = mounts(), tree_hash(), len(kernel_lines())
         self.left = uids_left(daemon.uid_base)
         self.cpu_files = [path for top in harness.cgroups(daemon.pid)
-                          for name in ("cpuacct.usage", "cpu.stat") for path in glob.glob(f"{top}/gen-*/{name}")]
+                          for name in ("cpuacct.usage", "cpu.stat") for path in glob.glob(f"{top}/gen-*/{name}")
+                          if counts_time(path)]
 
     def start_tenant(self):
         self.canaries.start_tenant(self.daemon)
