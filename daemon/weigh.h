@@ -20,8 +20,6 @@
 
 #include "daemon/leaf.h"
 
-#include <stdbool.h>
-
 #define WEIGH_LEAST    2u  /* of a job */
 #define WEIGH_STARTING 25u /* of a worker that is being made */
 /* A job that has used less CPU time, and was started less long ago, is young. */

@@ -381,5 +381,28 @@ class NoSharing(SharingCase):
         self.assertEqual([self.weight(pid) for pid in pids], [100] * 4)
 
 
+@unittest.skipIf(os.path.exists("/sys/fs/cgroup/cgroup.procs"), "on v2 there is one hierarchy")
+class NoHierarchy(unittest.TestCase):
+    """The service's parent is missing in the cpu hierarchy: weights are wished for, never needed."""
+
+    def test_it_serves_without(self):
+        name = f"stint-test-parent-{os.getpid()}"
+        for tree in ("memory", "pids", "cpuacct", "unified"):
+            if os.path.isdir(f"/sys/fs/cgroup/{tree}"):
+                os.mkdir(f"/sys/fs/cgroup/{tree}/{name}")
+                self.addCleanup(os.rmdir, f"/sys/fs/cgroup/{tree}/{name}")
+        daemon = harness.Daemon(cgroup_parent=f"/{name}")
+        try:
+            daemon.wait_idle()
+            with daemon.connect() as client:
+                self.assertEqual(client.run("print(1)")["stdout"], "1\n")
+            self.assertIn("share_cores has no effect", daemon.log())
+            self.assertFalse([top for top in harness.cgroups(daemon.pid) if os.path.exists(f"{top}/cpu.shares")])
+        finally:
+            daemon.stop()
+            daemon.wait_clean()
+            daemon.remove()
+
+
 if __name__ == "__main__":
     unittest.main()
