@@ -258,6 +258,7 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 
 	(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial, &report);
 	struct worker_rest rest = worker_link_rest(worker->channel);
+	leaf_settle(&worker->leaf);
 	facts->kill = report.reason;
 	if (report.reason != WATCHDOG_NONE)
 		(void)leaf_killer(&worker->leaf);

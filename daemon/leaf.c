@@ -319,17 +319,18 @@ leaf_memory_peak_bytes(const struct leaf *leaf)
 	return value;
 }
 
-uint64_t
-leaf_oom_kills(const struct leaf *leaf)
+/* Of all its workers. */
+static uint64_t
+leaf_read_oom_kills(const struct leaf *leaf)
 {
 	uint64_t value = 0;
 	if (leaf->memory_events >= 0)
 		(void)base_file_read_key(leaf->memory_events, "oom_kill", &value, NULL);
-	return value > leaf->oom_kills_before ? value - leaf->oom_kills_before : 0;
+	return value;
 }
 
-uint64_t
-leaf_cpu_us(const struct leaf *leaf)
+static uint64_t
+leaf_read_cpu_us(const struct leaf *leaf)
 {
 	uint64_t value = 0;
 	if (leaf->cpu_usage < 0)
@@ -340,6 +341,30 @@ leaf_cpu_us(const struct leaf *leaf)
 		(void)base_file_read_u64(leaf->cpu_usage, &value, NULL);
 		value /= LEAF_NS_PER_US;
 	}
+	return value;
+}
+
+void
+leaf_settle(struct leaf *leaf)
+{
+	if (leaf->settled)
+		return;
+	leaf->oom_kills_after = leaf_read_oom_kills(leaf);
+	leaf->cpu_us_after = leaf_read_cpu_us(leaf);
+	leaf->settled = true;
+}
+
+uint64_t
+leaf_oom_kills(const struct leaf *leaf)
+{
+	uint64_t value = leaf->settled ? leaf->oom_kills_after : leaf_read_oom_kills(leaf);
+	return value > leaf->oom_kills_before ? value - leaf->oom_kills_before : 0;
+}
+
+uint64_t
+leaf_cpu_us(const struct leaf *leaf)
+{
+	uint64_t value = leaf->settled ? leaf->cpu_us_after : leaf_read_cpu_us(leaf);
 	return value > leaf->cpu_us_before ? value - leaf->cpu_us_before : 0;
 }
 
@@ -364,8 +389,10 @@ leaf_give(struct leaf *leaf, struct leaf_root *root)
 {
 	if (root->spare_count == LEAF_SPARES_MAX || !leaf_is_clean(leaf))
 		return false;
+	leaf_settle(leaf);
 	leaf->oom_kills_before += leaf_oom_kills(leaf);
 	leaf->cpu_us_before += leaf_cpu_us(leaf);
+	leaf->settled = false;
 	root->spares[root->spare_count++] = *leaf;
 	leaf_init(leaf);
 	return true;

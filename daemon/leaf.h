@@ -33,6 +33,8 @@ struct leaf {
 	uint64_t memory_set_bytes, pids_set; /* limits in force; 0: none yet */
 	unsigned weight;
 	uint64_t oom_kills_before, cpu_us_before; /* of earlier workers */
+	bool settled;                             /* the next two are its worker's last */
+	uint64_t oom_kills_after, cpu_us_after;
 };
 
 /* The directories of one generation in which leaves are made. */
@@ -75,6 +77,8 @@ void leaf_weigh(struct leaf *leaf, unsigned weight);
 /* What a job's limits come to for the memory controller, in whole pages. */
 uint64_t leaf_memory_bytes(const struct limits *limits);
 
+/* Its worker was reaped: what the last two counters below say now is what they say from here on. */
+void leaf_settle(struct leaf *leaf);
 /* Counters, of its present worker; 0 when the machine does not have them. */
 uint64_t leaf_memory_peak_bytes(const struct leaf *leaf);
 uint64_t leaf_oom_kills(const struct leaf *leaf);

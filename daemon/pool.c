@@ -242,8 +242,8 @@ pool_start(struct pool *pool, struct worker_kind kind, uv_loop_t *loop,
 				 &worker->watch, err);
 	if (code == 0)
 		code = zygote_link_fork(zygote, &what, fds, err);
-	for (size_t i = 0; i < FORK_FD_COUNT; i++)
-		base_close(&fds[i]);
+	base_close(&fds[FORK_FD_CHANNEL]);
+	base_close(&fds[FORK_FD_STDIN]);
 	if (code < 0) {
 		leaf_close(&worker->leaf);
 		(void)leaf_remove(root, worker->leaf.serial, &worker->leaf.made, NULL);

@@ -52,17 +52,6 @@ worker_greet(struct worker *worker, pid_t pid)
 	worker->cpu_clock = WORKER_CPU_CLOCK(pid);
 }
 
-/* A second descriptor of the same open file, for the worker. */
-static int
-worker_copy_fd(int fd, int *ret_fd, struct error *err)
-{
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (copy < 0)
-		return error_errno(err, "copy a descriptor for a worker");
-	*ret_fd = copy;
-	return 0;
-}
-
 static int
 worker_make_page(struct worker *worker, struct error *err)
 {
@@ -81,6 +70,7 @@ static int
 worker_make_fds(struct worker *worker, int *ret_fds, struct error *err)
 {
 	int code = worker_link_open(&worker->channel, &ret_fds[FORK_FD_CHANNEL], err);
+	/* An open file for each: flags and locks of one would tell others of its job. */
 	if (code == 0) {
 		ret_fds[FORK_FD_STDIN] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		if (ret_fds[FORK_FD_STDIN] < 0)
@@ -92,12 +82,9 @@ worker_make_fds(struct worker *worker, int *ret_fds, struct error *err)
 		code = base_memfd("stint-stderr", 0, &worker->err_fd, err);
 	if (code == 0)
 		code = worker_make_page(worker, err);
-	if (code == 0)
-		code = worker_copy_fd(worker->out_fd, &ret_fds[FORK_FD_STDOUT], err);
-	if (code == 0)
-		code = worker_copy_fd(worker->err_fd, &ret_fds[FORK_FD_STDERR], err);
-	if (code == 0)
-		code = worker_copy_fd(worker->page_fd, &ret_fds[FORK_FD_PAGE], err);
+	ret_fds[FORK_FD_STDOUT] = worker->out_fd;
+	ret_fds[FORK_FD_STDERR] = worker->err_fd;
+	ret_fds[FORK_FD_PAGE] = worker->page_fd;
 	return code;
 }
 
@@ -105,7 +92,6 @@ int
 worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 	   struct worker **ret_worker, int *ret_fds, struct error *err)
 {
-	int fds[FORK_FD_COUNT] = {-1, -1, -1, -1, -1};
 	struct limits limits;
 	struct worker *worker = calloc(1, sizeof(*worker));
 	if (!worker)
@@ -123,17 +109,17 @@ worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 	limits_defaults(&limits);
 	if (code == 0)
 		code = leaf_limit(&worker->leaf, leaf_memory_bytes(&limits), limits.threads, err);
+	ret_fds[FORK_FD_CHANNEL] = ret_fds[FORK_FD_STDIN] = -1;
 	if (code == 0)
-		code = worker_make_fds(worker, fds, err);
+		code = worker_make_fds(worker, ret_fds, err);
 	if (code < 0) {
-		for (size_t i = 0; i < FORK_FD_COUNT; i++)
-			base_close(&fds[i]);
+		base_close(&ret_fds[FORK_FD_CHANNEL]);
+		base_close(&ret_fds[FORK_FD_STDIN]);
 		leaf_close(&worker->leaf);
 		(void)leaf_remove(root, worker->leaf.serial, &worker->leaf.made, NULL);
 		worker_free(&worker);
 		return code;
 	}
-	memcpy(ret_fds, fds, sizeof(fds));
 	*ret_worker = worker;
 	return 0;
 }

@@ -64,8 +64,8 @@ bool worker_kind_is_plain(struct worker_kind kind);
 enum worker_class worker_kind_class(struct worker_kind kind);
 
 /*
- * Make all that a worker needs before its fork; ret_fds (FORK_FD_COUNT) are the worker's ends, the
- * caller's to close after the fork request.
+ * Make all that a worker needs before its fork; ret_fds (FORK_FD_COUNT) are for the fork request:
+ * the channel's end and stdin are the caller's to close after it, the others are the worker's.
  */
 int worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 	       struct worker **ret_worker, int *ret_fds, struct error *err);

@@ -122,9 +122,8 @@ base_memfd(const char *name, size_t size, int *ret_fd, struct error *err)
 	if (fd < 0)
 		return error_errno(err, "memfd_create %s", name);
 	if (size == 0) {
-		int flags = fcntl(fd, F_GETFL);
-
-		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_APPEND) < 0)
+		/* A new memfd has none of the flags that this sets. */
+		if (fcntl(fd, F_SETFL, O_APPEND) < 0)
 			return error_errno(err, "memfd %s: O_APPEND", name);
 	} else {
 		if (ftruncate(fd, (off_t)size) < 0)
@@ -137,7 +136,11 @@ base_memfd(const char *name, size_t size, int *ret_fd, struct error *err)
 	return 0;
 }
 
-/* A kernel file as text, NUL terminated and cut at size - 1. */
+/*
+ * A kernel file as text, NUL terminated and cut at size - 1. Those files are one record of whole
+ * lines, which a read gives whole if there is room: what ends with a line before the room does is
+ * all of it, and no second read asks whether.
+ */
 static int
 sys_read_text(int fd, char *ret_text, size_t size, size_t *ret_length, struct error *err)
 {
@@ -153,6 +156,8 @@ sys_read_text(int fd, char *ret_text, size_t size, size_t *ret_length, struct er
 		if (n == 0)
 			break;
 		done += (size_t)n;
+		if (ret_text[done - 1] == '\n')
+			break;
 	}
 	ret_text[done] = '\0';
 	*ret_length = done;

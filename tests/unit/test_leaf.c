@@ -14,14 +14,28 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+static void
+rewrite(int fd, const char *text)
+{
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(pwrite(fd, text, strlen(text), 0), (ssize_t)strlen(text));
+}
+
+static int
+text_file(const char *text)
+{
+	int fd = memfd_create("counter", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	rewrite(fd, text);
+	return fd;
+}
+
 /* A file as the kernel shows an empty group's. */
 static int
 zero_file(void)
 {
-	int fd = memfd_create("counter", MFD_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, "0\n", 2), 2);
-	return fd;
+	return text_file("0\n");
 }
 
 static struct leaf
@@ -139,6 +153,35 @@ one_that_was_killed_is_not_kept(void **state)
 	leaf_close(&leaf);
 }
 
+/* What is counted after its worker was reaped is the next one's. */
+static void
+counters_end_with_the_worker(void **state)
+{
+	struct leaf_root *root = *state;
+	struct leaf leaf = empty_leaf(1);
+
+	leaf.cpu_v2 = true;
+	leaf.cpu_usage = text_file("usage_usec 500\nuser_usec 1\n");
+	leaf.memory_events = text_file("oom 9\noom_kill 1\n");
+	assert_int_equal(leaf_cpu_us(&leaf), 500);
+	leaf_settle(&leaf);
+	rewrite(leaf.cpu_usage, "usage_usec 700\n");
+	rewrite(leaf.memory_events, "oom_kill 3\n");
+	leaf_settle(&leaf);
+	assert_int_equal(leaf_cpu_us(&leaf), 500);
+	assert_int_equal(leaf_oom_kills(&leaf), 1);
+	assert_true(leaf_give(&leaf, root));
+	assert_int_equal(leaf_take(&leaf, root, 2, NULL), 0);
+	assert_int_equal(leaf_cpu_us(&leaf), 200);
+	assert_int_equal(leaf_oom_kills(&leaf), 2);
+	/* One that nobody has asked, of a worker without a job. */
+	assert_true(leaf_give(&leaf, root));
+	assert_int_equal(leaf_take(&leaf, root, 3, NULL), 0);
+	assert_int_equal(leaf_cpu_us(&leaf), 0);
+	assert_int_equal(leaf_oom_kills(&leaf), 0);
+	leaf_close(&leaf);
+}
+
 static void
 expect_text(int fd, const char *expected)
 {
@@ -218,6 +261,7 @@ main(void)
 						end_root),
 		cmocka_unit_test_setup_teardown(one_that_was_killed_is_not_kept, make_root,
 						end_root),
+		cmocka_unit_test_setup_teardown(counters_end_with_the_worker, make_root, end_root),
 		cmocka_unit_test(weights_are_written_when_they_change),
 		cmocka_unit_test_setup_teardown(a_kept_leaf_keeps_its_weight, make_root, end_root),
 		cmocka_unit_test(weights_may_fail),
