@@ -229,7 +229,7 @@ static void
 collect_page_blob(const struct collect_input *input, struct run_result *result,
 		  struct collect_facts *facts)
 {
-	uint64_t size = __atomic_load_n(&input->page->result_bytes, __ATOMIC_ACQUIRE);
+	uint64_t size = input->page->result_bytes;
 	bool ended = facts->phase == PHASE_ENDED;
 	if (size == 0) {
 		facts->blob = ended ? VERDICT_BLOB_COMPLETE : VERDICT_BLOB_NONE;
@@ -262,9 +262,9 @@ collect_output(const struct collect_input *input, enum page_stream stream, struc
 	       bool *ret_truncated, struct collect_facts *facts)
 {
 	bool out = stream == PAGE_STREAM_STDOUT;
-	struct page_stage stage = output_read_stage(input->page, stream);
+	const struct page_stage *stage = &input->page->stages[stream];
 	uint64_t cap = out ? input->limits.stdout_bytes : input->limits.stderr_bytes;
-	if (output_read(out ? input->out_fd : input->err_fd, &stage, input->page, stream,
+	if (output_read(out ? input->out_fd : input->err_fd, stage, input->page_fd, stream,
 			limits_output_base(&input->limits, cap), cap, ret_bytes, ret_truncated,
 			&facts->err) < 0)
 		facts->failed = true;
@@ -324,7 +324,7 @@ collect_file_size(int fd, uint64_t base)
 uint64_t
 collect_size(const struct collect_input *input)
 {
-	uint64_t size = __atomic_load_n(&input->page->result_bytes, __ATOMIC_ACQUIRE);
+	uint64_t size = input->page->result_bytes;
 	size = size < RESULT_BYTES_MAX ? size : RESULT_BYTES_MAX;
 	size += collect_file_size(input->out_fd,
 				  limits_output_base(&input->limits, input->limits.stdout_bytes));
@@ -342,8 +342,8 @@ collect_run(const struct collect_input *input, struct run_result *result,
 {
 	memset(result, 0, sizeof(*result));
 	memset(ret_facts, 0, sizeof(*ret_facts));
-	ret_facts->phase = __atomic_load_n(&input->page->phase, __ATOMIC_ACQUIRE);
-	ret_facts->reason = __atomic_load_n(&input->page->reason, __ATOMIC_ACQUIRE);
+	ret_facts->phase = input->page->phase;
+	ret_facts->reason = input->page->reason;
 	collect_output(input, PAGE_STREAM_STDOUT, &result->out, &result->out_truncated, ret_facts);
 	collect_output(input, PAGE_STREAM_STDERR, &result->err, &result->err_truncated, ret_facts);
 	collect_page_blob(input, result, ret_facts);

@@ -19,7 +19,7 @@
 
 struct collect_input {
 	int out_fd, err_fd, page_fd;    /* borrowed */
-	const struct worker_page *page; /* borrowed: PAGE_MAPPED_BYTES of the mapping */
+	const struct worker_page *page; /* borrowed: a copy, see page_read */
 	struct limits limits;
 	bool collects; /* files were asked for */
 	bool traced;

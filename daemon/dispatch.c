@@ -205,7 +205,7 @@ dispatch_arm(struct engine *engine, struct job *job, struct worker *worker)
 	    .started_ns = job->started_ns,
 	    .parallel = threads < engine->cores ? threads : engine->cores,
 	    .opcodes = limits->opcodes,
-	    .page = worker->page,
+	    .page_fd = worker->page_fd,
 	};
 	watchdog_arm(engine->watchdog, worker->slot, &spec);
 }

@@ -6,7 +6,7 @@
 #include "daemon/engine.h"
 
 #include "daemon/engine_state.h"
-#include "daemon/meter_read.h"
+#include "daemon/page_read.h"
 #include "protocol/base_clock.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ engine_report_running(const struct job *job, uint64_t now_ns, struct engine_job_
 	status->wall_us = (now_ns - job->started_ns) / NS_PER_US;
 	if (watchdog_cpu_ns(worker->cpu_clock, &cpu_ns) && cpu_ns > worker->cpu_start_ns)
 		status->cpu_us = (cpu_ns - worker->cpu_start_ns) / NS_PER_US;
-	status->opcodes = meter_read(worker->page);
+	status->opcodes = page_read_opcodes(worker->page_fd);
 	if (limits->opcodes > 0 && status->opcodes > limits->opcodes)
 		status->opcodes = limits->opcodes;
 	status->stdout_bytes =

@@ -11,7 +11,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/engine_state.h"
 #include "daemon/explain.h"
-#include "daemon/meter_read.h"
+#include "daemon/page_read.h"
 #include "daemon/refill.h"
 #include "daemon/stream.h"
 #include "protocol/base_assert.h"
@@ -36,6 +36,7 @@ struct finish {
 	struct verdict_facts facts;
 	struct run_usage usage;
 	struct collect_input input;
+	struct worker_page page; /* as the worker left it */
 	struct collect_facts found;
 	struct run_result result; /* owned until it is the job's */
 };
@@ -178,7 +179,7 @@ finish_decide(struct finish *finish)
 	facts->reason = finish->found.reason;
 	facts->blob = finish->found.blob;
 	struct verdict verdict = verdict_decide(facts);
-	(void)worker_setup_text(worker, setup, sizeof(setup));
+	(void)page_setup_text(&finish->page, setup, sizeof(setup));
 	finish_log(finish, job, &verdict, setup);
 	worker->job = NULL;
 	finish_keep_code(finish, job);
@@ -200,7 +201,7 @@ finish_decide(struct finish *finish)
 	result->usage = finish->usage;
 	finish_note_kill(job, facts, &result->usage, verdict.status);
 	explain_result(result, facts, &job->request.limits,
-		       facts->unread && worker->page->setup_step != 0 ? setup : NULL);
+		       facts->unread && finish->page.setup_step != 0 ? setup : NULL);
 	*job_new_result(job) = *result;
 	job->worker = NULL;
 	uint64_t now_ns = engine_now_ns();
@@ -286,11 +287,11 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 		facts->signal = about->signal;
 	}
 	finish->usage.cpu_us = facts->cpu_used_us;
-	finish->usage.opcodes = meter_read(worker->page);
+	finish->usage.opcodes = page_opcodes(&finish->page);
 	if (limits->opcodes > 0 && finish->usage.opcodes > limits->opcodes)
 		finish->usage.opcodes = limits->opcodes;
 	finish->usage.wall_us = (now_ns - job->started_ns) / NS_PER_US;
-	finish->usage.throttled_us = meter_read_throttled_us(worker->page, finish->usage.wall_us);
+	finish->usage.throttled_us = page_throttled_us(&finish->page, finish->usage.wall_us);
 	finish->usage.queue_us = (job->started_ns - job->queued_ns) / NS_PER_US;
 	finish->usage.memory_peak_bytes = leaf_memory_peak_bytes(&worker->leaf);
 	/* Without a control group: resident memory of the process, the interpreter's with it. */
@@ -311,13 +312,17 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 	finish->input = (struct collect_input){.out_fd = worker->out_fd,
 					       .err_fd = worker->err_fd,
 					       .page_fd = worker->page_fd,
-					       .page = worker->page,
+					       .page = &finish->page,
 					       .limits = worker->job->request.limits,
 					       .collects = worker->job->request.collects,
 					       .traced = worker->job->request.trace != TRACE_NONE,
 					       .leaves_code = worker->code_fd >= 0,
 					       .code_fd = worker->code_fd,
 					       .trace = worker->job->trace};
+	struct error err = ERROR_INIT;
+	if (page_read(worker->page_fd, &finish->page, &err) < 0)
+		log_limited(LOG_LEVEL_ERROR, "finish", 10, "job %s: its worker's page: %s",
+			    worker->job->id, err.text);
 	finish_measure(finish, about);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 	return finish;

@@ -18,16 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct page_stage
-output_read_stage(const struct worker_page *page, enum page_stream stream)
-{
-	struct page_stage stage;
-
-	stage.levels = __atomic_load_n(&page->stages[stream].levels, __ATOMIC_ACQUIRE);
-	stage.flush_mark = __atomic_load_n(&page->stages[stream].flush_mark, __ATOMIC_ACQUIRE);
-	return stage;
-}
-
 /* Without the `base` that stintd made it with; a job may have cut it below that. */
 static int
 file_size(int fd, uint64_t base, uint64_t *ret_size, struct error *err)
@@ -81,11 +71,10 @@ arrived(const uint8_t *file, size_t size, size_t before, const uint8_t *buffer, 
 }
 
 int
-output_read(int fd, const struct page_stage *stage, const void *page_base, enum page_stream stream,
+output_read(int fd, const struct page_stage *stage, int page_fd, enum page_stream stream,
 	    uint64_t base, uint64_t cap, struct bytes *ret_bytes, bool *ret_truncated,
 	    struct error *err)
 {
-	const uint8_t *page = page_base;
 	uint32_t buffer_size = STAGE_BUFFER_OF(stage->levels);
 	uint32_t text_size = STAGE_TEXT_OF(stage->levels);
 	uint8_t buffer[STAGE_LEVEL_BYTES], *data;
@@ -106,17 +95,23 @@ output_read(int fd, const struct page_stage *stage, const void *page_base, enum 
 		return error_set(err, ERROR_LIMIT, "no memory for %llu bytes of output",
 				 (unsigned long long)want);
 	rc = read_at(fd, data, want, base, &size, err);
+	if (rc == 0 && buffer_size > 0)
+		rc = base_pread_full(page_fd, buffer, buffer_size, PAGE_BUFFER_OFFSET(stream), err);
 	if (rc < 0) {
 		free(data);
 		return rc;
 	}
-	/* Copied first: what is compared must be what is returned. */
-	memcpy(buffer, page + PAGE_BUFFER_OFFSET(stream), buffer_size);
 	if (mark > 0 && mark - 1 <= size && buffer_size > 0)
 		drop = arrived(data, size, (size_t)(mark - 1), buffer, buffer_size);
 	memcpy(data + size, buffer + drop, buffer_size - drop);
 	size += buffer_size - drop;
-	memcpy(data + size, page + PAGE_TEXT_OFFSET(stream), text_size);
+	if (text_size > 0)
+		rc =
+		    base_pread_full(page_fd, data + size, text_size, PAGE_TEXT_OFFSET(stream), err);
+	if (rc < 0) {
+		free(data);
+		return rc;
+	}
 	size += text_size;
 	*ret_truncated = size > cap;
 	ret_bytes->size = size > cap ? cap : size;

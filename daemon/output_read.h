@@ -16,19 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Read the two words of a stage once each: the copy that output_read wants. */
-struct page_stage output_read_stage(const struct worker_page *page, enum page_stream stream);
-
 /*
  * All that the job printed on one stream, cut at `cap` bytes. To be called after the worker is
- * dead. fd: the stream's file, whose first `base` bytes are no output. stage: from
- * output_read_stage. page_base: start of the mapped page (PAGE_MAPPED_BYTES). On success
+ * dead. fd: the stream's file, whose first `base` bytes are no output. stage: of that stream, from
+ * the page whose file page_fd is. On success
  * ret_bytes->data is owned by the caller (free), NULL when empty; ret_truncated says that there was
  * more than the cap. ERROR_SYSTEM when the file cannot be read.
  */
-int output_read(int fd, const struct page_stage *stage, const void *page_base,
-		enum page_stream stream, uint64_t base, uint64_t cap, struct bytes *ret_bytes,
-		bool *ret_truncated, struct error *err);
+int output_read(int fd, const struct page_stage *stage, int page_fd, enum page_stream stream,
+		uint64_t base, uint64_t cap, struct bytes *ret_bytes, bool *ret_truncated,
+		struct error *err);
 
 /*
  * While the job runs: bytes of the output from *offset on (behind `base`), at most `max` and never

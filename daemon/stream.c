@@ -8,6 +8,7 @@
 
 #include "daemon/engine_state.h"
 #include "daemon/output_read.h"
+#include "daemon/page_read.h"
 #include "protocol/base_log.h"
 
 #include <stdlib.h>
@@ -56,9 +57,12 @@ stream_look_trace(struct engine *engine, struct job *job)
 {
 	struct error err = ERROR_INIT;
 	struct bytes lines = {NULL, 0};
-	int code =
-	    trace_read(job->worker->page_fd, job->worker->page, job->request.limits.trace_events,
-		       STREAM_LOOK_BYTES_MAX, &job->trace, &lines, &err);
+	struct worker_page page;
+	int page_fd = job->worker->page_fd;
+	int code = page_read(page_fd, &page, &err);
+	if (code == 0)
+		code = trace_read(page_fd, &page, job->request.limits.trace_events,
+				  STREAM_LOOK_BYTES_MAX, &job->trace, &lines, &err);
 	if (code < 0)
 		log_limited(LOG_LEVEL_WARNING, "stream", 10, "job %s: %s", job->id, err.text);
 	else

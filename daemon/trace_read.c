@@ -15,7 +15,7 @@
 uint64_t
 trace_read_size(const struct worker_page *page, const struct trace_cursor *cursor)
 {
-	uint64_t size = __atomic_load_n(&page->trace_bytes, __ATOMIC_ACQUIRE);
+	uint64_t size = page->trace_bytes;
 
 	if (size > TRACE_BYTES_MAX)
 		size = TRACE_BYTES_MAX;
@@ -25,7 +25,7 @@ trace_read_size(const struct worker_page *page, const struct trace_cursor *curso
 bool
 trace_read_truncated(const struct worker_page *page, const struct trace_cursor *cursor)
 {
-	return cursor->broken || __atomic_load_n(&page->trace_truncated, __ATOMIC_ACQUIRE) != 0;
+	return cursor->broken || page->trace_truncated != 0;
 }
 
 /* Bytes of the whole, good lines at the begin; their number goes to the cursor. `complete`: a line

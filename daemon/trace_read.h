@@ -22,8 +22,9 @@ struct trace_cursor {
 /*
  * Whole events from the cursor on, of about `max` bytes at most (at least one event is taken), and
  * never more than events_max in all. Moves the cursor. ret_lines: JSON objects with a line end
- * after each, owned by the caller; NULL and 0 when there is nothing new. May run while the job
- * does. ERROR_SYSTEM when the file cannot be read, ERROR_LIMIT without memory.
+ * after each, owned by the caller; NULL and 0 when there is nothing new. page: what page_read gave
+ * before. May run while the job does. ERROR_SYSTEM when the file cannot be read, ERROR_LIMIT
+ * without memory.
  */
 int trace_read(int page_fd, const struct worker_page *page, uint64_t events_max, uint64_t max,
 	       struct trace_cursor *cursor, struct bytes *ret_lines, struct error *err);

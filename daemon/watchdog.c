@@ -9,7 +9,7 @@
  */
 #include "daemon/watchdog.h"
 
-#include "daemon/meter_read.h"
+#include "daemon/page_read.h"
 #include "protocol/base_assert.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_sys.h"
@@ -86,7 +86,7 @@ watchdog_alive(int pidfd)
 static void
 watchdog_ask(struct watchdog_slot *slot)
 {
-	static const uint32_t STOPS[] = {
+	static const enum page_stop STOPS[] = {
 	    [WATCHDOG_CPU] = PAGE_STOP_CPU,
 	    [WATCHDOG_WALL] = PAGE_STOP_WALL,
 	    [WATCHDOG_CANCEL] = PAGE_STOP_CANCEL,
@@ -94,9 +94,7 @@ watchdog_ask(struct watchdog_slot *slot)
 
 	slot->asked_ns = clock_now_ns(&CLOCK_SYSTEM);
 	slot->asked_cpu_ns = slot->report.cpu_used_ns;
-	if (slot->spec.page)
-		__atomic_store_n(&slot->spec.page->stop, STOPS[slot->report.reason],
-				 __ATOMIC_RELEASE);
+	page_write_stop(slot->spec.page_fd, STOPS[slot->report.reason]);
 }
 
 /* Measure one slot and decide. */
@@ -122,7 +120,7 @@ watchdog_measure(struct watchdog_slot *slot)
 		slot->report.cpu_used_ns = facts.cpu_used_ns;
 	}
 	/* At two looks: a worker that is about to stop itself may have passed it for a moment. */
-	bool over = facts.metered && meter_read(spec->page) > spec->opcodes;
+	bool over = facts.metered && page_read_opcodes(spec->page_fd) > spec->opcodes;
 	facts.over = over && slot->over;
 	slot->over = over;
 	facts.now_ns = clock_now_ns(&CLOCK_SYSTEM);

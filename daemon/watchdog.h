@@ -16,7 +16,6 @@
 #include <time.h>
 
 struct watchdog;
-struct worker_page;
 
 struct watchdog_spec {
 	uint64_t serial;
@@ -28,8 +27,8 @@ struct watchdog_spec {
 	uint64_t cpu_limit_ns, wall_limit_ns;
 	uint64_t started_ns; /* monotonic */
 	unsigned parallel;
-	uint64_t opcodes;         /* budget, or 0 */
-	struct worker_page *page; /* borrowed: its `stop` is written; NULL only when opcodes is 0 */
+	uint64_t opcodes; /* budget, or 0 */
+	int page_fd;      /* borrowed: its `stop` is written; -1 only when opcodes is 0 */
 };
 
 struct watchdog_report {

@@ -1,19 +1,16 @@
 /*
  * Makes and unmakes what stintd holds of a worker. Makes no decision about it (pool.c) and reads
- * none of its results (collect.c). On failure everything made so far is undone, the leaf too. The
- * page is shared with hostile code: it is mapped from a memfd that is sealed against shrinking, so
- * that reading it can never fault.
+ * none of its results (collect.c). On failure everything made so far is undone, the leaf too.
  */
 #include "daemon/worker.h"
 
-#include "protocol/base_log.h"
+#include "daemon/page_read.h"
 #include "protocol/base_sys.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* The kernel's MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED). */
@@ -53,20 +50,6 @@ worker_greet(struct worker *worker, pid_t pid)
 }
 
 static int
-worker_make_page(struct worker *worker, struct error *err)
-{
-	int code = base_memfd("stint-page", PAGE_FILE_BYTES, &worker->page_fd, err);
-	if (code < 0)
-		return code;
-	void *page =
-	    mmap(NULL, PAGE_MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, worker->page_fd, 0);
-	if (page == MAP_FAILED)
-		return error_errno(err, "map a worker's page");
-	worker->page = page;
-	return 0;
-}
-
-static int
 worker_make_fds(struct worker *worker, int *ret_fds, struct error *err)
 {
 	int code = worker_link_open(&worker->channel, &ret_fds[FORK_FD_CHANNEL], err);
@@ -81,7 +64,7 @@ worker_make_fds(struct worker *worker, int *ret_fds, struct error *err)
 	if (code == 0)
 		code = base_memfd("stint-stderr", 0, &worker->err_fd, err);
 	if (code == 0)
-		code = worker_make_page(worker, err);
+		code = base_memfd("stint-page", PAGE_FILE_BYTES, &worker->page_fd, err);
 	ret_fds[FORK_FD_STDOUT] = worker->out_fd;
 	ret_fds[FORK_FD_STDERR] = worker->err_fd;
 	ret_fds[FORK_FD_PAGE] = worker->page_fd;
@@ -140,24 +123,13 @@ worker_free(struct worker **worker)
 	base_close(&gone->page_fd);
 	base_close(&gone->code_fd);
 	leaf_close(&gone->leaf);
-	if (gone->page)
-		(void)munmap(gone->page, PAGE_MAPPED_BYTES);
 	free(gone);
 }
 
 const char *
 worker_setup_text(const struct worker *worker, char *text, size_t size)
 {
-	char name[sizeof(worker->page->setup_name)], quoted[4 * sizeof(name) + 1];
-	uint32_t step = __atomic_load_n(&worker->page->setup_step, __ATOMIC_ACQUIRE);
-	uint32_t number = __atomic_load_n(&worker->page->setup_errno, __ATOMIC_RELAXED);
-	if (step == 0) {
-		(void)snprintf(text, size, "no step named");
-		return text;
-	}
-	memcpy(name, worker->page->setup_name, sizeof(name));
-	base_log_quote(name, strnlen(name, sizeof(name)), quoted, sizeof(quoted));
-	(void)snprintf(text, size, "step %u (%s): %s", step, quoted,
-		       number < 4096 ? strerror((int)number) : "no errno");
-	return text;
+	struct worker_page page;
+	(void)page_read(worker->page_fd, &page, NULL);
+	return page_setup_text(&page, text, size);
 }

@@ -45,8 +45,7 @@ struct worker {
 	uint64_t killed_ns; /* when we killed it for not getting ready; 0: not */
 	int channel, pidfd, out_fd, err_fd, page_fd; /* owned, -1 when there is none */
 	int code_fd; /* BUSY: where it leaves its job's compiled code; owned, -1: nowhere */
-	struct compiled_key code_key;                /* of that */
-	struct worker_page *page;                    /* mapped, PAGE_MAPPED_BYTES */
+	struct compiled_key code_key; /* of that */
 	struct leaf leaf;
 	struct worker_watch *watch; /* owned while we wait for the hello */
 	pid_t pid;                  /* on the host; 0 until the hello */

@@ -65,7 +65,8 @@ struct page_meter {
 /* Why stintd asks a worker to stop. It kills it soon after, whether the worker heeds it or not. */
 enum page_stop { PAGE_STOP_NONE, PAGE_STOP_CPU, PAGE_STOP_WALL, PAGE_STOP_CANCEL };
 
-/* First page of the page file: mapped by both sides. Each field has one writer. */
+/* First page of the page file: the worker maps it, stintd reads it (daemon/page_read.h). Each field
+ * has one writer. */
 struct worker_page {
 	/* written by the worker */
 	uint32_t phase;	      /* enum worker_phase */

@@ -93,7 +93,7 @@ check_result(const struct run_result *result, const struct collect_input *input)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t *mapped;
+	struct worker_page page = {0};
 	struct collect_input input = {0};
 	struct collect_facts facts;
 	struct run_result result;
@@ -104,14 +104,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(&header, data, sizeof(header));
 	data += sizeof(header);
 	size -= sizeof(header);
-	if (!mapped) {
-		mapped = malloc(PAGE_MAPPED_BYTES);
-		FUZZ_HOLDS(mapped != NULL);
-		memset(mapped, 'p', PAGE_MAPPED_BYTES); /* stintd does not write to it */
-	}
-	memset(mapped, 0, sizeof(struct worker_page));
-	fill_page((struct worker_page *)(void *)mapped, &header);
-	input.page = (struct worker_page *)(void *)mapped;
+	fill_page(&page, &header);
+	input.page = &page;
 	limits_defaults(&input.limits);
 	input.limits.stdout_bytes = header.stdout_cap;
 	input.limits.stderr_bytes = header.stderr_cap;

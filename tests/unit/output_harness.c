@@ -99,8 +99,9 @@ make_files(struct harness_job *ret_job)
 
 	require(base_memfd("out", 0, &ret_job->out, &err) == 0);
 	require(base_memfd("err", 0, &ret_job->err, &err) == 0);
+	require(base_memfd("page", MAP_BYTES, &ret_job->page_fd, &err) == 0);
 	ret_job->base =
-	    mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	    mmap(NULL, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, ret_job->page_fd, 0);
 	require(ret_job->base != MAP_FAILED);
 	ret_job->progress = (volatile uint64_t *)((char *)ret_job->base + PROGRESS_OFFSET);
 }
@@ -192,20 +193,20 @@ static void
 collect(struct harness_job *job, uint64_t out_cap, uint64_t err_cap, struct harness_run *ret_run)
 {
 	const struct worker_page *page = job->base;
-	struct page_stage out = output_read_stage(page, PAGE_STREAM_STDOUT);
-	struct page_stage err_stage = output_read_stage(page, PAGE_STREAM_STDERR);
+	const struct page_stage *stages = page->stages;
 	struct error err = ERROR_INIT;
 
 	ret_run->reason = page->reason;
 	ret_run->detail = page->detail;
 	ret_run->progress = *job->progress;
 	ret_run->file_bytes = (uint64_t)lseek(job->out, 0, SEEK_END);
-	require(output_read(job->out, &out, job->base, PAGE_STREAM_STDOUT, 0, out_cap,
-			    &ret_run->out, &ret_run->out_truncated, &err) == 0);
-	require(output_read(job->err, &err_stage, job->base, PAGE_STREAM_STDERR, 0, err_cap,
-			    &ret_run->err, &ret_run->err_truncated, &err) == 0);
+	require(output_read(job->out, &stages[PAGE_STREAM_STDOUT], job->page_fd, PAGE_STREAM_STDOUT,
+			    0, out_cap, &ret_run->out, &ret_run->out_truncated, &err) == 0);
+	require(output_read(job->err, &stages[PAGE_STREAM_STDERR], job->page_fd, PAGE_STREAM_STDERR,
+			    0, err_cap, &ret_run->err, &ret_run->err_truncated, &err) == 0);
 	close(job->out);
 	close(job->err);
+	close(job->page_fd);
 	munmap(job->base, MAP_BYTES);
 }
 

@@ -30,7 +30,7 @@ struct harness_run {
 
 /* A program that runs, for a test that ends it. */
 struct harness_job {
-	int out, err; /* owned */
+	int out, err, page_fd; /* owned */
 	void *base;   /* owned: the mapped page */
 	pid_t pid;
 	volatile uint64_t *progress; /* what the program gave to _probe.step last */

@@ -15,11 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct world {
 	int fd;
-	uint8_t base[PAGE_MAPPED_BYTES];
+	int page_fd;
+	uint8_t *base; /* mapped */
 	struct page_stage stage;
 };
 
@@ -30,6 +32,10 @@ set_up(void **state)
 
 	assert_non_null(world);
 	assert_int_equal(base_memfd("out", 0, &world->fd, NULL), 0);
+	assert_int_equal(base_memfd("page", PAGE_FILE_BYTES, &world->page_fd, NULL), 0);
+	world->base =
+	    mmap(NULL, PAGE_MAPPED_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, world->page_fd, 0);
+	assert_true(world->base != MAP_FAILED);
 	*state = world;
 	return 0;
 }
@@ -39,6 +45,8 @@ tear_down(void **state)
 {
 	struct world *world = *state;
 
+	(void)munmap(world->base, PAGE_MAPPED_BYTES);
+	base_close(&world->page_fd);
 	base_close(&world->fd);
 	free(world);
 	return 0;
@@ -59,8 +67,8 @@ expect(struct world *world, uint64_t cap, const char *wanted, bool wanted_trunca
 	struct bytes got;
 	bool truncated;
 
-	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDOUT, 0,
-				     cap, &got, &truncated, NULL),
+	assert_int_equal(output_read(world->fd, &world->stage, world->page_fd, PAGE_STREAM_STDOUT,
+				     0, cap, &got, &truncated, NULL),
 			 0);
 	assert_int_equal(got.size, strlen(wanted));
 	if (got.size > 0)
@@ -98,8 +106,8 @@ test_stderr_has_its_own(void **state)
 	fill(world, "", "out", "");
 	memcpy(world->base + PAGE_TEXT_OFFSET(PAGE_STREAM_STDERR), "err", 3);
 	world->stage.levels = STAGE_LEVELS(0, 3);
-	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDERR, 0,
-				     9, &got, &truncated, NULL),
+	assert_int_equal(output_read(world->fd, &world->stage, world->page_fd, PAGE_STREAM_STDERR,
+				     0, 9, &got, &truncated, NULL),
 			 0);
 	assert_int_equal(got.size, 3);
 	assert_memory_equal(got.data, "err", 3);
@@ -172,7 +180,7 @@ test_hostile_numbers(void **state)
 
 			world->stage.levels = VALUES[i];
 			world->stage.flush_mark = VALUES[j];
-			assert_int_equal(output_read(world->fd, &world->stage, world->base,
+			assert_int_equal(output_read(world->fd, &world->stage, world->page_fd,
 						     PAGE_STREAM_STDERR, 0, 1000, &got, &truncated,
 						     NULL),
 					 0);
@@ -194,8 +202,8 @@ test_huge_sparse_file(void **state)
 	assert_int_equal(ftruncate(world->fd, 1ll << 40), 0);
 	world->stage.levels = UINT64_MAX;
 	world->stage.flush_mark = 1ull << 39;
-	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDOUT, 0,
-				     5000, &got, &truncated, NULL),
+	assert_int_equal(output_read(world->fd, &world->stage, world->page_fd, PAGE_STREAM_STDOUT,
+				     0, 5000, &got, &truncated, NULL),
 			 0);
 	assert_int_equal(got.size, 5000);
 	assert_true(truncated);
@@ -212,7 +220,7 @@ test_unreadable_file(void **state)
 	struct bytes got = {NULL, 77};
 	bool truncated = true;
 
-	assert_int_equal(output_read(-1, &world->stage, world->base, PAGE_STREAM_STDOUT, 0, 10,
+	assert_int_equal(output_read(-1, &world->stage, world->page_fd, PAGE_STREAM_STDOUT, 0, 10,
 				     &got, &truncated, &err),
 			 ERROR_SYSTEM);
 	assert_int_equal(got.size, 77);
@@ -282,12 +290,12 @@ test_a_file_that_cannot_be_read(void **state)
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", world->fd);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(output_read(fd, &world->stage, world->base, PAGE_STREAM_STDOUT, 0, 10,
+	assert_int_equal(output_read(fd, &world->stage, world->page_fd, PAGE_STREAM_STDOUT, 0, 10,
 				     &got, &truncated, NULL),
 			 ERROR_SYSTEM);
 	assert_int_equal(output_read_new(fd, 0, &offset, 10, 10, &got, NULL), ERROR_SYSTEM);
-	assert_int_equal(output_read(closed, &world->stage, world->base, PAGE_STREAM_STDOUT, 0, 10,
-				     &got, &truncated, NULL),
+	assert_int_equal(output_read(closed, &world->stage, world->page_fd, PAGE_STREAM_STDOUT, 0,
+				     10, &got, &truncated, NULL),
 			 ERROR_SYSTEM);
 	assert_int_equal(output_read_new(closed, 0, &offset, 10, 10, &got, NULL), ERROR_SYSTEM);
 	assert_int_equal(offset, 0);
@@ -309,8 +317,8 @@ test_more_than_memory(void **state)
 	skip(); /* it does not let malloc fail */
 #endif
 	assert_int_equal(ftruncate(world->fd, (off_t)huge), 0);
-	assert_int_equal(output_read(world->fd, &world->stage, world->base, PAGE_STREAM_STDOUT, 0,
-				     huge, &got, &truncated, NULL),
+	assert_int_equal(output_read(world->fd, &world->stage, world->page_fd, PAGE_STREAM_STDOUT,
+				     0, huge, &got, &truncated, NULL),
 			 ERROR_LIMIT);
 	assert_int_equal(output_read_new(world->fd, 0, &offset, huge, huge, &got, NULL),
 			 ERROR_LIMIT);

@@ -26,7 +26,7 @@
 #define SHARED_SIZE (PAGE_MAPPED_BYTES + 4096u)
 
 struct world {
-	int fd;
+	int fd, page_fd;
 	uint8_t *base;
 	volatile uint64_t *done; /* bytes whose writing has returned */
 	struct output_stage stage;
@@ -36,8 +36,9 @@ static void
 open_world(struct world *world, uint64_t cap)
 {
 	assert_int_equal(base_memfd("out", 0, &world->fd, NULL), 0);
+	assert_int_equal(base_memfd("page", SHARED_SIZE, &world->page_fd, NULL), 0);
 	world->base =
-	    mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	    mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, world->page_fd, 0);
 	assert_ptr_not_equal(world->base, MAP_FAILED);
 	world->done = (volatile uint64_t *)(void *)(world->base + PAGE_MAPPED_BYTES);
 	python_output_stage_init(&world->stage, (struct worker_page *)(void *)world->base,
@@ -48,6 +49,7 @@ static void
 close_world(struct world *world)
 {
 	base_close(&world->fd);
+	base_close(&world->page_fd);
 	munmap(world->base, SHARED_SIZE);
 }
 
@@ -78,7 +80,7 @@ static void
 expect_levels(const struct world *world, uint64_t file, uint32_t buffer, uint32_t text)
 {
 	const struct worker_page *page = (const struct worker_page *)(const void *)world->base;
-	struct page_stage shared = output_read_stage(page, PAGE_STREAM_STDOUT);
+	struct page_stage shared = page->stages[PAGE_STREAM_STDOUT];
 
 	assert_int_equal(file_size(world), file);
 	assert_int_equal(STAGE_BUFFER_OF(shared.levels), buffer);
@@ -168,14 +170,14 @@ static void
 expect_capped(struct world *world, uint64_t cap)
 {
 	const struct worker_page *page = (const struct worker_page *)(const void *)world->base;
-	struct page_stage shared = output_read_stage(page, PAGE_STREAM_STDOUT);
+	struct page_stage shared = page->stages[PAGE_STREAM_STDOUT];
 	struct bytes got;
 	bool truncated;
 
 	assert_int_equal(page->reason, REASON_OUTPUT_LIMIT);
 	assert_int_equal(page->detail, 1);
 	assert_true(file_size(world) <= cap + 1);
-	assert_int_equal(output_read(world->fd, &shared, world->base, PAGE_STREAM_STDOUT, 0, cap,
+	assert_int_equal(output_read(world->fd, &shared, world->page_fd, PAGE_STREAM_STDOUT, 0, cap,
 				     &got, &truncated, NULL),
 			 0);
 	assert_int_equal(got.size, cap);
@@ -264,13 +266,13 @@ static size_t
 expect_prefix(struct world *world)
 {
 	const struct worker_page *page = (const struct worker_page *)(const void *)world->base;
-	struct page_stage shared = output_read_stage(page, PAGE_STREAM_STDOUT);
+	struct page_stage shared = page->stages[PAGE_STREAM_STDOUT];
 	uint64_t done = *world->done;
 	struct bytes got;
 	bool truncated;
 	size_t size;
 
-	assert_int_equal(output_read(world->fd, &shared, world->base, PAGE_STREAM_STDOUT, 0,
+	assert_int_equal(output_read(world->fd, &shared, world->page_fd, PAGE_STREAM_STDOUT, 0,
 				     CAP_BYTES, &got, &truncated, NULL),
 			 0);
 	size = got.size;

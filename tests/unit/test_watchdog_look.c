@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "daemon/meter_read.h"
 #include "daemon/watchdog_look.h"
 
 #define MS 1000000ull
@@ -185,46 +184,6 @@ test_grace_by_reason(void **state)
 	assert_true(look(facts).kill);
 }
 
-static void
-test_count_from_a_page(void **state)
-{
-	static const struct {
-		int64_t granted, left;
-		uint64_t count;
-	} CASES[] = {
-	    {0, 0, 0},
-	    {1000, 400, 600},
-	    {1000, -5, 1005}, /* about to stop */
-	    {-1, -9, 0},
-	    {1000, 1001, 0},
-	    {INT64_MAX, INT64_MIN, INT64_MAX},
-	    {INT64_MAX, 0, INT64_MAX},
-	};
-	struct worker_page page = {0};
-	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-		page.meter =
-		    (struct page_meter){.granted = CASES[i].granted, .left = CASES[i].left};
-		assert_int_equal(meter_read(&page), CASES[i].count);
-	}
-}
-
-/* A hostile page cannot have slept for longer than the job took. */
-static void
-test_sleep_from_a_page(void **state)
-{
-	static const struct {
-		uint64_t slept_ns, most_us, us;
-	} CASES[] = {
-	    {0, 50, 0},      {999, 50, 0},         {49999, 50, 49},
-	    {50000, 50, 50}, {UINT64_MAX, 50, 50}, {5000, 0, 0},
-	};
-	struct worker_page page = {0};
-	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-		page.meter.slept_ns = CASES[i].slept_ns;
-		assert_int_equal(meter_read_throttled_us(&page, CASES[i].most_us), CASES[i].us);
-	}
-}
-
 int
 main(void)
 {
@@ -240,8 +199,6 @@ main(void)
 	    cmocka_unit_test(test_grace),
 	    cmocka_unit_test(test_grace_in_cpu_time),
 	    cmocka_unit_test(test_grace_by_reason),
-	    cmocka_unit_test(test_count_from_a_page),
-	    cmocka_unit_test(test_sleep_from_a_page),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
