@@ -248,12 +248,13 @@ test_other_machines(struct exam *exam)
 }
 
 /* Each caller: in a zygote with event loops all, in one without those that have none. Who is pinned
- * depends on the zygote alone. */
+ * depends on the zygote alone. With sanitizers every fifth: the code is the same, and the table
+ * is judged without them. */
 static void
 examine(void **state, void (*test)(struct exam *))
 {
 	const struct fixture *fixture = *state;
-	unsigned faults = 0;
+	unsigned faults = 0, callers = 0, step = getenv("STINT_SANITIZED") ? 5 : 1;
 	uint64_t tried = 0;
 
 	for (unsigned i = 0; i < BUILT_COUNT; i++)
@@ -268,7 +269,7 @@ examine(void **state, void (*test)(struct exam *))
 				if (zygote ? asyncio != (wide & 1) || who & GOLDEN_SCRATCH
 					   : asyncio && !(wide & 1))
 					continue;
-				if (!(who & GOLDEN_PINNING) != !(wide & 2))
+				if (!(who & GOLDEN_PINNING) != !(wide & 2) || callers++ % step != 0)
 					continue;
 				test(&exam);
 				faults += exam.faults;
