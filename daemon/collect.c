@@ -342,6 +342,12 @@ collect_run(const struct collect_input *input, struct run_result *result,
 {
 	memset(result, 0, sizeof(*result));
 	memset(ret_facts, 0, sizeof(*ret_facts));
+	result->collects = input->collects;
+	if (input->page_err) {
+		ret_facts->failed = true;
+		ret_facts->err = *input->page_err;
+		return;
+	}
 	ret_facts->phase = input->page->phase;
 	ret_facts->reason = input->page->reason;
 	collect_output(input, PAGE_STREAM_STDOUT, &result->out, &result->out_truncated, ret_facts);
@@ -350,7 +356,6 @@ collect_run(const struct collect_input *input, struct run_result *result,
 	if (input->traced)
 		collect_trace(input, result, ret_facts);
 	collect_code(input, ret_facts);
-	result->collects = input->collects;
 	result->usage.stdout_bytes = result->out.size;
 	result->usage.stderr_bytes = result->err.size;
 }

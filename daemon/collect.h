@@ -20,6 +20,7 @@
 struct collect_input {
 	int out_fd, err_fd, page_fd;    /* borrowed */
 	const struct worker_page *page; /* borrowed: a copy, see page_read */
+	const struct error *page_err;   /* borrowed: why there is none, or NULL */
 	struct limits limits;
 	bool collects; /* files were asked for */
 	bool traced;

@@ -37,6 +37,7 @@ struct finish {
 	struct run_usage usage;
 	struct collect_input input;
 	struct worker_page page; /* as the worker left it */
+	struct error page_err;   /* or why that is not known */
 	struct collect_facts found;
 	struct run_result result; /* owned until it is the job's */
 };
@@ -287,7 +288,9 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 		facts->signal = about->signal;
 	}
 	finish->usage.cpu_us = facts->cpu_used_us;
-	finish->usage.opcodes = page_opcodes(&finish->page);
+	/* Of a lost generation one may still be running. */
+	finish->usage.opcodes =
+	    about ? page_opcodes(&finish->page) : page_read_opcodes(worker->page_fd);
 	if (limits->opcodes > 0 && finish->usage.opcodes > limits->opcodes)
 		finish->usage.opcodes = limits->opcodes;
 	finish->usage.wall_us = (now_ns - job->started_ns) / NS_PER_US;
@@ -319,10 +322,8 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 					       .leaves_code = worker->code_fd >= 0,
 					       .code_fd = worker->code_fd,
 					       .trace = worker->job->trace};
-	struct error err = ERROR_INIT;
-	if (page_read(worker->page_fd, &finish->page, &err) < 0)
-		log_limited(LOG_LEVEL_ERROR, "finish", 10, "job %s: its worker's page: %s",
-			    worker->job->id, err.text);
+	if (page_read(worker->page_fd, &finish->page, &finish->page_err) < 0)
+		finish->input.page_err = &finish->page_err;
 	finish_measure(finish, about);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
 	return finish;

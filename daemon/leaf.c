@@ -319,52 +319,52 @@ leaf_memory_peak_bytes(const struct leaf *leaf)
 	return value;
 }
 
-/* Of all its workers. */
-static uint64_t
-leaf_read_oom_kills(const struct leaf *leaf)
+/* The next two: of all its workers; 0 without such a file. */
+static int
+leaf_read_oom_kills(const struct leaf *leaf, uint64_t *ret_kills)
 {
-	uint64_t value = 0;
-	if (leaf->memory_events >= 0)
-		(void)base_file_read_key(leaf->memory_events, "oom_kill", &value, NULL);
-	return value;
+	*ret_kills = 0;
+	if (leaf->memory_events < 0)
+		return 0;
+	return base_file_read_key(leaf->memory_events, "oom_kill", ret_kills, NULL);
 }
 
-static uint64_t
-leaf_read_cpu_us(const struct leaf *leaf)
+static int
+leaf_read_cpu_us(const struct leaf *leaf, uint64_t *ret_us)
 {
-	uint64_t value = 0;
+	*ret_us = 0;
 	if (leaf->cpu_usage < 0)
 		return 0;
-	if (leaf->cpu_v2) {
-		(void)base_file_read_key(leaf->cpu_usage, "usage_usec", &value, NULL);
-	} else {
-		(void)base_file_read_u64(leaf->cpu_usage, &value, NULL);
-		value /= LEAF_NS_PER_US;
-	}
-	return value;
+	if (leaf->cpu_v2)
+		return base_file_read_key(leaf->cpu_usage, "usage_usec", ret_us, NULL);
+	int code = base_file_read_u64(leaf->cpu_usage, ret_us, NULL);
+	*ret_us /= LEAF_NS_PER_US;
+	return code;
 }
 
 void
 leaf_settle(struct leaf *leaf)
 {
-	if (leaf->settled)
-		return;
-	leaf->oom_kills_after = leaf_read_oom_kills(leaf);
-	leaf->cpu_us_after = leaf_read_cpu_us(leaf);
-	leaf->settled = true;
+	if (!leaf->settled)
+		leaf->settled = leaf_read_oom_kills(leaf, &leaf->oom_kills_after) == 0 &&
+				leaf_read_cpu_us(leaf, &leaf->cpu_us_after) == 0;
 }
 
 uint64_t
 leaf_oom_kills(const struct leaf *leaf)
 {
-	uint64_t value = leaf->settled ? leaf->oom_kills_after : leaf_read_oom_kills(leaf);
+	uint64_t value = leaf->oom_kills_after;
+	if (!leaf->settled)
+		(void)leaf_read_oom_kills(leaf, &value);
 	return value > leaf->oom_kills_before ? value - leaf->oom_kills_before : 0;
 }
 
 uint64_t
 leaf_cpu_us(const struct leaf *leaf)
 {
-	uint64_t value = leaf->settled ? leaf->cpu_us_after : leaf_read_cpu_us(leaf);
+	uint64_t value = leaf->cpu_us_after;
+	if (!leaf->settled)
+		(void)leaf_read_cpu_us(leaf, &value);
 	return value > leaf->cpu_us_before ? value - leaf->cpu_us_before : 0;
 }
 
@@ -387,9 +387,10 @@ leaf_is_clean(const struct leaf *leaf)
 bool
 leaf_give(struct leaf *leaf, struct leaf_root *root)
 {
-	if (root->spare_count == LEAF_SPARES_MAX || !leaf_is_clean(leaf))
-		return false;
+	/* What its worker did must be known: it would be the next one's. */
 	leaf_settle(leaf);
+	if (root->spare_count == LEAF_SPARES_MAX || !leaf->settled || !leaf_is_clean(leaf))
+		return false;
 	leaf->oom_kills_before += leaf_oom_kills(leaf);
 	leaf->cpu_us_before += leaf_cpu_us(leaf);
 	leaf->settled = false;

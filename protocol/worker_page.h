@@ -6,6 +6,7 @@
 #ifndef STINT_PROTOCOL_WORKER_PAGE_H
 #define STINT_PROTOCOL_WORKER_PAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* How far a worker is. Written by the worker's C code. */
@@ -81,7 +82,7 @@ struct worker_page {
 	struct page_stage stages[PAGE_STREAM_COUNT];
 	char setup_name[32]; /* of the step that failed */
 	/* written by stintd, on a cache line of its own */
-	_Alignas(64) uint32_t stop; /* enum page_stop; not 0: end as soon as possible */
+	uint32_t stop; /* enum page_stop; not 0: end as soon as possible */
 };
 #define PAGE_HEADER_BYTES  4096u
 /* Levels of a stream (enum page_stream), behind the header. */
@@ -101,6 +102,7 @@ struct worker_page {
 #define TRACE_BYTES_MAX	      (16u << 20)
 #define TRACE_EVENT_BYTES_MAX 8192u
 #define PAGE_FILE_BYTES	      (PAGE_TRACE_OFFSET + TRACE_BYTES_MAX)
+_Static_assert(offsetof(struct worker_page, stop) % 64 == 0, "stintd writes to a line of its own");
 _Static_assert(sizeof(struct worker_page) <= PAGE_HEADER_BYTES, "the header fits its page");
 _Static_assert(PAGE_MAPPED_BYTES <= PAGE_RESULT_OFFSET, "the result lies behind the stages");
 

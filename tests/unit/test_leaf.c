@@ -179,6 +179,8 @@ counters_end_with_the_worker(void **state)
 	assert_int_equal(leaf_take(&leaf, root, 3, NULL), 0);
 	assert_int_equal(leaf_cpu_us(&leaf), 0);
 	assert_int_equal(leaf_oom_kills(&leaf), 0);
+	rewrite(leaf.memory_events, "nothing of that name 1\n");
+	assert_false(leaf_give(&leaf, root));
 	leaf_close(&leaf);
 }
 
