@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "daemon/collect.h"
-#include "protocol/base_sys.h"
 #include "protocol/pack.h"
 
 struct fixture {
