@@ -4,6 +4,8 @@
 The test package too, when it is installed. Run by make check in the build folder's tests/; needs
 unit/meter_runner there.
     meter_stdlib.py [WORD ...]     only files whose path holds one of the words
+
+With sanitizers every fourth file: most of the time is the verifier's, which has none.
 """
 import collections
 import glob
@@ -48,7 +50,8 @@ with open(%r, "wb") as out:
 def files(words):
     top = sysconfig.get_path("stdlib")
     paths = sorted(glob.glob(top + "/**/*.py", recursive=True))
-    return [p for p in paths if not words or any(word in p for word in words)]
+    chosen = [p for p in paths if not words or any(word in p for word in words)]
+    return chosen[::4] if "STINT_SANITIZED" in os.environ else chosen
 
 
 def records(path):

@@ -17,7 +17,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define ROUNDS 200
+#define ROUNDS           200
+#define ROUNDS_SANITIZED 50 /* each takes four times as long */
+
+static unsigned
+rounds(void)
+{
+	return getenv("STINT_SANITIZED") ? ROUNDS_SANITIZED : ROUNDS;
+}
 
 /* Lines in one order: whoever writes next flushes what the one before held back. */
 static const char ORDERED[] =
@@ -79,7 +86,7 @@ line(const struct bytes *out, size_t at, const char *prefix, uint64_t number, bo
 static void
 test_ordered(void **state)
 {
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	for (unsigned round = 0; round < rounds(); round++) {
 		struct harness_run run;
 		uint64_t done, number = 0;
 		bool whole = true;
@@ -101,7 +108,7 @@ test_ordered(void **state)
 static void
 test_side_by_side(void **state)
 {
-	for (unsigned round = 0; round < ROUNDS; round++) {
+	for (unsigned round = 0; round < rounds(); round++) {
 		uint64_t numbers[3] = {0, 0, 0}, done;
 		struct harness_run run;
 		unsigned cuts = 0;
