@@ -68,7 +68,7 @@ enum worker_class worker_kind_class(struct worker_kind kind);
  */
 int worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 	       struct worker **ret_worker, int *ret_fds, struct error *err);
-/* Close, unmap, free. The leaf's directories stay: see leaf_remove. */
+/* Close, free. The leaf's directories stay: see leaf_remove. */
 void worker_free(struct worker **worker);
 /* Note the host pid from the hello. */
 void worker_greet(struct worker *worker, pid_t pid);
