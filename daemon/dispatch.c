@@ -13,6 +13,7 @@
 #include "daemon/engine_state.h"
 #include "daemon/finish.h"
 #include "daemon/house.h"
+#include "daemon/makeway.h"
 #include "daemon/refill.h"
 #include "daemon/stream.h"
 #include "daemon/weigh.h"
@@ -297,6 +298,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 		pool_move(&engine->pool, worker, WORKER_BUSY);
 		job->worker = worker;
 		worker->job = job;
+		makeway_begin(engine, worker);
 		succession_count_job(engine->succession, worker->generation);
 		if (code_bytes > 0 && engine->callbacks.event)
 			engine->callbacks.event(engine->callbacks.context, ENGINE_EVENT_CODE_REUSED,
@@ -351,6 +353,8 @@ dispatch_one(struct engine *engine)
 				       "no worker could take the job");
 			return true;
 		}
+		if (makeway_holds(engine, job))
+			continue;
 		struct worker *worker = pool_ready(&engine->pool, kind);
 		no_plain |= !worker && worker_kind_is_plain(kind);
 		if (!worker || dispatch_keeps_last(engine, job, kind))

@@ -18,6 +18,7 @@
 #include "daemon/engine_state.h"
 #include "daemon/finish.h"
 #include "daemon/house.h"
+#include "daemon/makeway.h"
 #include "daemon/refill.h"
 #include "daemon/retire.h"
 #include "daemon/stream.h"
@@ -93,6 +94,13 @@ static void
 engine_on_refill_alarm(void *context)
 {
 	refill_soon(context);
+}
+
+static void
+engine_on_makeway_alarm(void *context)
+{
+	if (makeway_expire(context))
+		refill_soon(context);
 }
 
 int
@@ -223,6 +231,7 @@ engine_check_closed(struct engine *engine)
 	alarm_close(&engine->refill_alarm);
 	alarm_close(&engine->backoff_alarm);
 	alarm_close(&engine->trim_alarm);
+	alarm_close(&engine->makeway_alarm);
 	alarm_close(&engine->house_alarm);
 	alarm_close(&engine->stream_alarm);
 	alarm_close(&engine->deadline_alarm);
@@ -299,6 +308,9 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 		code = alarm_new(loop, engine_on_refill_alarm, engine, &engine->backoff_alarm, err);
 	if (code == 0)
 		code = alarm_new(loop, refill_on_trim_alarm, engine, &engine->trim_alarm, err);
+	if (code == 0)
+		code =
+		    alarm_new(loop, engine_on_makeway_alarm, engine, &engine->makeway_alarm, err);
 	if (code == 0)
 		code = alarm_new(loop, house_on_alarm, engine, &engine->house_alarm, err);
 	if (code == 0)

@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #define ENGINE_WORKERS_MIN 4u /* of the automatic settings */
+/* Workers are made by computing: more at once than cores makes none of them sooner, and takes the
+ * cores from jobs. While the kernel moves one to its groups, another goes on. */
+#define ENGINE_STARTS_MIN 2u
 
 /* What 0 stands for in the settings of workers. */
 static unsigned
@@ -58,7 +61,8 @@ engine_numbers_init(struct engine *engine, const struct config *config)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	engine->cores = cores > 0 ? (unsigned)cores : 1;
-	pool_init(&engine->pool, engine_ready_target(engine, config));
+	pool_init(&engine->pool, engine_ready_target(engine, config),
+		  engine->cores > ENGINE_STARTS_MIN ? engine->cores : ENGINE_STARTS_MIN);
 	account_table_init(&engine->accounts, config_number(config, tenants_max));
 	job_lists_init(&engine->lists);
 	queue_init(&engine->queue, &engine->lists, engine_running_max(engine, config));

@@ -48,7 +48,7 @@ struct engine {
 	unsigned handles_open;
 	unsigned works_open; /* results being read on the pool thread */
 	struct alarm *refill_alarm, *backoff_alarm, *house_alarm; /* owned */
-	struct alarm *trim_alarm;                                 /* owned */
+	struct alarm *trim_alarm, *makeway_alarm;                 /* owned */
 	struct alarm *stream_alarm, *deadline_alarm;		     /* owned */
 	uint64_t deadline_ns; /* that deadline_alarm is set for */
 
@@ -61,6 +61,13 @@ struct engine {
 		double best, young; /* parts */
 		bool shares, makes_wait;
 	} weighed;
+	struct makeway {
+		uint64_t serial;    /* of the worker whose job others make way for; 0: none */
+		const void *tenant; /* of that job: only to be compared */
+		double part;        /* of that job */
+		uint64_t since_ns;
+		uint64_t free_ns; /* it does not begin before that */
+	} makeway;
 	uint64_t tenants_ns;  /* when it was last another's than the one before; 0: never */
 	bool refill_due;
 	bool announced, draining, drained_told, failed, closing;

@@ -11,6 +11,7 @@
 #include "daemon/dispatch.h"
 #include "daemon/engine_state.h"
 #include "daemon/explain.h"
+#include "daemon/makeway.h"
 #include "daemon/page_read.h"
 #include "daemon/refill.h"
 #include "daemon/stream.h"
@@ -326,6 +327,7 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 		finish->input.page_err = &finish->page_err;
 	finish_measure(finish, about);
 	pool_move(&engine->pool, worker, WORKER_DEAD);
+	makeway_end(engine, worker);
 	return finish;
 }
 

@@ -30,12 +30,13 @@ static const unsigned POOL_MOVES[WORKER_STATE_COUNT] = {
 };
 
 void
-pool_init(struct pool *ret_pool, unsigned target)
+pool_init(struct pool *ret_pool, unsigned target, unsigned starts_max)
 {
 	memset(ret_pool, 0, sizeof(*ret_pool));
 	for (size_t i = 0; i < WORKER_STATE_COUNT; i++)
 		list_init(&ret_pool->workers[i]);
 	ret_pool->target = target;
+	ret_pool->starts_max = starts_max;
 }
 
 const char *
@@ -165,10 +166,14 @@ pool_may_start(const struct pool *pool, enum worker_class class, uint64_t now_ns
 unsigned
 pool_wanted(const struct pool *pool, uint64_t now_ns)
 {
-	size_t coming = pool_plain(pool, WORKER_READY) + pool_plain(pool, WORKER_STARTING);
-	if (coming >= pool->target || !pool_may_start(pool, WORKER_CLASS_PLAIN, now_ns))
+	size_t starting = pool_plain(pool, WORKER_STARTING);
+	size_t coming = pool_plain(pool, WORKER_READY) + starting;
+	if (coming >= pool->target || starting >= pool->starts_max ||
+	    !pool_may_start(pool, WORKER_CLASS_PLAIN, now_ns))
 		return 0;
 	size_t wanted = pool->target - coming, room = WORKERS_MAX - pool_used(pool);
+	if (room > pool->starts_max - starting)
+		room = pool->starts_max - starting;
 	if (pool->starts[WORKER_CLASS_PLAIN].failures > 0)
 		return 1;
 	return (unsigned)(wanted < room ? wanted : room);

@@ -29,12 +29,13 @@ struct pool {
 	uint64_t last_serial;
 	uint64_t generation; /* that new workers are of */
 	uint32_t last_uid, uid_count;
-	unsigned target; /* workers to keep ready */
+	unsigned target;     /* workers to keep ready */
+	unsigned starts_max; /* plain workers that are made at once */
 	struct pool_starts starts[WORKER_CLASS_COUNT];
 	uint64_t failed_total;
 };
 
-void pool_init(struct pool *ret_pool, unsigned target);
+void pool_init(struct pool *ret_pool, unsigned target, unsigned starts_max);
 const char *pool_state_name(enum worker_state state);
 /* The only function that changes a worker's state; a forbidden move aborts. */
 void pool_move(struct pool *pool, struct worker *worker, enum worker_state state);

@@ -8,6 +8,7 @@
 
 #include "daemon/engine_state.h"
 #include "daemon/house.h"
+#include "daemon/makeway.h"
 #include "daemon/scratch.h"
 #include "daemon/weigh.h"
 #include "protocol/base_assert.h"
@@ -184,7 +185,7 @@ refill_run(struct engine *engine)
 {
 	refill_bury(engine);
 	refill_retire(engine);
-	if (!engine->refill_due)
+	if (!engine->refill_due || makeway_holds_starts(engine))
 		return;
 	engine->refill_due = false;
 	if (generation_state(engine->generation) != GENERATION_SERVING)

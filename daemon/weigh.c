@@ -24,8 +24,7 @@ weigh_of(double part, double best, double young)
 	return weight > WEIGH_LEAST ? (unsigned)(weight + 0.5) : WEIGH_LEAST;
 }
 
-/* Of a tenant that has `running` jobs running; 0: none. */
-static double
+double
 weigh_part(const struct pick_tenant *tenant, uint64_t running)
 {
 	return running > 0 ? (double)tenant->weight / (double)running : 0;

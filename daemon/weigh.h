@@ -30,7 +30,10 @@
 struct engine;
 struct job;
 struct worker;
+struct pick_tenant;
 
+/* The part of each job of a tenant that has `running` jobs running; 0: none. */
+double weigh_part(const struct pick_tenant *tenant, uint64_t running);
 /*
  * The weight, WEIGH_LEAST to LEAF_WEIGHT, of a job whose part is `part`, where the greatest is
  * `best` and that of young jobs `young` (0: there is none). 0 < part <= best, young <= best.

@@ -38,7 +38,7 @@ a_failure_holds_its_own_class_up(void **state)
 		enum worker_class failing = CLASSES[i], other = CLASSES[1 - i];
 		struct pool pool;
 
-		pool_init(&pool, TARGET);
+		pool_init(&pool, TARGET, TARGET);
 		assert_int_equal(pool_backoff_end_ns(&pool, NOW_NS), 0);
 		for (unsigned failures = 1; failures < 20; failures++) {
 			uint64_t delay_ns = backoff_delay_ms(failures) * NS_PER_MS;
@@ -60,13 +60,33 @@ a_failure_holds_its_own_class_up(void **state)
 }
 
 static void
+not_more_at_once(void **state)
+{
+	struct worker first, second, scratch;
+	struct pool pool;
+
+	(void)state;
+	pool_init(&pool, TARGET, 2);
+	assert_true(TARGET > 2);
+	assert_int_equal(pool_wanted(&pool, NOW_NS), 2);
+	start(&pool, &scratch, WORKER_CLASS_SCRATCH); /* a job waits for that one */
+	assert_int_equal(pool_wanted(&pool, NOW_NS), 2);
+	start(&pool, &first, WORKER_CLASS_PLAIN);
+	assert_int_equal(pool_wanted(&pool, NOW_NS), 1);
+	start(&pool, &second, WORKER_CLASS_PLAIN);
+	assert_int_equal(pool_wanted(&pool, NOW_NS), 0);
+	pool_move(&pool, &first, WORKER_READY);
+	assert_int_equal(pool_wanted(&pool, NOW_NS), 1);
+}
+
+static void
 after_a_failure_one_is_tried(void **state)
 {
 	struct worker plain, scratch;
 	struct pool pool;
 
 	(void)state;
-	pool_init(&pool, TARGET);
+	pool_init(&pool, TARGET, TARGET);
 	pool_note_failure(&pool, WORKER_CLASS_PLAIN, NOW_NS);
 	assert_int_equal(pool_wanted(&pool, NOW_NS + FIRST_NS), 1);
 	start(&pool, &scratch, WORKER_CLASS_SCRATCH); /* is no trial of the others */
@@ -86,7 +106,7 @@ the_first_end_is_waited_for(void **state)
 	struct pool pool;
 
 	(void)state;
-	pool_init(&pool, TARGET);
+	pool_init(&pool, TARGET, TARGET);
 	pool_note_failure(&pool, WORKER_CLASS_PLAIN, NOW_NS);
 	assert_int_equal(pool_backoff_end_ns(&pool, NOW_NS), NOW_NS + FIRST_NS);
 	pool_note_failure(&pool, WORKER_CLASS_SCRATCH, NOW_NS - 1);
@@ -100,6 +120,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_failure_holds_its_own_class_up),
+	    cmocka_unit_test(not_more_at_once),
 	    cmocka_unit_test(after_a_failure_one_is_tried),
 	    cmocka_unit_test(the_first_end_is_waited_for),
 	};

@@ -1,0 +1,123 @@
+/*
+ * Who makes way for whom. Asked by dispatch.c (jobs) and refill.c (workers), told by dispatch.c and
+ * finish.c; sets the engine's alarm for its own end. Never takes away what runs. Fails never.
+ */
+#include "daemon/makeway.h"
+
+#include "daemon/engine_state.h"
+#include "daemon/weigh.h"
+#include "protocol/base_clock.h"
+
+#define MAKEWAY_NS (MAKEWAY_MS * NS_PER_MS)
+
+static bool
+makeway_is_on(const struct engine *engine, uint64_t now_ns)
+{
+	return engine->makeway.serial != 0 && now_ns < engine->makeway.since_ns + MAKEWAY_NS;
+}
+
+static void
+makeway_stop(struct engine *engine, uint64_t now_ns)
+{
+	uint64_t lasted_ns = now_ns - engine->makeway.since_ns;
+
+	if (lasted_ns > MAKEWAY_NS)
+		lasted_ns = MAKEWAY_NS;
+	engine->makeway.free_ns = now_ns + lasted_ns;
+	engine->makeway.serial = 0;
+	alarm_stop(engine->makeway_alarm);
+}
+
+/* A job of another tenant runs, and its part is less, or will be with the next one's. */
+static bool
+makeway_is_needed(const struct engine *engine, const struct pick_tenant *tenant, double part)
+{
+	LIST_FOREACH (&engine->pool.workers[WORKER_BUSY], link) {
+		const struct worker *worker = list_item(link, struct worker, link);
+		const struct pick_tenant *other = worker->job ? worker->job->turn.tenant : NULL;
+
+		if (!other || other == tenant)
+			continue;
+		bool waits = other->waiting > 0 || other->running > other->started;
+		if (weigh_part(other, other->started + (waits ? 1 : 0)) < part)
+			return true;
+	}
+	return false;
+}
+
+void
+makeway_begin(struct engine *engine, const struct worker *worker)
+{
+	const struct pick_tenant *tenant = worker->job->turn.tenant;
+	double part = weigh_part(tenant, tenant->started);
+	uint64_t now_ns = engine_now_ns();
+
+	if (makeway_is_on(engine, now_ns))
+		return;
+	if (engine->makeway.serial != 0)
+		makeway_stop(engine, now_ns);
+	if (now_ns < engine->makeway.free_ns || config_number(engine->config, share_cores) == 0 ||
+	    !engine_has_tenants(engine) || !makeway_is_needed(engine, tenant, part))
+		return;
+	engine->makeway = (struct makeway){
+	    .serial = worker->serial,
+	    .tenant = tenant,
+	    .part = part,
+	    .since_ns = now_ns,
+	};
+	alarm_set(engine->makeway_alarm, MAKEWAY_MS);
+}
+
+void
+makeway_end(struct engine *engine, const struct worker *worker)
+{
+	if (engine->makeway.serial == worker->serial)
+		makeway_stop(engine, engine_now_ns());
+}
+
+/* The loop's clock stands still during a turn, so the alarm can ring before its time. */
+bool
+makeway_expire(struct engine *engine)
+{
+	uint64_t now_ns = engine_now_ns();
+
+	if (engine->makeway.serial == 0)
+		return true;
+	if (makeway_is_on(engine, now_ns)) {
+		alarm_set(engine->makeway_alarm, 1);
+		return false;
+	}
+	makeway_stop(engine, now_ns);
+	return true;
+}
+
+static bool
+makeway_holds_at(const struct engine *engine, const struct job *job, uint64_t now_ns)
+{
+	const struct pick_tenant *tenant = job->turn.tenant;
+
+	return makeway_is_on(engine, now_ns) && tenant != engine->makeway.tenant &&
+	       tenant->started > 0 &&
+	       weigh_part(tenant, tenant->started + 1) < engine->makeway.part;
+}
+
+bool
+makeway_holds(const struct engine *engine, const struct job *job)
+{
+	return engine->makeway.serial != 0 && makeway_holds_at(engine, job, engine_now_ns());
+}
+
+bool
+makeway_holds_starts(const struct engine *engine)
+{
+	uint64_t now_ns = engine_now_ns();
+
+	if (!makeway_is_on(engine, now_ns))
+		return false;
+	for (const struct job *job = queue_called(&engine->queue); job;
+	     job = queue_called_after(&engine->queue, job)) {
+		if (!makeway_holds_at(engine, job, now_ns))
+			return false;
+	}
+	return true;
+}

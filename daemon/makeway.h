@@ -1,0 +1,38 @@
+/*
+ * While a short job of who has little runs, who has much begins nothing new. A scheduler that is
+ * fair by lag gives each process that comes a turn of its own, up to a tick of 4 ms, before what
+ * has just run, however little it weighs (EEVDF: who has run is not eligible; nor is a group better
+ * off). Beside a flood of short jobs a short job would wait for several of them. What runs already
+ * goes on, and weighs what weigh.h says.
+ *
+ * It begins when a job is handed over whose part (weigh_part) is greater than that of one that
+ * runs, or will be when that tenant's next one does, and is over with that job, or after
+ * MAKEWAY_MS; then as long a time must pass as it lasted: others are held for half of the time at
+ * most. Held are jobs of other tenants that have something running and would have a smaller part,
+ * and, when no other job waits for one, the making of workers. With one tenant, or with the setting
+ * share_cores off, nobody is held.
+ */
+#ifndef STINT_DAEMON_MAKEWAY_H
+#define STINT_DAEMON_MAKEWAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MAKEWAY_MS 20u
+
+struct engine;
+struct job;
+struct worker;
+
+/* The worker was handed a job: others make way for it, if it is one of those. */
+void makeway_begin(struct engine *engine, const struct worker *worker);
+/* The worker's job has ended. */
+void makeway_end(struct engine *engine, const struct worker *worker);
+/* The engine's alarm for that it lasted long enough; true: it is over. */
+bool makeway_expire(struct engine *engine);
+/* That job, which waits, is not to be handed over now. */
+bool makeway_holds(const struct engine *engine, const struct job *job);
+/* No worker is to be asked for now; `makeway_end` or `makeway_expire` will come. */
+bool makeway_holds_starts(const struct engine *engine);
+
+#endif

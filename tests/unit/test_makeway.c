@@ -1,0 +1,218 @@
+/* Who makes way for whom, in an engine with the fake workers. The clock is the machine's: where it
+ * would decide, the time at which the rule began is moved. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "daemon/engine_state.h"
+#include "daemon/makeway.h"
+#include "engine_fixture.h"
+#include "protocol/base_clock.h"
+
+#define READY 4u
+
+/* A job that runs until it is cancelled, of a tenant and of the session that is named the same. */
+static void
+submit_of(struct fixture *fixture, char tenant)
+{
+	static uint64_t ticket;
+	struct tenant_terms terms = TEST_TERMS;
+	struct engine_owner owner = {(uint64_t)tenant, ticket++, &terms, NULL, NULL};
+	struct engine_refusal refusal;
+	struct run_request request;
+	char id[JOB_ID_CHARS + 1];
+
+	(void)snprintf(terms.name, sizeof(terms.name), "%c", tenant);
+	terms.values[TENANT_SETTING_weight] = tenant == 'b' ? 3 : 1;
+	make_request(&request, "pause");
+	assert_int_equal(engine_submit(fixture->engine, &request, &owner, id, &refusal, NULL), 0);
+	engine_later(fixture->engine); /* a turn of the loop, as after a client's message */
+}
+
+/* It does not end by the clock. */
+static void
+keep(struct fixture *fixture)
+{
+	assert_int_not_equal(fixture->engine->makeway.serial, 0);
+	fixture->engine->makeway.since_ns = engine_now_ns() + 3600 * NS_PER_S;
+}
+
+static void
+wait_long_enough(struct fixture *fixture)
+{
+	fixture->engine->makeway.since_ns = engine_now_ns() - MAKEWAY_MS * NS_PER_MS;
+	alarm_set(fixture->engine->makeway_alarm, 0);
+}
+
+static unsigned
+running(struct fixture *fixture)
+{
+	return (unsigned)info(fixture).jobs_running;
+}
+
+/* Two jobs of a's, and `for_whom` beside them: others make way. */
+static void
+begin(struct fixture *fixture, char for_whom)
+{
+	assert_int_equal(config_set(&fixture->config, "running_max=16", NULL), 0);
+	assert_int_equal(config_set(&fixture->config, "workers_ready=4", NULL), 0);
+	engine_fixture_start(fixture);
+	submit_of(fixture, 'a');
+	submit_of(fixture, 'a');
+	RUN_UNTIL(running(fixture) == 2 && info(fixture).workers_ready == READY);
+	assert_int_equal(fixture->engine->makeway.serial, 0);
+	submit_of(fixture, for_whom);
+	RUN_UNTIL(running(fixture) == 3);
+}
+
+static void
+end(struct fixture *fixture)
+{
+	for (char tenant = 'a'; tenant < 'a' + 8; tenant++)
+		engine_forget_session(fixture->engine, (uint64_t)tenant);
+	RUN_UNTIL(info(fixture).jobs_queued + info(fixture).jobs_running == 0);
+}
+
+/* c's job comes after a's, and is started while a's is not: it was not for want of a turn. */
+static void
+assert_a_is_held(struct fixture *fixture)
+{
+	keep(fixture);
+	submit_of(fixture, 'a');
+	submit_of(fixture, 'c');
+	RUN_UNTIL(running(fixture) == 4);
+	assert_int_equal(info(fixture).jobs_queued, 1);
+	assert_non_null(pool_ready(&fixture->engine->pool, (struct worker_kind){0, 0}));
+	assert_true(makeway_holds_starts(fixture->engine));
+}
+
+static void
+alone_nobody_makes_way(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture, 'a');
+	assert_int_equal(fixture->engine->makeway.serial, 0);
+	assert_false(makeway_holds_starts(fixture->engine));
+	end(fixture);
+}
+
+static void
+until_that_job_ends(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture, 'b');
+	assert_a_is_held(fixture);
+	uint64_t since_ns = fixture->engine->makeway.since_ns = engine_now_ns();
+	engine_forget_session(fixture->engine, 'b');
+	RUN_UNTIL(running(fixture) == 4 && info(fixture).jobs_queued == 0); /* c's, three of a's */
+	assert_int_equal(fixture->engine->makeway.serial, 0);
+	uint64_t now_ns = engine_now_ns();
+	assert_true(fixture->engine->makeway.free_ns <= now_ns + (now_ns - since_ns));
+	end(fixture);
+}
+
+static void
+or_for_long_enough(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture, 'b');
+	assert_a_is_held(fixture);
+	wait_long_enough(fixture);
+	RUN_UNTIL(running(fixture) == 5);
+	assert_int_equal(fixture->engine->makeway.serial, 0);
+	RUN_UNTIL(info(fixture).workers_ready == READY); /* it is told to whoever makes them */
+	end(fixture);
+}
+
+static void
+for_half_of_the_time_at_most(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture, 'b');
+	keep(fixture);
+	wait_long_enough(fixture);
+	RUN_UNTIL(fixture->engine->makeway.serial == 0);
+	assert_true(fixture->engine->makeway.free_ns >=
+		    fixture->engine->makeway.since_ns + 2 * MAKEWAY_MS * NS_PER_MS);
+	fixture->engine->makeway.free_ns = engine_now_ns() + 3600 * NS_PER_S;
+	submit_of(fixture, 'c');
+	RUN_UNTIL(running(fixture) == 4);
+	assert_int_equal(fixture->engine->makeway.serial, 0);
+	fixture->engine->makeway.free_ns = engine_now_ns();
+	submit_of(fixture, 'd');
+	RUN_UNTIL(running(fixture) == 5);
+	assert_int_not_equal(fixture->engine->makeway.serial, 0);
+	end(fixture);
+}
+
+/* Who has nothing running, and the one for whom it is, are not held. */
+static void
+only_who_has_more(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture, 'b');
+	keep(fixture);
+	submit_of(fixture, 'b');
+	submit_of(fixture, 'c');
+	submit_of(fixture, 'd');
+	RUN_UNTIL(running(fixture) == 6);
+	end(fixture);
+}
+
+/* All ready ones are taken, and e's job is not one that is held. */
+static void
+workers_are_made_when_another_waits(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture, 'b');
+	keep(fixture);
+	for (char tenant = 'c'; tenant < 'c' + (char)READY; tenant++)
+		submit_of(fixture, tenant);
+	RUN_UNTIL(running(fixture) == 3 + READY);
+	end(fixture);
+}
+
+static void
+not_when_cores_are_not_shared(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(config_set(&fixture->config, "share_cores=no", NULL), 0);
+	begin(fixture, 'b');
+	assert_int_equal(fixture->engine->makeway.serial, 0);
+	end(fixture);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(alone_nobody_makes_way, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(until_that_job_ends, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(or_for_long_enough, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(for_half_of_the_time_at_most, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(only_who_has_more, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(workers_are_made_when_another_waits,
+					    engine_fixture_setup, engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(not_when_cores_are_not_shared, engine_fixture_setup,
+					    engine_fixture_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
