@@ -18,9 +18,11 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#define OUTBOX_CHUNK_BYTES    16384u /* short lines are collected up to this */
-#define OUTBOX_IOV_MAX        64
-#define OUTBOX_TURN_BYTES_MAX (1u << 20) /* written to one client in one turn */
+#define OUTBOX_CHUNK_BYTES 16384u /* short lines are collected up to this */
+#define OUTBOX_IOV_MAX     64
+/* In one turn: written to one client; and to all after which only those with little get more. */
+#define OUTBOX_TURN_BYTES_MAX (1u << 18)
+#define OUTBOX_LITTLE_BYTES   OUTBOX_CHUNK_BYTES
 
 static void on_prepare(uv_prepare_t *handle);
 static void on_idle(uv_idle_t *handle);
@@ -263,32 +265,43 @@ send_some(const struct outbox_channel *channel)
 	return done;
 }
 
-static void
+/* How many bytes were written. */
+static size_t
 flush(struct outbox *outbox, struct outbox_channel *channel)
 {
 	size_t turn_bytes = 0;
 	while (channel->pending > 0 && turn_bytes < OUTBOX_TURN_BYTES_MAX && !channel->broken) {
 		ssize_t done = send_some(channel);
 		if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
-			return;
+			break;
 		if (done < 0)
 			channel->broken = true;
 		else
 			sent(outbox, channel, (size_t)done);
 		turn_bytes += done > 0 ? (size_t)done : 0;
 	}
+	return turn_bytes;
 }
 
 static void
 on_prepare(uv_prepare_t *handle)
 {
 	struct outbox *outbox = handle->data;
-	/* What is marked while this runs waits for the next turn. */
+	size_t written = 0;
+	/*
+	 * What is marked while this runs waits for the next turn, and so, in its place, does who
+	 * has much when much was written: an answer of some bytes is not to wait for megabytes of
+	 * others.
+	 */
 	for (size_t left = outbox->changed.count; left > 0 && outbox->changed.count > 0; left--) {
 		struct outbox_channel *channel =
 		    list_item(list_first(&outbox->changed), struct outbox_channel, turn_link);
 		list_remove(&channel->turn_link);
-		flush(outbox, channel);
+		if (written >= OUTBOX_TURN_BYTES_MAX && channel->pending > OUTBOX_LITTLE_BYTES) {
+			list_append(&outbox->changed, &channel->turn_link);
+			continue;
+		}
+		written += flush(outbox, channel);
 		channel->turn(channel, channel->context);
 	}
 	if (outbox->changed.count == 0)

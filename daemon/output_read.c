@@ -90,10 +90,11 @@ output_read(int fd, const struct page_stage *stage, int page_fd, enum page_strea
 	if (text_size > STAGE_LEVEL_BYTES)
 		text_size = STAGE_LEVEL_BYTES;
 	want = in_file <= cap ? in_file : cap + 1;
-	data = malloc(want + 2 * STAGE_LEVEL_BYTES);
+	data = base_large_malloc(want + 2 * STAGE_LEVEL_BYTES);
 	if (data == NULL)
 		return error_set(err, ERROR_LIMIT, "no memory for %llu bytes of output",
 				 (unsigned long long)want);
+	base_populate(data, want);
 	rc = read_at(fd, data, want, base, &size, err);
 	if (rc == 0 && buffer_size > 0)
 		rc = base_pread_full(page_fd, buffer, buffer_size, PAGE_BUFFER_OFFSET(stream), err);

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,8 +22,14 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
 #endif
-#define SYS_NUMBER_BYTES 64
-#define SYS_STAT_BYTES   8192
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#define SYS_POPULATE_MIN_BYTES 65536u
+#define SYS_HUGE_BYTES         (2u << 20) /* x86-64, and arm64 with pages of 4 KiB */
+#define SYS_PAGE_BYTES         4096u
+#define SYS_NUMBER_BYTES       64
+#define SYS_STAT_BYTES         8192
 
 void
 base_close(int *fd)
@@ -235,4 +242,32 @@ base_file_read_key(int fd, const char *key, uint64_t *ret_value, struct error *e
 			line++;
 	}
 	return error_set(err, ERROR_NOT_FOUND, "kernel file: no line \"%s\"", key);
+}
+
+void *
+base_large_malloc(size_t size)
+{
+	void *bytes;
+
+	if (size < BASE_LARGE_BYTES || size > SIZE_MAX - SYS_HUGE_BYTES)
+		return malloc(size);
+	size = (size + SYS_HUGE_BYTES - 1) / SYS_HUGE_BYTES * SYS_HUGE_BYTES;
+	bytes = aligned_alloc(SYS_HUGE_BYTES, size);
+	if (bytes)
+		(void)madvise(bytes, size, MADV_HUGEPAGE);
+	return bytes;
+}
+
+/* Whole pages only: where they are larger, the call refuses what does not fit. */
+void
+base_populate(void *bytes, size_t size)
+{
+	uintptr_t start =
+	    ((uintptr_t)bytes + SYS_PAGE_BYTES - 1) & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+	uintptr_t end = ((uintptr_t)bytes + size) & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+	int saved = errno;
+
+	if (size >= SYS_POPULATE_MIN_BYTES)
+		(void)madvise((void *)start, end - start, MADV_POPULATE_WRITE);
+	errno = saved;
 }

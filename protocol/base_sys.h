@@ -52,5 +52,14 @@ int base_file_read_u64(int fd, uint64_t *ret_value, struct error *err);
 int base_file_write_u64(int fd, uint64_t value, struct error *err);
 /* Value of `key` in a "key value\n" file (cpu.stat, memory.events) through an open descriptor. */
 int base_file_read_key(int fd, const char *key, uint64_t *ret_value, struct error *err);
+/*
+ * malloc for bytes that go in and out once. From BASE_LARGE_BYTES on it is rounded up to, and asks
+ * for, huge pages of 2 MiB: a fault for each small page costs more than the copying. free() works.
+ */
+#define BASE_LARGE_BYTES (1u << 20)
+void *base_large_malloc(size_t size);
+/* `size` bytes of fresh memory are about to be written: have the kernel give their pages in one
+ * call instead of by a fault for each. Linux 5.14; before that, and for small ones, nothing. */
+void base_populate(void *bytes, size_t size);
 
 #endif

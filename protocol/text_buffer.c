@@ -1,14 +1,16 @@
 /*
  * Output text and JSON strings (text_buffer.h).
  *
- * Strings are copied in runs between the few bytes that JSON wants escaped; everything else that is
- * UTF-8 stays raw. Never writes past its maximum, never reads past `size`; holds no state but the
- * buffer's.
+ * Strings are written in blocks, eight bytes at a time, with one look at each byte; what need not
+ * be escaped and is UTF-8 stays raw. Its text is never longer than its maximum, though its memory
+ * may be by a block. Never reads past `size`; holds no state but the buffer's.
  */
 #include "protocol/text_buffer.h"
 #include "protocol/base64.h"
+#include "protocol/base_sys.h"
 #include "protocol/base_utf8.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,13 @@
 #define TEXT_FIRST_BYTES 512u
 /* Up to here escapes may make a string longer as they like: six times at most. */
 #define TEXT_ESCAPES_FREE_BYTES (1u << 20)
+#define TEXT_CONTROLS_PART      8u  /* above it, this part of control characters is too much */
+#define TEXT_ESCAPES_PART       16u /* room in advance for escapes of a large string */
+#define TEXT_LARGE_BYTES        65536u
+#define TEXT_BLOCK_BYTES        4096u
+#define TEXT_ESCAPE_BYTES       6u     /* the longest: \u0000 */
+#define TEXT_REST_BYTES         32768u /* what its last block asks for, and the line after it */
+#define TEXT_SPARE_BYTES        16u    /* a word, and a character's last bytes, behind a block */
 
 void
 text_buffer_init(struct text_buffer *ret_buffer, size_t max)
@@ -57,29 +66,67 @@ text_buffer_steal(struct text_buffer *buffer, size_t *ret_size)
 	return bytes;
 }
 
+/* By doubling; a large one by a half, since that much more memory would be a waste. */
+static size_t
+text_capacity(const struct text_buffer *buffer, size_t needed)
+{
+	size_t capacity = buffer->capacity < TEXT_FIRST_BYTES ? TEXT_FIRST_BYTES : buffer->capacity;
+
+	if (needed <= TEXT_LARGE_BYTES) {
+		while (capacity < needed)
+			capacity *= 2;
+		return capacity;
+	}
+	capacity += capacity / 2;
+	return capacity > needed ? capacity : needed;
+}
+
+/* Huge pages are for what is allocated as a whole: realloc would move it off them. */
+static char *
+text_move_to_large(const struct text_buffer *buffer, size_t capacity)
+{
+	char *bytes = base_large_malloc(capacity);
+
+	if (bytes == NULL)
+		return NULL;
+	if (buffer->size > 0)
+		memcpy(bytes, buffer->bytes, buffer->size);
+	free(buffer->bytes);
+	return bytes;
+}
+
+/* Room for `room` more bytes that do not count; it may reach beyond the maximum. */
+static bool
+text_reserve(struct text_buffer *buffer, size_t room)
+{
+	size_t capacity, needed = buffer->size + room;
+	char *bytes;
+
+	if (needed <= buffer->capacity && buffer->bytes != NULL)
+		return true;
+	capacity = text_capacity(buffer, needed);
+	bytes = capacity < BASE_LARGE_BYTES ? realloc(buffer->bytes, capacity)
+					    : text_move_to_large(buffer, capacity);
+	if (bytes == NULL) {
+		buffer->failed = true;
+		return false;
+	}
+	buffer->bytes = bytes;
+	buffer->capacity = capacity;
+	return true;
+}
+
 char *
 text_buffer_extend(struct text_buffer *buffer, size_t size)
 {
-	size_t capacity = buffer->capacity;
 	char *bytes;
 
 	if (buffer->failed || size > buffer->max || buffer->size > buffer->max - size) {
 		buffer->failed = true;
 		return NULL;
 	}
-	if (buffer->size + size > capacity || buffer->bytes == NULL) {
-		if (capacity < TEXT_FIRST_BYTES)
-			capacity = TEXT_FIRST_BYTES;
-		while (capacity < buffer->size + size)
-			capacity = capacity > buffer->max / 2 ? buffer->max : capacity * 2;
-		bytes = realloc(buffer->bytes, capacity);
-		if (bytes == NULL) {
-			buffer->failed = true;
-			return NULL;
-		}
-		buffer->bytes = bytes;
-		buffer->capacity = capacity;
-	}
+	if (!text_reserve(buffer, size))
+		return NULL;
 	bytes = buffer->bytes + buffer->size;
 	buffer->size += size;
 	return bytes;
@@ -118,70 +165,125 @@ text_buffer_put_i64(struct text_buffer *buffer, int64_t value)
 	text_buffer_put(buffer, text, (size_t)length);
 }
 
-static void
-text_put_escape(struct text_buffer *buffer, unsigned char c)
+/* The bytes that stand for `c` in a string; at most TEXT_ESCAPE_BYTES. */
+static char *
+text_escape(char *to, unsigned char c)
 {
 	static const char HEX[] = "0123456789abcdef";
-	char text[6] = {'\\', 'u', '0', '0', HEX[c >> 4], HEX[c & 15]};
 
+	*to++ = '\\';
 	switch (c) {
 	case '"':
 	case '\\':
-		text[1] = (char)c;
+		*to++ = (char)c;
 		break;
 	case '\n':
-		text[1] = 'n';
+		*to++ = 'n';
 		break;
 	case '\r':
-		text[1] = 'r';
+		*to++ = 'r';
 		break;
 	case '\t':
-		text[1] = 't';
+		*to++ = 't';
 		break;
 	default:
-		break;
+		memcpy(to, "u00", 3);
+		to[3] = HEX[c >> 4];
+		to[4] = HEX[c & 15];
+		to += 5;
 	}
-	text_buffer_put(buffer, text, text[1] == 'u' ? 6 : 2);
+	return to;
 }
 
 #define TEXT_ONES  0x0101010101010101ull
 #define TEXT_HIGHS 0x8080808080808080ull
 
-/* Whether none of eight bytes wants an escape. Bytes above 0x7f do not. */
-static bool
-text_word_plain(uint64_t word)
+/*
+ * Of the first eight bytes those that are no ASCII or want an escape: the lowest bit that is set is
+ * in the first of them. Higher ones can be in plain bytes behind it.
+ */
+static uint64_t
+text_word_special(uint64_t word)
 {
 	uint64_t quote = word ^ (TEXT_ONES * '"'), slash = word ^ (TEXT_ONES * '\\');
 
-	return ((((word - TEXT_ONES * 0x20) & ~word) | ((quote - TEXT_ONES) & ~quote) |
-		 ((slash - TEXT_ONES) & ~slash)) &
-		TEXT_HIGHS) == 0;
+	return (word | (word - TEXT_ONES * 0x20) | (quote - TEXT_ONES) | (slash - TEXT_ONES)) &
+	       TEXT_HIGHS;
 }
 
-/* The inside of a string whose bytes are UTF-8. */
-static void
-text_put_escaped(struct text_buffer *buffer, const unsigned char *bytes, size_t size)
+static bool
+text_is_control(unsigned char c)
 {
-	size_t start = 0, at = 0;
-	uint64_t word;
+	return c < 0x20 && c != '\n' && c != '\r' && c != '\t';
+}
 
-	while (at < size) {
-		if (size - at >= sizeof(word)) {
+/* A string on its way into a buffer. */
+struct text_source {
+	const unsigned char *bytes;
+	size_t size, at;
+	size_t controls; /* that were seen */
+	bool ill_formed; /* what is at `at` is no UTF-8 */
+};
+
+/*
+ * Its next `part` bytes and the rest of a character. `to` has room for TEXT_ESCAPE_BYTES for each
+ * and TEXT_SPARE_BYTES. One look at each byte: is it UTF-8, is it to be escaped, and the copy.
+ */
+static char *
+text_write_block(struct text_source *source, size_t part, char *to)
+{
+	const unsigned char *bytes = source->bytes;
+	size_t end = source->at + part, at = source->at, length;
+	uint64_t word, special;
+
+	while (at < end) {
+		if (source->size - at >= sizeof(word)) {
 			memcpy(&word, bytes + at, sizeof(word));
-			if (text_word_plain(word)) {
-				at += sizeof(word);
+			memcpy(to, &word, sizeof(word));
+			special = text_word_special(le64toh(word));
+			length = special == 0 ? sizeof(word) : (size_t)__builtin_ctzll(special) / 8;
+			at += length;
+			to += length;
+			if (special == 0)
 				continue;
-			}
 		}
-		if (bytes[at] >= 0x20 && bytes[at] != '"' && bytes[at] != '\\') {
-			at++;
+		if (bytes[at] < 0x20 || bytes[at] == '"' || bytes[at] == '\\') {
+			source->controls += text_is_control(bytes[at]);
+			to = text_escape(to, bytes[at++]);
 			continue;
 		}
-		text_buffer_put(buffer, bytes + start, at - start);
-		text_put_escape(buffer, bytes[at]);
-		start = ++at;
+		length = base_utf8_character(bytes + at, source->size - at);
+		if (length == 0) {
+			source->ill_formed = true;
+			break;
+		}
+		memcpy(to, bytes + at, length);
+		at += length;
+		to += length;
 	}
-	text_buffer_put(buffer, bytes + start, size - start);
+	source->at = at;
+	return to;
+}
+
+/*
+ * The inside of a string, up to its end, to what is no UTF-8, or, soon after them, to more control
+ * characters than controls_max.
+ */
+static void
+text_put_inside(struct text_buffer *buffer, struct text_source *source, size_t controls_max)
+{
+	while (source->at < source->size && !source->ill_formed &&
+	       source->controls <= controls_max && !buffer->failed) {
+		size_t left = source->size - source->at;
+		size_t part = left < TEXT_BLOCK_BYTES ? left : TEXT_BLOCK_BYTES;
+
+		if (!text_reserve(buffer, part * TEXT_ESCAPE_BYTES + TEXT_SPARE_BYTES))
+			return;
+		char *to = buffer->bytes + buffer->size;
+		size_t written = (size_t)(text_write_block(source, part, to) - to);
+		if (text_buffer_extend(buffer, written) == NULL)
+			return;
+	}
 }
 
 /*
@@ -196,39 +298,46 @@ text_is_bloated(const unsigned char *bytes, size_t size)
 	if (size <= TEXT_ESCAPES_FREE_BYTES)
 		return false;
 	for (size_t at = 0; at < size; at++)
-		controls +=
-		    bytes[at] < 0x20 && bytes[at] != '\n' && bytes[at] != '\r' && bytes[at] != '\t';
+		controls += text_is_control(bytes[at]);
 	/* Six bytes for each of them, at most two for any other. */
-	return controls > size / 8;
+	return controls > size / TEXT_CONTROLS_PART;
+}
+
+/* With its quotes; false, and nothing is written, when it is not UTF-8 or has too many controls. */
+static bool
+text_put_string(struct text_buffer *buffer, const void *bytes, size_t size, size_t controls_max)
+{
+	struct text_source source = {.bytes = bytes, .size = size};
+	size_t start = buffer->size;
+
+	text_buffer_put(buffer, "\"", 1);
+	text_put_inside(buffer, &source, controls_max);
+	text_buffer_put(buffer, "\"", 1);
+	if (!source.ill_formed && source.controls <= controls_max)
+		return true;
+	buffer->size = start;
+	return false;
 }
 
 void
 text_buffer_json_string(struct text_buffer *buffer, const void *bytes, size_t size)
 {
-	if (!base_utf8_valid(bytes, size)) {
+	if (!text_put_string(buffer, bytes, size, SIZE_MAX))
 		buffer->failed = true;
-		return;
-	}
-	text_buffer_put(buffer, "\"", 1);
-	if (size > 0)
-		text_put_escaped(buffer, bytes, size);
-	text_buffer_put(buffer, "\"", 1);
 }
 
 void
 text_buffer_json_lossy(struct text_buffer *buffer, const void *bytes, size_t size)
 {
-	const unsigned char *from = bytes;
-	size_t at = 0, valid;
+	struct text_source source = {.bytes = bytes, .size = size};
 
 	text_buffer_put(buffer, "\"", 1);
-	while (at < size && !buffer->failed) {
-		valid = base_utf8_prefix(from + at, size - at);
-		text_put_escaped(buffer, from + at, valid);
-		at += valid;
-		if (at < size) {
+	while (source.at < size && !buffer->failed) {
+		text_put_inside(buffer, &source, SIZE_MAX);
+		if (source.ill_formed) {
 			text_buffer_put(buffer, "\xef\xbf\xbd", 3);
-			at++;
+			source.ill_formed = false;
+			source.at++;
 		}
 	}
 	text_buffer_put(buffer, "\"", 1);
@@ -255,13 +364,16 @@ text_buffer_json_base64(struct text_buffer *buffer, const void *bytes, size_t si
 void
 text_buffer_json_bytes(struct text_buffer *buffer, const void *bytes, size_t size)
 {
-	if (text_buffer_is_text(bytes, size)) {
-		text_buffer_put(buffer, "\"", 1);
-		if (size > 0)
-			text_put_escaped(buffer, bytes, size);
-		text_buffer_put(buffer, "\"", 1);
+	size_t controls_max = size > TEXT_ESCAPES_FREE_BYTES ? size / TEXT_CONTROLS_PART : SIZE_MAX;
+	bool failed = buffer->failed;
+
+	/* Most output has a line end in some dozens of bytes. */
+	if (!failed && size > TEXT_LARGE_BYTES &&
+	    text_reserve(buffer, size + size / TEXT_ESCAPES_PART + TEXT_REST_BYTES))
+		base_populate(buffer->bytes + buffer->size, size);
+	if (text_put_string(buffer, bytes, size, controls_max))
 		return;
-	}
+	buffer->failed = failed;
 	text_buffer_put_text(buffer, "{\"base64\":");
 	text_buffer_json_base64(buffer, bytes, size);
 	text_buffer_put_text(buffer, "}");

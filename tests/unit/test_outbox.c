@@ -197,6 +197,31 @@ test_fullest_goes_when_all_are_too_much(void **state)
 	assert_int_equal(f->outbox.pending, 1500000);
 }
 
+/* The second has more than little and comes behind much: it waits for the next turn, in its place.
+ */
+static void
+test_a_short_line_does_not_wait_for_long_ones(void **state)
+{
+	struct fixture *f = *state;
+	static char got[600000];
+	int room = 200000; /* the kernel doubles it */
+	assert_int_equal(
+	    setsockopt(f->channels[0].fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)), 0);
+	put_filled(f, 1, 500000, 'a');
+	put_filled(f, 2, 50000, 'b');
+	put(f, 3, "short");
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(read_some(f->peers[2], got, sizeof(got)), 5);
+	assert_int_equal(read_some(f->peers[1], got, sizeof(got)), 0);
+	assert_int_equal(f->turns[1], 0);
+	size_t first = read_some(f->peers[0], got, sizeof(got));
+	assert_true(first > 0 && first < 500000);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(read_some(f->peers[1], got, sizeof(got)), 50000);
+	assert_int_equal(f->turns[1], 1);
+	assert_int_equal(f->turns[2], 1);
+}
+
 static void
 test_gone_peer_is_noticed(void **state)
 {
@@ -245,9 +270,10 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_lines_of_a_turn_leave_in_order, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_slow_reader_gets_everything, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_full_channel_is_given_up, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_one_long_line_does_not_count, set_up,
-					    tear_down),
+	    cmocka_unit_test_setup_teardown(test_one_long_line_does_not_count, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_fullest_goes_when_all_are_too_much, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(test_a_short_line_does_not_wait_for_long_ones, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(test_gone_peer_is_noticed, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_channels_may_close_in_a_turn, set_up, tear_down),

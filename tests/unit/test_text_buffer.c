@@ -2,9 +2,11 @@
  * Output text: growth, maximum, and the three ways to write bytes as JSON.
  */
 #include "protocol/text_buffer.h"
+#include "protocol/base_utf8.h"
 #include "protocol/json_scan.h"
 #include "tests/unit/cmocka_headers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +115,97 @@ every_byte_makes_valid_json(void **state)
 	text_buffer_deinit(&buffer);
 }
 
+/* The same by the rules, a byte at a time. */
+static bool
+write_slowly(const unsigned char *bytes, size_t size, char *to, size_t *ret_size)
+{
+	char *start = to;
+
+	*to++ = '"';
+	for (size_t at = 0, length; at < size; at += length) {
+		length = base_utf8_character(bytes + at, size - at);
+		if (length == 0)
+			return false;
+		if (strchr("\"\\", bytes[at]) && bytes[at] != 0)
+			to += sprintf(to, "\\%c", bytes[at]);
+		else if (bytes[at] == '\n' || bytes[at] == '\r' || bytes[at] == '\t')
+			to += sprintf(to, "\\%c", "tn..r"[bytes[at] - '\t']);
+		else if (bytes[at] < 0x20)
+			to += sprintf(to, "\\u%04x", bytes[at]);
+		else
+			to = (char *)memcpy(to, bytes + at, length) + length;
+	}
+	*to++ = '"';
+	*ret_size = (size_t)(to - start);
+	return true;
+}
+
+static size_t
+fill(unsigned char *text, size_t size, uint64_t *seed)
+{
+	static const char *const PIECES[] = {
+	    "\n", "\"", "\\", "\x01", "\xc3\xa9", "\r", "\x7f", "\xe2\x80\xa8", "\xf0\x9f\x98\x80",
+	    "\t"};
+	size_t at = 0;
+
+	while (at < size) {
+		*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+		uint64_t plain = (*seed >> 33) % 40, piece = (*seed >> 40) % 10;
+
+		for (; plain > 0 && at < size; plain--)
+			text[at++] = (unsigned char)('a' + plain % 26);
+		if (at + strlen(PIECES[piece]) <= size) {
+			memcpy(text + at, PIECES[piece], strlen(PIECES[piece]));
+			at += strlen(PIECES[piece]);
+		}
+	}
+	return at;
+}
+
+/* Sizes round the blocks in which it is written and where memory is another; a byte that is no
+ * UTF-8 at each of some places. */
+static void
+long_texts_are_what_the_rules_say(void **state)
+{
+	static const size_t SIZES[] = {4095, 4096, 4097, 8191, 65537, 300000, 1048576, 1200000};
+	const size_t room = 6 * 1200000 + 2;
+	unsigned char *text = malloc(1200000);
+	char *expected = malloc(room);
+	struct text_buffer buffer;
+	uint64_t seed = 1;
+	size_t wanted = 0;
+
+	(void)state;
+	assert_non_null(text);
+	assert_non_null(expected);
+	text_buffer_init(&buffer, 16u << 20);
+	for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
+		size_t size = fill(text, SIZES[i], &seed);
+
+		assert_true(write_slowly(text, size, expected, &wanted));
+		text_buffer_json_bytes(&buffer, text, size);
+		assert_false(buffer.failed);
+		assert_int_equal(buffer.size, wanted);
+		assert_memory_equal(buffer.bytes, expected, wanted);
+		text_buffer_deinit(&buffer);
+		text_buffer_init(&buffer, 16u << 20);
+		for (size_t at = size; at > 0; at /= 3) {
+			unsigned char was = text[at - 1];
+
+			text[at - 1] = 0xff;
+			text_buffer_put(&buffer, "x", 1);
+			text_buffer_json_bytes(&buffer, text, size);
+			assert_false(buffer.failed);
+			assert_memory_equal(buffer.bytes, "x{\"base64\":\"", 12);
+			text_buffer_clear(&buffer);
+			text[at - 1] = was;
+		}
+	}
+	text_buffer_deinit(&buffer);
+	free(expected);
+	free(text);
+}
+
 /* Six bytes for one are not for the asking: above 1 MiB control characters go as base64. */
 static void
 control_characters_do_not_bloat(void **state)
@@ -167,8 +260,11 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(appends_and_grows),      cmocka_unit_test(maximum_fails_until_cleared),
-	    cmocka_unit_test(strings_are_escaped),    cmocka_unit_test(every_byte_makes_valid_json),
+	    cmocka_unit_test(appends_and_grows),
+	    cmocka_unit_test(maximum_fails_until_cleared),
+	    cmocka_unit_test(strings_are_escaped),
+	    cmocka_unit_test(every_byte_makes_valid_json),
+	    cmocka_unit_test(long_texts_are_what_the_rules_say),
 	    cmocka_unit_test(control_characters_do_not_bloat),
 	    cmocka_unit_test(bytes_that_are_no_text),
 	};
