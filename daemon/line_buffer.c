@@ -11,12 +11,14 @@
 #include "daemon/line_buffer.h"
 
 #include "protocol/base_assert.h"
+#include "protocol/base_sys.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LINE_BUFFER_FIRST_BYTES 8192u
 #define LINE_BUFFER_ROOM_MIN    4096u
+#define LINE_BUFFER_HUGE_BYTES  (2 * BASE_LARGE_BYTES)
 
 void
 line_buffer_init(struct line_buffer *ret_buffer, size_t line_max, struct line_budget *budget)
@@ -60,7 +62,10 @@ resize(struct line_buffer *buffer, size_t capacity)
 	if (capacity > LINE_BUFFER_SMALL_BYTES &&
 	    (budget->used > budget->max || more > budget->max - budget->used))
 		return false;
-	uint8_t *bytes = realloc(buffer->bytes, capacity);
+	/* Capacities from there on are whole huge pages, as the budget counts them. */
+	uint8_t *bytes = capacity < LINE_BUFFER_HUGE_BYTES
+			     ? realloc(buffer->bytes, capacity)
+			     : base_large_realloc(buffer->bytes, buffer->end, capacity);
 	if (bytes == NULL)
 		return false;
 	buffer->bytes = bytes;

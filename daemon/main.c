@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdint.h>
@@ -222,6 +223,7 @@ prepare_process(struct error *err)
 		return error_errno(err, "setenv");
 	(void)umask(0077);
 	tune_library();
+	json_set_alloc_funcs(base_large_malloc, free);
 	take_short_slices();
 	return 0;
 }

@@ -249,13 +249,32 @@ base_large_malloc(size_t size)
 {
 	void *bytes;
 
-	if (size < BASE_LARGE_BYTES || size > SIZE_MAX - SYS_HUGE_BYTES)
+	if (size < BASE_LARGE_BYTES)
 		return malloc(size);
+	if (size > PTRDIFF_MAX - SYS_HUGE_BYTES)
+		return NULL;
 	size = (size + SYS_HUGE_BYTES - 1) / SYS_HUGE_BYTES * SYS_HUGE_BYTES;
 	bytes = aligned_alloc(SYS_HUGE_BYTES, size);
 	if (bytes)
 		(void)madvise(bytes, size, MADV_HUGEPAGE);
 	return bytes;
+}
+
+/* Huge pages are for what is allocated as a whole: realloc would move it off them. */
+void *
+base_large_realloc(void *bytes, size_t used, size_t size)
+{
+	void *moved;
+
+	if (size < BASE_LARGE_BYTES)
+		return realloc(bytes, size);
+	moved = base_large_malloc(size);
+	if (!moved)
+		return NULL;
+	if (used > 0)
+		memcpy(moved, bytes, used);
+	free(bytes);
+	return moved;
 }
 
 /* Whole pages only: where they are larger, the call refuses what does not fit. */

@@ -58,6 +58,8 @@ int base_file_read_key(int fd, const char *key, uint64_t *ret_value, struct erro
  */
 #define BASE_LARGE_BYTES (1u << 20)
 void *base_large_malloc(size_t size);
+/* `bytes`, of which `used` are kept, in as much memory; NULL: as it was. Small ones: realloc. */
+void *base_large_realloc(void *bytes, size_t used, size_t size);
 /* `size` bytes of fresh memory are about to be written: have the kernel give their pages in one
  * call instead of by a fault for each. Linux 5.14; before that, and for small ones, nothing. */
 void base_populate(void *bytes, size_t size);

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "protocol/request_json.h"
 #include "protocol/base_log.h"
+#include "protocol/base_sys.h"
 #include "protocol/request_blob.h"
 #include "protocol/worker_abi.h"
 
@@ -208,7 +209,7 @@ request_read_stdin(struct request_reader *reader, json_t *value)
 	}
 	if (!json_value_string(reader->marks, value, &bytes, &size))
 		return request_refuse_type(reader, "stdin", value, "a string or {\"base64\": ...}");
-	request->stdin_bytes = malloc(size > 0 ? size : 1);
+	request->stdin_bytes = base_large_malloc(size > 0 ? size : 1);
 	if (request->stdin_bytes == NULL)
 		return error_set(reader->err, ERROR_SYSTEM, "stdin: out of memory");
 	memcpy(request->stdin_bytes, bytes, size);

@@ -81,20 +81,6 @@ text_capacity(const struct text_buffer *buffer, size_t needed)
 	return capacity > needed ? capacity : needed;
 }
 
-/* Huge pages are for what is allocated as a whole: realloc would move it off them. */
-static char *
-text_move_to_large(const struct text_buffer *buffer, size_t capacity)
-{
-	char *bytes = base_large_malloc(capacity);
-
-	if (bytes == NULL)
-		return NULL;
-	if (buffer->size > 0)
-		memcpy(bytes, buffer->bytes, buffer->size);
-	free(buffer->bytes);
-	return bytes;
-}
-
 /* Room for `room` more bytes that do not count; it may reach beyond the maximum. */
 static bool
 text_reserve(struct text_buffer *buffer, size_t room)
@@ -105,8 +91,7 @@ text_reserve(struct text_buffer *buffer, size_t room)
 	if (needed <= buffer->capacity && buffer->bytes != NULL)
 		return true;
 	capacity = text_capacity(buffer, needed);
-	bytes = capacity < BASE_LARGE_BYTES ? realloc(buffer->bytes, capacity)
-					    : text_move_to_large(buffer, capacity);
+	bytes = base_large_realloc(buffer->bytes, buffer->size, capacity);
 	if (bytes == NULL) {
 		buffer->failed = true;
 		return false;

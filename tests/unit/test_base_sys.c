@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -180,6 +181,34 @@ keys_of_kernel_files(void **state)
 	base_close(&fd);
 }
 
+static void
+large_memory(void **state)
+{
+	static const size_t SIZES[] = {
+	    1, 100000, BASE_LARGE_BYTES - 1, BASE_LARGE_BYTES, 3 << 20, (3 << 20) + 1};
+	char *bytes = NULL;
+	size_t used = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
+		bytes = base_large_realloc(bytes, used, SIZES[i]);
+		assert_non_null(bytes);
+		base_populate(bytes, SIZES[i]);
+		for (size_t at = 0; at < used; at++)
+			assert_int_equal(bytes[at], (char)i);
+		used = SIZES[i];
+		memset(bytes, (int)i + 1, used);
+	}
+	/* realloc knows them too: a request gives back what it does not need. */
+	bytes = realloc(bytes, 5);
+	assert_non_null(bytes);
+	assert_int_equal(bytes[4], (char)(sizeof(SIZES) / sizeof(SIZES[0])));
+	assert_null(base_large_malloc(SIZE_MAX - 5));
+	assert_null(base_large_realloc(bytes, 5, SIZE_MAX - 5));
+	assert_int_equal(bytes[0], bytes[4]);
+	free(bytes);
+}
+
 int
 main(void)
 {
@@ -192,6 +221,7 @@ main(void)
 	    cmocka_unit_test(numbers_of_kernel_files),
 	    cmocka_unit_test(kernel_file_is_written_at_its_start),
 	    cmocka_unit_test(keys_of_kernel_files),
+	    cmocka_unit_test(large_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
