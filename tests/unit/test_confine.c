@@ -235,6 +235,17 @@ try_executable(void)
 	return outcome(at == MAP_FAILED ? -1 : 0);
 }
 
+/* As the page of a worker would be, if stintd still mapped it. */
+static int
+try_shared(void)
+{
+	int fd = memfd_create("x", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, 4096) != 0)
+		return 1;
+	return outcome(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0);
+}
+
 static int
 try_make_executable(void)
 {
@@ -329,6 +340,7 @@ static const struct {
     {"set-user-id file", try_set_user_id, EPERM},
     {"mode of a file", try_mode, DONE},
     {"executable memory", try_executable, EPERM},
+    {"shared memory", try_shared, EPERM},
     {"memory made executable", try_make_executable, EPERM},
     {"signal to another process", try_kill, EPERM},
     {"set a resource limit", try_raise_limit, EPERM},
@@ -392,6 +404,7 @@ unconfined_they_work(void **state)
 	assert_int_equal(try_socket_filter(), DONE);
 	assert_int_equal(try_set_user_id(), DONE);
 	assert_int_equal(try_executable(), DONE);
+	assert_int_equal(try_shared(), DONE);
 	assert_int_equal(try_make_executable(), DONE);
 	assert_int_equal(try_write_memory(), DONE);
 }
