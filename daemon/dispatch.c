@@ -379,6 +379,8 @@ dispatch_run(struct engine *engine)
 		joined = true;
 	if (queue_count(&engine->queue) > 0)
 		refill_after_queue(engine);
+	if (engine->refill_due && !makeway_holds_starts(engine))
+		engine_later(engine); /* held until now, and somebody came who is not */
 	if (joined || queue_called(&engine->queue))
 		weigh_soon(engine);
 	if (!joined)

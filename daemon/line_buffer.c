@@ -18,7 +18,6 @@
 
 #define LINE_BUFFER_FIRST_BYTES 8192u
 #define LINE_BUFFER_ROOM_MIN    4096u
-#define LINE_BUFFER_HUGE_BYTES  (2 * BASE_LARGE_BYTES)
 
 void
 line_buffer_init(struct line_buffer *ret_buffer, size_t line_max, struct line_budget *budget)
@@ -62,10 +61,8 @@ resize(struct line_buffer *buffer, size_t capacity)
 	if (capacity > LINE_BUFFER_SMALL_BYTES &&
 	    (budget->used > budget->max || more > budget->max - budget->used))
 		return false;
-	/* Capacities from there on are whole huge pages, as the budget counts them. */
-	uint8_t *bytes = capacity < LINE_BUFFER_HUGE_BYTES
-			     ? realloc(buffer->bytes, capacity)
-			     : base_large_realloc(buffer->bytes, buffer->end, capacity);
+	/* Whole huge pages, as the budget counts them, but for the last capacity. */
+	uint8_t *bytes = base_large_realloc(buffer->bytes, buffer->end, capacity);
 	if (bytes == NULL)
 		return false;
 	buffer->bytes = bytes;

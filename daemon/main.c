@@ -38,8 +38,8 @@
 #define DESCRIPTORS_PER_WORKER 16u
 #define DESCRIPTORS_FIXED      64u
 /* Of the C library's heap. */
-#define LARGE_BLOCK_BYTES (1024 * 1024)
-#define HEAP_SPARE_BYTES  (4096 * 1024)
+#define LARGE_BLOCK_BYTES BASE_LARGE_BYTES
+#define HEAP_SPARE_BYTES  (8 << 20)
 /* The shortest that the kernel takes (sched_setattr(2): sched_runtime of SCHED_OTHER). */
 #define SLICE_NS 100000u
 

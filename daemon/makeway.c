@@ -16,6 +16,15 @@ makeway_is_on(const struct engine *engine, uint64_t now_ns)
 	return engine->makeway.serial != 0 && now_ns < engine->makeway.since_ns + MAKEWAY_NS;
 }
 
+/* It is, and there is enough beside that job to keep the cores busy, if it sleeps. */
+static bool
+makeway_holds_now(const struct engine *engine, uint64_t now_ns)
+{
+	return makeway_is_on(engine, now_ns) &&
+	       pool_count(&engine->pool, WORKER_BUSY) + pool_count(&engine->pool, WORKER_STARTING) >
+		   engine->cores;
+}
+
 static void
 makeway_stop(struct engine *engine, uint64_t now_ns)
 {
@@ -26,6 +35,8 @@ makeway_stop(struct engine *engine, uint64_t now_ns)
 	engine->makeway.free_ns = now_ns + lasted_ns;
 	engine->makeway.serial = 0;
 	alarm_stop(engine->makeway_alarm);
+	if (engine->refill_due)
+		engine_later(engine);
 }
 
 /* A job of another tenant runs, and its part is less, or will be with the next one's. */
@@ -96,7 +107,7 @@ makeway_holds_at(const struct engine *engine, const struct job *job, uint64_t no
 {
 	const struct pick_tenant *tenant = job->turn.tenant;
 
-	return makeway_is_on(engine, now_ns) && tenant != engine->makeway.tenant &&
+	return makeway_holds_now(engine, now_ns) && tenant != engine->makeway.tenant &&
 	       tenant->started > 0 &&
 	       weigh_part(tenant, tenant->started + 1) < engine->makeway.part;
 }
@@ -112,7 +123,7 @@ makeway_holds_starts(const struct engine *engine)
 {
 	uint64_t now_ns = engine_now_ns();
 
-	if (!makeway_is_on(engine, now_ns))
+	if (!makeway_holds_now(engine, now_ns))
 		return false;
 	for (const struct job *job = queue_called(&engine->queue); job;
 	     job = queue_called_after(&engine->queue, job)) {

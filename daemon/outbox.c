@@ -33,6 +33,7 @@ outbox_init(struct outbox *ret_outbox, uv_loop_t *loop, size_t channel_max, size
 	memset(ret_outbox, 0, sizeof(*ret_outbox));
 	hash_table_init(&ret_outbox->channels);
 	list_init(&ret_outbox->changed);
+	list_init(&ret_outbox->waiting);
 	ret_outbox->channel_max = channel_max;
 	ret_outbox->total_max = total_max;
 	require(uv_prepare_init(loop, &ret_outbox->prepare) == 0);
@@ -61,7 +62,7 @@ outbox_close(struct outbox *outbox)
 void
 outbox_deinit(struct outbox *outbox)
 {
-	require(outbox->changed.count == 0 && outbox->pending == 0);
+	require(outbox->changed.count + outbox->waiting.count == 0 && outbox->pending == 0);
 	hash_table_deinit(&outbox->channels);
 }
 
@@ -283,28 +284,36 @@ flush(struct outbox *outbox, struct outbox_channel *channel)
 	return turn_bytes;
 }
 
+/*
+ * Each of them once; what is marked meanwhile waits for the next turn. When much was written, so
+ * does who has much: an answer of some bytes is not to wait for megabytes of others.
+ */
+static void
+write_all(struct outbox *outbox, struct list *channels, size_t *written)
+{
+	for (size_t left = channels->count; left > 0 && channels->count > 0; left--) {
+		struct outbox_channel *channel =
+		    list_item(list_first(channels), struct outbox_channel, turn_link);
+		bool closes = channel->overfull || channel->broken;
+		list_remove(&channel->turn_link);
+		if (*written >= OUTBOX_TURN_BYTES_MAX && channel->pending > OUTBOX_LITTLE_BYTES &&
+		    !closes) {
+			list_append(&outbox->waiting, &channel->turn_link);
+			continue;
+		}
+		*written += flush(outbox, channel);
+		channel->turn(channel, channel->context);
+	}
+}
+
 static void
 on_prepare(uv_prepare_t *handle)
 {
 	struct outbox *outbox = handle->data;
 	size_t written = 0;
-	/*
-	 * What is marked while this runs waits for the next turn, and so, in its place, does who
-	 * has much when much was written: an answer of some bytes is not to wait for megabytes of
-	 * others.
-	 */
-	for (size_t left = outbox->changed.count; left > 0 && outbox->changed.count > 0; left--) {
-		struct outbox_channel *channel =
-		    list_item(list_first(&outbox->changed), struct outbox_channel, turn_link);
-		list_remove(&channel->turn_link);
-		if (written >= OUTBOX_TURN_BYTES_MAX && channel->pending > OUTBOX_LITTLE_BYTES) {
-			list_append(&outbox->changed, &channel->turn_link);
-			continue;
-		}
-		written += flush(outbox, channel);
-		channel->turn(channel, channel->context);
-	}
-	if (outbox->changed.count == 0)
+	write_all(outbox, &outbox->waiting, &written);
+	write_all(outbox, &outbox->changed, &written);
+	if (outbox->changed.count + outbox->waiting.count == 0)
 		(void)uv_idle_stop(&outbox->idle);
 }
 

@@ -39,9 +39,10 @@ struct outbox_channel {
 
 struct outbox {
 	uv_prepare_t prepare; /* once per turn, before the loop waits */
-	uv_idle_t idle;       /* active while `changed` is not empty: the loop does not wait */
+	uv_idle_t idle;       /* while one of the next two is not empty: the loop does not wait */
 	struct hash_table channels;
 	struct list changed;
+	struct list waiting; /* changed before and not written yet: the next turn's first */
 	size_t pending;     /* of all channels */
 	size_t channel_max; /* a channel with this much beside its longest line takes no more */
 	size_t total_max;   /* above it the fullest channel is given up */

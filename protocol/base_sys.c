@@ -25,6 +25,7 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#define SYS_MOVED_BYTES_MAX    (32u << 20)
 #define SYS_POPULATE_MIN_BYTES 65536u
 #define SYS_HUGE_BYTES         (2u << 20) /* x86-64, and arm64 with pages of 4 KiB */
 #define SYS_PAGE_BYTES         4096u
@@ -260,13 +261,14 @@ base_large_malloc(size_t size)
 	return bytes;
 }
 
-/* Huge pages are for what is allocated as a whole: realloc would move it off them. */
+/* Huge pages are for what is allocated as a whole: realloc would move it off them. But both are
+ * there for a moment. */
 void *
 base_large_realloc(void *bytes, size_t used, size_t size)
 {
 	void *moved;
 
-	if (size < BASE_LARGE_BYTES)
+	if (size < BASE_LARGE_BYTES || used > SYS_MOVED_BYTES_MAX)
 		return realloc(bytes, size);
 	moved = base_large_malloc(size);
 	if (!moved)
@@ -277,16 +279,25 @@ base_large_realloc(void *bytes, size_t used, size_t size)
 	return moved;
 }
 
-/* Whole pages only: where they are larger, the call refuses what does not fit. */
+/*
+ * Whole pages only: where they are larger, the call refuses what does not fit. In parts, since
+ * other threads' memory cannot change while the kernel is at it.
+ */
 void
 base_populate(void *bytes, size_t size)
 {
-	uintptr_t start =
-	    ((uintptr_t)bytes + SYS_PAGE_BYTES - 1) & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
+	uintptr_t at = ((uintptr_t)bytes + SYS_PAGE_BYTES - 1) & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
 	uintptr_t end = ((uintptr_t)bytes + size) & ~(uintptr_t)(SYS_PAGE_BYTES - 1);
 	int saved = errno;
 
-	if (size >= SYS_POPULATE_MIN_BYTES)
-		(void)madvise((void *)start, end - start, MADV_POPULATE_WRITE);
+	if (size < SYS_POPULATE_MIN_BYTES)
+		return;
+	while (at < end) {
+		size_t part = end - at < SYS_HUGE_BYTES ? end - at : SYS_HUGE_BYTES;
+
+		if (madvise((void *)at, part, MADV_POPULATE_WRITE) != 0)
+			break;
+		at += part;
+	}
 	errno = saved;
 }

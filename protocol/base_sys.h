@@ -56,7 +56,7 @@ int base_file_read_key(int fd, const char *key, uint64_t *ret_value, struct erro
  * malloc for bytes that go in and out once. From BASE_LARGE_BYTES on it is rounded up to, and asks
  * for, huge pages of 2 MiB: a fault for each small page costs more than the copying. free() works.
  */
-#define BASE_LARGE_BYTES (1u << 20)
+#define BASE_LARGE_BYTES (4u << 20) /* so that it is a third more at most */
 void *base_large_malloc(size_t size);
 /* `bytes`, of which `used` are kept, in as much memory; NULL: as it was. Small ones: realloc. */
 void *base_large_realloc(void *bytes, size_t used, size_t size);

@@ -48,6 +48,25 @@ text_buffer_clear(struct text_buffer *buffer)
 	buffer->failed = false;
 }
 
+/*
+ * In memory of its size, or a quarter more: a line may wait for its reader, and is counted by its
+ * length. Copied: of a huge page nothing goes back.
+ */
+static char *
+text_fit(char *bytes, size_t size, size_t capacity)
+{
+	char *fitting;
+
+	if (capacity <= size + size / 4 + TEXT_FIRST_BYTES)
+		return bytes;
+	fitting = base_large_malloc(size > 0 ? size : 1);
+	if (fitting == NULL)
+		return bytes;
+	memcpy(fitting, bytes, size);
+	free(bytes);
+	return fitting;
+}
+
 char *
 text_buffer_steal(struct text_buffer *buffer, size_t *ret_size)
 {
@@ -60,6 +79,7 @@ text_buffer_steal(struct text_buffer *buffer, size_t *ret_size)
 		bytes = malloc(1);
 	if (bytes == NULL)
 		return NULL;
+	bytes = text_fit(bytes, buffer->size, buffer->capacity);
 	*ret_size = buffer->size;
 	buffer->bytes = NULL;
 	buffer->size = buffer->capacity = 0;

@@ -184,8 +184,13 @@ keys_of_kernel_files(void **state)
 static void
 large_memory(void **state)
 {
-	static const size_t SIZES[] = {
-	    1, 100000, BASE_LARGE_BYTES - 1, BASE_LARGE_BYTES, 3 << 20, (3 << 20) + 1};
+	static const size_t SIZES[] = {1,
+				       100000,
+				       BASE_LARGE_BYTES - 1,
+				       BASE_LARGE_BYTES,
+				       BASE_LARGE_BYTES + 1,
+				       9 * BASE_LARGE_BYTES,
+				       10 * BASE_LARGE_BYTES};
 	char *bytes = NULL;
 	size_t used = 0;
 

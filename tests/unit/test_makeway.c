@@ -62,6 +62,7 @@ begin(struct fixture *fixture, char for_whom)
 	assert_int_equal(config_set(&fixture->config, "running_max=16", NULL), 0);
 	assert_int_equal(config_set(&fixture->config, "workers_ready=4", NULL), 0);
 	engine_fixture_start(fixture);
+	fixture->engine->cores = 2;
 	submit_of(fixture, 'a');
 	submit_of(fixture, 'a');
 	RUN_UNTIL(running(fixture) == 2 && info(fixture).workers_ready == READY);
@@ -82,10 +83,12 @@ end(struct fixture *fixture)
 static void
 assert_a_is_held(struct fixture *fixture)
 {
+	unsigned before = running(fixture);
+
 	keep(fixture);
 	submit_of(fixture, 'a');
 	submit_of(fixture, 'c');
-	RUN_UNTIL(running(fixture) == 4);
+	RUN_UNTIL(running(fixture) == before + 1);
 	assert_int_equal(info(fixture).jobs_queued, 1);
 	assert_non_null(pool_ready(&fixture->engine->pool, (struct worker_kind){0, 0}));
 	assert_true(makeway_holds_starts(fixture->engine));
@@ -129,6 +132,24 @@ or_for_long_enough(void **state)
 	RUN_UNTIL(running(fixture) == 5);
 	assert_int_equal(fixture->engine->makeway.serial, 0);
 	RUN_UNTIL(info(fixture).workers_ready == READY); /* it is told to whoever makes them */
+	end(fixture);
+}
+
+/* The job for whom it is may sleep. */
+static void
+while_the_cores_are_busy(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture, 'b');
+	keep(fixture);
+	fixture->engine->cores = 4;
+	assert_false(makeway_holds_starts(fixture->engine));
+	submit_of(fixture, 'a');
+	RUN_UNTIL(running(fixture) == 4 && info(fixture).workers_ready == READY);
+	submit_of(fixture, 'a');
+	RUN_UNTIL(running(fixture) == 5);
+	assert_a_is_held(fixture);
 	end(fixture);
 }
 
@@ -203,6 +224,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(until_that_job_ends, engine_fixture_setup,
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(or_for_long_enough, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(while_the_cores_are_busy, engine_fixture_setup,
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(for_half_of_the_time_at_most, engine_fixture_setup,
 					    engine_fixture_teardown),

@@ -6,6 +6,7 @@
 #include "protocol/json_scan.h"
 #include "tests/unit/cmocka_headers.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,34 @@ long_texts_are_what_the_rules_say(void **state)
 	free(text);
 }
 
+/* A line waits for its reader in memory of its size, whatever it took to write it. */
+static void
+what_is_stolen_fits(void **state)
+{
+	static const size_t SIZES[] = {4096, 100000, 1048576};
+	struct text_buffer buffer;
+	size_t size;
+
+	(void)state;
+	text_buffer_init(&buffer, 16u << 20);
+	for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
+		char *text = malloc(SIZES[i]), *line;
+
+		assert_non_null(text);
+		memset(text, 1, SIZES[i]);
+		text[SIZES[i] - 1] = (char)0xff; /* six times as much, and then it is base64 */
+		text_buffer_json_bytes(&buffer, text, SIZES[i]);
+		line = text_buffer_steal(&buffer, &size);
+		assert_non_null(line);
+		assert_memory_equal(line, "{\"base64\":\"AQEB", 15);
+		assert_true(size >= SIZES[i] / 3 * 4);
+		assert_true(malloc_usable_size(line) <= size + size / 4 + 4096);
+		free(line);
+		free(text);
+	}
+	text_buffer_deinit(&buffer);
+}
+
 /* Six bytes for one are not for the asking: above 1 MiB control characters go as base64. */
 static void
 control_characters_do_not_bloat(void **state)
@@ -265,6 +294,7 @@ main(void)
 	    cmocka_unit_test(strings_are_escaped),
 	    cmocka_unit_test(every_byte_makes_valid_json),
 	    cmocka_unit_test(long_texts_are_what_the_rules_say),
+	    cmocka_unit_test(what_is_stolen_fits),
 	    cmocka_unit_test(control_characters_do_not_bloat),
 	    cmocka_unit_test(bytes_that_are_no_text),
 	};
