@@ -322,14 +322,22 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 /*
  * The last ready worker is kept for a tenant that has nothing running, as places are for guests:
  * where short jobs wait, each worker is taken as soon as it is made, and who has just come would
- * have to wait for the next one.
+ * have to wait for the next one. Who had the last turn and has more to start, is not such a tenant
+ * because all of its jobs have just ended, as long as another worker is coming.
  */
 static bool
 dispatch_keeps_last(const struct engine *engine, const struct job *job, struct worker_kind kind)
 {
-	return engine->queue.pick.guests_max > 0 && engine->pool.target >= DISPATCH_KEEPS_MIN &&
-	       job->turn.tenant->started > 0 && engine_has_tenants(engine) &&
-	       worker_kind_is_plain(kind) && !pool_has_two_ready(&engine->pool, kind);
+	const struct pick_tenant *tenant = job->turn.tenant;
+	bool goes_on =
+	    tenant == engine->last_tenant && (tenant->running > 1 || tenant->waiting > 0);
+
+	if (engine->queue.pick.guests_max == 0 || engine->pool.target < DISPATCH_KEEPS_MIN ||
+	    !engine_has_tenants(engine))
+		return false;
+	if (!worker_kind_is_plain(kind) || pool_has_two_ready(&engine->pool, kind))
+		return false;
+	return tenant->started > 0 || (goes_on && pool_count(&engine->pool, WORKER_STARTING) > 0);
 }
 
 /*

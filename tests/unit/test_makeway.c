@@ -1,4 +1,5 @@
-/* Who makes way for whom, in an engine with the fake workers. The clock is the machine's: where it
+/* Who makes way for whom, and for whom the last ready worker is kept, in an engine with the fake
+ * workers. The clock is the machine's: where it
  * would decide, the time at which the rule began is moved. */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -215,6 +216,32 @@ not_when_cores_are_not_shared(void **state)
 	end(fixture);
 }
 
+/* Nothing of a's runs, but it had the last turn and has more than one to start: it waits until two
+ * are ready. */
+static void
+the_last_ready_one_is_not_for_who_goes_on(void **state)
+{
+	struct fixture *fixture = *state;
+	struct engine *engine;
+
+	assert_int_equal(config_set(&fixture->config, "running_max=16", NULL), 0);
+	assert_int_equal(config_set(&fixture->config, "workers_ready=4", NULL), 0);
+	engine_fixture_start(fixture);
+	engine = fixture->engine;
+	RUN_UNTIL(info(fixture).workers_ready == READY);
+	for (unsigned i = 0; i < READY - 1; i++)
+		submit_of(fixture, 'b');
+	RUN_UNTIL(running(fixture) == READY - 1 && pool_count(&engine->pool, WORKER_STARTING) > 0);
+	submit_of(fixture, 'a');
+	submit_of(fixture, 'a');
+	engine->tenants_ns = engine_now_ns();
+	engine->last_tenant =
+	    heap_item(heap_first(&engine->queue.pick.active), struct pick_tenant, active);
+	RUN_UNTIL(running(fixture) == READY);
+	assert_true(info(fixture).workers_ready >= 1);
+	end(fixture);
+}
+
 int
 main(void)
 {
@@ -232,6 +259,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(only_who_has_more, engine_fixture_setup,
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(workers_are_made_when_another_waits,
+					    engine_fixture_setup, engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(the_last_ready_one_is_not_for_who_goes_on,
 					    engine_fixture_setup, engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(not_when_cores_are_not_shared, engine_fixture_setup,
 					    engine_fixture_teardown),
