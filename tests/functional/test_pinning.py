@@ -14,6 +14,10 @@ WARNING = "running_max and guests_max let"
 class Pinned(harness.DaemonCase):
     settings = {"pin_cores": "yes", "running_max": min(2 * len(CORES), 128), "guests_max": 0}
 
+    def setUp(self):
+        super().setUp()
+        self.daemon.wait_idle()  # a job of the test before that is still dying has its core
+
     def core(self, source=SHOW, **params):
         """The only core of a job."""
         words = self.run_ok(source, **params)["stdout"].split()
