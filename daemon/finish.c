@@ -236,6 +236,7 @@ finish_after_work(uv_work_t *work, int status)
 	struct finish *finish = work->data;
 	struct engine *engine = finish->engine;
 	engine->works_open--;
+	engine->heap_is_wide = true;
 	if (!engine->closing) {
 		finish_complete(finish);
 		return;

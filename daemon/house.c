@@ -1,6 +1,7 @@
 /*
  * What nobody tells us: a worker that was asked for and does not say hello is killed; when a killed
  * worker is not reaped within some seconds, its zygote is of no use and the generation is given up.
+ * When nothing is at work any more, memory that large results took goes back to the system.
  * Never kills a job for its limits (the watchdog does). Called by an alarm that it sets itself.
  */
 #include "daemon/house.h"
@@ -9,6 +10,8 @@
 #include "daemon/weigh.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
+
+#include <malloc.h>
 
 #define HOUSE_EVERY_MS    250u
 #define HOUSE_REAP_MAX_MS 5000u
@@ -70,4 +73,8 @@ house_on_alarm(void *context)
 		generation_abandon(lost, "a killed worker is not reaped");
 	if (pool_count(&engine->pool, WORKER_STARTING) + pool_count(&engine->pool, WORKER_BUSY))
 		house_wake(engine);
+	else if (engine->heap_is_wide) {
+		(void)malloc_trim(0); /* also what lies between small blocks that stay */
+		engine->heap_is_wide = false;
+	}
 }
