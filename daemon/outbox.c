@@ -13,6 +13,7 @@
 #include "protocol/base_assert.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,6 +24,9 @@
 /* In one turn: written to one client; and to all after which only those with little get more. */
 #define OUTBOX_TURN_BYTES_MAX (1u << 18)
 #define OUTBOX_LITTLE_BYTES   OUTBOX_CHUNK_BYTES
+/* When so much has waited and nothing does any more, its memory goes back: the heap's end alone
+ * would not, while a small block behind it stays. */
+#define OUTBOX_TRIM_BYTES (8u << 20)
 
 static void on_prepare(uv_prepare_t *handle);
 static void on_idle(uv_idle_t *handle);
@@ -217,6 +221,8 @@ outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size)
 	}
 	channel->pending += size;
 	outbox->pending += size;
+	if (outbox->pending > outbox->most)
+		outbox->most = outbox->pending;
 	if (join_last(channel, line, size))
 		free(line);
 	else
@@ -313,6 +319,10 @@ on_prepare(uv_prepare_t *handle)
 	size_t written = 0;
 	write_all(outbox, &outbox->waiting, &written);
 	write_all(outbox, &outbox->changed, &written);
+	if (outbox->pending == 0 && outbox->most >= OUTBOX_TRIM_BYTES) {
+		(void)malloc_trim(0);
+		outbox->most = 0;
+	}
 	if (outbox->changed.count + outbox->waiting.count == 0)
 		(void)uv_idle_stop(&outbox->idle);
 }

@@ -44,6 +44,7 @@ struct outbox {
 	struct list changed;
 	struct list waiting; /* changed before and not written yet: the next turn's first */
 	size_t pending;     /* of all channels */
+	size_t most;        /* that it was since the heap was cut */
 	size_t channel_max; /* a channel with this much beside its longest line takes no more */
 	size_t total_max;   /* above it the fullest channel is given up */
 };
