@@ -9,10 +9,8 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#define Py_BUILD_CORE
 #define NEED_OPCODE_TABLES
-#include <internal/pycore_opcode.h>
-#include <opcode.h>
+#include "worker/meter_tables.h"
 
 #include "worker/meter_code.h"
 

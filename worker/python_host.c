@@ -22,6 +22,7 @@
 #include "worker/python_source.h"
 #include "worker/trace_run.h"
 #include "worker/zygote_heap.h"
+#include "worker/zygote_huge.h"
 #include "worker/zygote_touch.h"
 #include "worker/zygote_trial.h"
 #include "worker/zygote_warm.h"
@@ -155,6 +156,7 @@ python_host_start(const struct python_host_options *options, struct error *err)
 		return error_errno(err, "setting the time zone");
 	tzset();
 	(void)unsetenv("TZ");
+	zygote_huge_begin();
 	code = host_initialize(options, prefix, err);
 	if (code == 0)
 		code = meter_birth_prepare(err);
@@ -210,8 +212,10 @@ python_host_settle(bool first)
 	if (first)
 		zygote_heap_fill();
 	zygote_heap_join();
-	if (first)
+	if (first) {
 		zygote_trial();
+		(void)zygote_huge_settle();
+	}
 }
 
 void

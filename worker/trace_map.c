@@ -8,10 +8,8 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#define Py_BUILD_CORE /* the tables themselves are in meter_code.c */
-#include <internal/pycore_opcode.h>
-#include <opcode.h>
 
+#include "worker/meter_tables.h"
 #include "worker/trace_map.h"
 #include "worker/trace_opcode.h"
 

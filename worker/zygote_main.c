@@ -22,6 +22,7 @@
 #include "worker/zygote_loop.h"
 #include "worker/zygote_options.h"
 #include "worker/zygote_proof.h"
+#include "worker/zygote_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -248,6 +249,7 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 					       .pinning = options.pin_cores};
 	python = (struct python_host_options){
 	    .stdlib = options.stdlib, .preload = options.preload, .hash_seed = options.hash_seed};
+	(void)zygote_text_settle();
 	if ((result = quiet_signals(err)) < 0 || (result = tune_library(err)) < 0 ||
 	    (result = open_descriptors(ZYGOTE_ARGS_FD_DIRS + (int)options.dir_count, options.root,
 				       &descriptors, err)) < 0 ||

@@ -14,7 +14,8 @@ from fault_plan import DIE, SHORT, VARIANTS, action_name, plausible, probe
 
 ALL = os.environ.get("STINT_FAULTS") == "all"
 # Functions of the C library that the set-ups use and fault_calls.def has not: they make no system call that
-# can fail, or their failure is the end of the process by themselves (abort, malloc).
+# can fail, or their failure is the end of the process by themselves (abort, malloc), or changes nothing
+# (madvise: pages stay small, unit/test_zygote_text).
 HARMLESS = set("""
 _exit abort calloc clock_gettime close closedir dlclose endmntent fclose free getegid geteuid getgid getpid
 getppid getuid malloc malloc_trim mallopt munmap nanosleep realloc signal sigaddset sigdelset sigemptyset sigfillset strdup
@@ -25,7 +26,7 @@ __asprintf_chk asprintf __assert_fail __ctype_b_loc __ctype_tolower_loc __dprint
 __snprintf_chk __stack_chk_fail __vsnprintf_chk __memcpy_chk __strncpy_chk __popcountdi2 __read_chk
 _GLOBAL_OFFSET_TABLE_ optarg optind opterr getopt_long stdout stderr fputs fwrite cgroup_strerror fprintf fflush puts qsort
 pthread_attr_init pthread_attr_destroy seccomp_release seccomp_attr_set seccomp_attr_get seccomp_arch_native
-fopen64 fopen fgets getmntent_r getgrnam getpwnam getpwuid getsockname readlink sendto fstatat64
+dl_iterate_phdr madvise fopen64 fopen fgets getmntent_r getgrnam getpwnam getpwuid getsockname readlink sendto fstatat64
 """.split())
 # A job blob is one datagram: read() gives it whole, or fails and leaves it.
 WHOLE = "read"

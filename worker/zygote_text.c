@@ -1,0 +1,161 @@
+/*
+ * Copies the read-only segments of the program into memory files, seals these, has the kernel make
+ * huge pages of them (MADV_COLLAPSE, madvise(2)), and maps them over the segments. A file's mapping
+ * and not anonymous memory: a fork need not copy its entries, and an executable mapping needs no
+ * mprotect(), which service managers forbid (MemoryDenyWriteExecute=). What is tried is tried on a
+ * mapping elsewhere, so that a failure leaves everything as it was. Called by zygote_main.c.
+ */
+#define _GNU_SOURCE
+#include "worker/zygote_text.h"
+
+#include "protocol/base_sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TEXT_HUGE_BYTES   2097152u /* x86-64, and arm64 with pages of 4 KiB */
+#define TEXT_WORTH_BYTES  (TEXT_HUGE_BYTES / 4)
+#define TEXT_SEGMENTS_MAX 8u
+#define TEXT_SEALS        (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010u /* Linux 6.3 */
+#endif
+
+struct text_segment {
+	uintptr_t start;
+	size_t used;  /* bytes of the file */
+	size_t bytes; /* whole huge pages, of which the last may be longer than the file */
+	int protection;
+};
+
+struct text_program {
+	unsigned count;
+	struct text_segment segments[TEXT_SEGMENTS_MAX];
+};
+
+/* What of it is worth huge pages; the rest stays as it is. */
+static void
+text_add(struct text_program *program, uintptr_t start, size_t used, uint32_t flags)
+{
+	size_t last = used % TEXT_HUGE_BYTES;
+	struct text_segment segment = {.start = start,
+				       .used = used,
+				       .bytes = used - last,
+				       .protection = PROT_READ | (flags & PF_X ? PROT_EXEC : 0)};
+
+	if (last >= TEXT_WORTH_BYTES)
+		segment.bytes += TEXT_HUGE_BYTES;
+	else
+		segment.used = segment.bytes;
+	if (start % TEXT_HUGE_BYTES == 0 && segment.bytes > 0 && program->count < TEXT_SEGMENTS_MAX)
+		program->segments[program->count++] = segment;
+}
+
+/* The first object is the program. Its first segment holds what is read while it is loaded. */
+static int
+text_find(struct dl_phdr_info *info, size_t size, void *context)
+{
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+
+		if (header->p_type == PT_LOAD && header->p_offset > 0 &&
+		    (header->p_flags & PF_W) == 0)
+			text_add(context, info->dlpi_addr + header->p_vaddr, header->p_filesz,
+				 header->p_flags);
+	}
+	return 1;
+}
+
+static int
+text_copy(const struct text_segment *segment)
+{
+	int fd = memfd_create("stint-text", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("stint-text", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd >= 0 &&
+	    (ftruncate(fd, (off_t)segment->bytes) < 0 ||
+	     pwrite(fd, (const void *)segment->start, segment->used, 0) != (ssize_t)segment->used ||
+	     fcntl(fd, F_ADD_SEALS, TEXT_SEALS) < 0))
+		base_close(&fd);
+	return fd;
+}
+
+static bool
+text_collapse(void *start, size_t bytes)
+{
+	for (size_t at = 0; at < bytes; at += TEXT_HUGE_BYTES)
+		if (madvise((char *)start + at, TEXT_HUGE_BYTES, MADV_COLLAPSE) < 0)
+			return false;
+	return true;
+}
+
+/* Does the kernel make huge pages of the file? They stay the file's. */
+static bool
+text_try(const struct text_segment *segment, int fd)
+{
+	size_t room = segment->bytes + TEXT_HUGE_BYTES;
+	char *reserved =
+	    mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *start = reserved + (-(uintptr_t)reserved & (TEXT_HUGE_BYTES - 1));
+	bool good;
+
+	if (reserved == MAP_FAILED)
+		return false;
+	good = mmap(start, segment->bytes, segment->protection, MAP_PRIVATE | MAP_FIXED, fd, 0) !=
+		   MAP_FAILED &&
+	       text_collapse(start, segment->bytes);
+	(void)munmap(reserved, room);
+	return good;
+}
+
+/* Behind the file's end the last huge page needs addresses that nobody has. */
+static bool
+text_reserve(const struct text_segment *segment)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t used = (segment->used + page - 1) / page * page;
+	void *end = (void *)(segment->start + used), *got = end;
+
+	if (used < segment->bytes)
+		got =
+		    mmap(end, segment->bytes - used, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	return got == end;
+}
+
+/* The code that runs here is replaced by the same code in one call. */
+static size_t
+text_replace(const struct text_segment *segment)
+{
+	autoclose int fd = text_copy(segment);
+	void *start = (void *)segment->start;
+
+	if (fd < 0 || !text_try(segment, fd) || !text_reserve(segment) ||
+	    mmap(start, segment->bytes, segment->protection, MAP_PRIVATE | MAP_FIXED, fd, 0) ==
+		MAP_FAILED)
+		return 0;
+	return text_collapse(start, segment->bytes) ? segment->bytes : 0;
+}
+
+size_t
+zygote_text_settle(void)
+{
+	struct text_program program = {.count = 0};
+	size_t bytes = 0;
+
+	(void)dl_iterate_phdr(text_find, &program);
+	for (unsigned i = 0; i < program.count; i++)
+		bytes += text_replace(&program.segments[i]);
+	return bytes;
+}
