@@ -3,6 +3,7 @@
 Workers are looked at from outside, by root: their /proc entries and their memory, byte by byte.
 """
 import ctypes
+import mmap
 import os
 import re
 import secrets
@@ -256,6 +257,61 @@ class Absent(harness.DaemonCase):
             "    try: importlib.util.module_from_spec(importlib.util.spec_from_loader('_ctypes', l)); print('GOT', p)\n"
             "    except ImportError: print('ImportError')")["stdout"]
         self.assertEqual(out, "ImportError\n" * 5)
+
+class Pages(harness.DaemonCase):
+    """Where the code of zygote and workers lies, and what of their memory they share in huge pages."""
+
+    settings = {"workers_ready": 2}
+
+    @staticmethod
+    def mappings(pid):
+        """Of /proc/PID/smaps: (permissions, name, {field: KiB})."""
+        found = []
+        with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                words = line.split(None, 5)
+                if not words[0].endswith(":"):
+                    found.append((words[1], words[5].strip() if len(words) > 5 else "", {}))
+                elif len(words) > 2 and words[2] == "kB":
+                    found[-1][2][words[0][:-1]] = int(words[1])
+        return found
+
+    @staticmethod
+    def kernel_makes_huge_pages():
+        """MADV_COLLAPSE, of a memory file: Linux 6.1, and a free huge page."""
+        size = 2 << 20
+        file = os.memfd_create("test")
+        os.ftruncate(file, 2 * size)
+        with mmap.mmap(file, 2 * size) as memory, memoryview(memory) as view:
+            libc = ctypes.CDLL(None, use_errno=True)
+            start = ctypes.addressof(ctypes.c_char.from_buffer(view))
+            view[0:2 * size:4096] = bytes(2 * size // 4096)
+            collapsed = libc.madvise(ctypes.c_void_p(-(-start // size) * size), ctypes.c_size_t(size), 25) == 0
+        os.close(file)
+        return collapsed and os.uname().machine == "x86_64"
+
+    def both(self):
+        return [self.daemon.zygote_pid(), self.daemon.workers()[0]]
+
+    def test_nothing_is_writable_and_executable(self):
+        for pid in self.both():
+            executable = [(permissions, name) for permissions, name, _ in self.mappings(pid) if "x" in permissions]
+            self.assertTrue(executable)
+            for permissions, name in executable:
+                self.assertNotIn("w", permissions, name)
+                self.assertTrue(name.startswith(("/usr/", "/lib", os.path.dirname(harness.ZYGOTE), "/memfd:stint-text", "[vdso]",
+                                                 "[vsyscall]")), name)
+
+    def test_they_are_huge(self):
+        if not self.kernel_makes_huge_pages():
+            self.skipTest("the kernel makes no huge pages on demand")
+        zygote, worker = (self.mappings(pid) for pid in self.both())
+        if any("libpython" in name for _, name, _ in zygote):
+            self.skipTest("the interpreter is a shared library")
+        for mappings in (zygote, worker):
+            code = [fields for permissions, name, fields in mappings if permissions == "r-xp" and name.startswith("/memfd:stint-text")]
+            self.assertEqual([fields["ShmemPmdMapped"] == fields["Size"] >= 2048 for fields in code], [True])
+        self.assertGreaterEqual(sum(fields["AnonHugePages"] for _, _, fields in zygote), 2048)
 
 
 if __name__ == "__main__":
