@@ -25,9 +25,12 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 #define SYS_MOVED_BYTES_MAX    (32u << 20)
 #define SYS_POPULATE_MIN_BYTES 65536u
-#define SYS_HUGE_BYTES         (2u << 20) /* x86-64, and arm64 with pages of 4 KiB */
+#define SYS_COLLAPSE_TRIES     3 /* EAGAIN: a page was just in use */
 #define SYS_PAGE_BYTES         4096u
 #define SYS_NUMBER_BYTES       64
 #define SYS_STAT_BYTES         8192
@@ -252,10 +255,10 @@ base_large_malloc(size_t size)
 
 	if (size < BASE_LARGE_BYTES)
 		return malloc(size);
-	if (size > PTRDIFF_MAX - SYS_HUGE_BYTES)
+	if (size > PTRDIFF_MAX - BASE_HUGE_BYTES)
 		return NULL;
-	size = (size + SYS_HUGE_BYTES - 1) / SYS_HUGE_BYTES * SYS_HUGE_BYTES;
-	bytes = aligned_alloc(SYS_HUGE_BYTES, size);
+	size = (size + BASE_HUGE_BYTES - 1) / BASE_HUGE_BYTES * BASE_HUGE_BYTES;
+	bytes = aligned_alloc(BASE_HUGE_BYTES, size);
 	if (bytes)
 		(void)madvise(bytes, size, MADV_HUGEPAGE);
 	return bytes;
@@ -293,11 +296,33 @@ base_populate(void *bytes, size_t size)
 	if (size < SYS_POPULATE_MIN_BYTES)
 		return;
 	while (at < end) {
-		size_t part = end - at < SYS_HUGE_BYTES ? end - at : SYS_HUGE_BYTES;
+		size_t part = end - at < BASE_HUGE_BYTES ? end - at : BASE_HUGE_BYTES;
 
 		if (madvise((void *)at, part, MADV_POPULATE_WRITE) != 0)
 			break;
 		at += part;
 	}
 	errno = saved;
+}
+
+size_t
+base_collapse(uintptr_t start, uintptr_t end)
+{
+	size_t bytes = 0;
+
+	if (sysconf(_SC_PAGESIZE) != SYS_PAGE_BYTES)
+		return 0;
+	start = (start + BASE_HUGE_BYTES - 1) & ~(uintptr_t)(BASE_HUGE_BYTES - 1);
+	for (; start < end && end - start >= BASE_HUGE_BYTES; start += BASE_HUGE_BYTES) {
+		int result = -1;
+
+		for (int i = 0; i < SYS_COLLAPSE_TRIES && result < 0; i++) {
+			result = madvise((void *)start, BASE_HUGE_BYTES, MADV_COLLAPSE);
+			if (result < 0 && errno != EAGAIN)
+				break;
+		}
+		if (result == 0)
+			bytes += BASE_HUGE_BYTES;
+	}
+	return bytes;
 }

@@ -63,5 +63,12 @@ void *base_large_realloc(void *bytes, size_t used, size_t size);
 /* `size` bytes of fresh memory are about to be written: have the kernel give their pages in one
  * call instead of by a fault for each. Linux 5.14; before that, and for small ones, nothing. */
 void base_populate(void *bytes, size_t size);
+/*
+ * Have the kernel make huge pages of the parts of [start, end) that can be one, whatever the
+ * machine's setting for them is (MADV_COLLAPSE: Linux 6.1, pages of 4 KiB). How many bytes are in
+ * huge pages.
+ */
+#define BASE_HUGE_BYTES 2097152u
+size_t base_collapse(uintptr_t start, uintptr_t end);
 
 #endif

@@ -206,16 +206,16 @@ python_host_meter_id(void)
 	return python_meter_id();
 }
 
-void
+size_t
 python_host_settle(bool first)
 {
 	if (first)
 		zygote_heap_fill();
 	zygote_heap_join();
-	if (first) {
-		zygote_trial();
-		(void)zygote_huge_settle();
-	}
+	if (!first)
+		return 0;
+	zygote_trial();
+	return zygote_huge_settle();
 }
 
 void

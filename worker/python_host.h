@@ -39,9 +39,10 @@ const char *python_host_meter_id(void);
 
 /*
  * In the zygote, so that workers share more of its memory. first: once, when nothing more is to be
- * allocated but for the workers, before data is measured; not first: before the first fork.
+ * allocated but for the workers, before data is measured; not first: before the first fork. How
+ * many bytes it has put into huge pages.
  */
-void python_host_settle(bool first);
+size_t python_host_settle(bool first);
 /* In the zygote, around the fork. */
 void python_host_before_fork(void);
 void python_host_after_fork_parent(void);

@@ -1,38 +1,34 @@
 /*
- * Lays the arenas of pymalloc and the C library's heap out for MADV_COLLAPSE (madvise(2)), which
- * copies what is there into one huge page, whatever the machine's setting for transparent huge
- * pages is. The advice MADV_HUGEPAGE would do as well, but it stays with the mapping: a worker's
- * own memory there would then come, and be charged, by 2 MiB. Called by python_host.c, in the
- * zygote alone.
+ * Lays the arenas of pymalloc out for huge pages. MADV_COLLAPSE copies what is there into one,
+ * whatever the machine's setting for them is. The advice MADV_HUGEPAGE would do as well, but it
+ * stays with the mapping: a worker's own memory there would then come, and be charged, by 2 MiB.
+ * Called by python_host.c, in the zygote alone.
  */
-#define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include "worker/zygote_huge.h"
 
+#include "protocol/base_sys.h"
+
 #include <stdint.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#define HUGE_BYTES 2097152u /* x86-64, and arm64 with pages of 4 KiB */
+/* Objects/obmalloc.c of 3.11. The same allocator gives the pieces of the frames' stack, which come
+ * and go: they would leave holes between the arenas. */
+#define HUGE_ARENA_BYTES (1u << 20)
 /* Address space for arenas; a warm-up that needs more has the rest of them elsewhere. */
 #define HUGE_REGION_BYTES (256u << 20)
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
 /* Forced by CPython, whose allocator is one for the process. */
 static struct huge_region {
-	uintptr_t start, next, end; /* of the arenas: what is beyond `next` cannot be accessed */
-	uintptr_t heap;             /* where the C library's begins; 0: not known */
+	uintptr_t start, next, end; /* what is beyond `next` cannot be accessed; 0: there is none */
 } huge_region;
 
 static uintptr_t
 huge_round_up(uintptr_t address)
 {
-	return (address + HUGE_BYTES - 1) & ~(uintptr_t)(HUGE_BYTES - 1);
+	return (address + BASE_HUGE_BYTES - 1) & ~(uintptr_t)(BASE_HUGE_BYTES - 1);
 }
 
 static void *
@@ -41,7 +37,7 @@ huge_arena_alloc(void *context, size_t bytes)
 	struct huge_region *region = context;
 	void *arena = (void *)region->next;
 
-	if (bytes <= region->end - region->next &&
+	if (bytes == HUGE_ARENA_BYTES && bytes <= region->end - region->next &&
 	    mprotect(arena, bytes, PROT_READ | PROT_WRITE) == 0) {
 		region->next += bytes;
 		return arena;
@@ -61,53 +57,35 @@ void
 zygote_huge_begin(void)
 {
 	PyObjectArenaAllocator arenas = {&huge_region, huge_arena_alloc, huge_arena_free};
-	uintptr_t end = (uintptr_t)sbrk(0);
-	char *reserved = mmap(NULL, HUGE_REGION_BYTES + HUGE_BYTES, PROT_NONE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t room = HUGE_REGION_BYTES + BASE_HUGE_BYTES;
+	void *reserved =
+	    mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uintptr_t start = huge_round_up((uintptr_t)reserved);
 
-	if (sbrk((intptr_t)(huge_round_up(end) - end)) == (void *)end)
-		huge_region.heap = huge_round_up(end);
 	if (reserved == MAP_FAILED)
 		return;
-	huge_region.start = huge_region.next = huge_round_up((uintptr_t)reserved);
-	huge_region.end = huge_region.start + HUGE_REGION_BYTES;
-	(void)munmap(reserved, huge_region.start - (uintptr_t)reserved);
-	(void)munmap((void *)huge_region.end, (uintptr_t)reserved + HUGE_BYTES - huge_region.start);
+	huge_region = (struct huge_region){start, start, start + HUGE_REGION_BYTES};
+	if (start > (uintptr_t)reserved)
+		(void)munmap(reserved, start - (uintptr_t)reserved);
+	(void)munmap((void *)huge_region.end, (uintptr_t)reserved + room - huge_region.end);
 	PyObject_SetArenaAllocator(&arenas);
-}
-
-/* From a start of a huge page to the last end of one. */
-static size_t
-huge_collapse(uintptr_t start, uintptr_t end)
-{
-	size_t bytes = 0;
-
-	for (; start != 0 && start + HUGE_BYTES <= end; start += HUGE_BYTES)
-		if (madvise((void *)start, HUGE_BYTES, MADV_COLLAPSE) == 0)
-			bytes += HUGE_BYTES;
-	return bytes;
-}
-
-/* What is left of the last huge page is mapped only for it. */
-static size_t
-huge_settle_arenas(struct huge_region *region)
-{
-	uintptr_t end = huge_round_up(region->next);
-	size_t bytes;
-
-	(void)mprotect((void *)region->next, end - region->next, PROT_READ | PROT_WRITE);
-	bytes = huge_collapse(region->start, end);
-	if (bytes == 0)
-		end = region->next;
-	(void)munmap((void *)end, region->end - end);
-	region->end = region->next;
-	return bytes;
 }
 
 size_t
 zygote_huge_settle(void)
 {
-	size_t bytes = huge_region.start != 0 ? huge_settle_arenas(&huge_region) : 0;
+	struct huge_region *region = &huge_region;
+	uintptr_t end = huge_round_up(region->next);
+	size_t bytes;
 
-	return bytes + huge_collapse(huge_region.heap, (uintptr_t)sbrk(0));
+	if (region->start == 0)
+		return 0;
+	/* What is left of the last huge page is mapped only for it. */
+	(void)mprotect((void *)region->next, end - region->next, PROT_READ | PROT_WRITE);
+	bytes = base_collapse(region->start, end);
+	if (bytes == 0)
+		end = region->next;
+	(void)munmap((void *)end, region->end - end);
+	region->end = region->next;
+	return bytes;
 }

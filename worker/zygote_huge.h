@@ -1,7 +1,7 @@
 /*
- * The zygote's heaps in huge pages: a fork copies one entry for 2 MiB, and not one for each page of
- * 4 KiB that the zygote has; the end of a worker gives back what it shares by ranges and not page
- * by page. What a worker writes to is still copied by pages of 4 KiB.
+ * The interpreter's arenas in huge pages: a fork copies one entry for 2 MiB, and not one for each
+ * page of 4 KiB that the zygote has; the end of a worker gives back what it shares by ranges and
+ * not page by page. What a worker writes to is still copied by pages of 4 KiB.
  */
 #ifndef STINT_WORKER_ZYGOTE_HUGE_H
 #define STINT_WORKER_ZYGOTE_HUGE_H
@@ -9,9 +9,8 @@
 #include <stddef.h>
 
 /*
- * Once, before the interpreter is initialised: its arenas will lie together, and what follows of
- * the C library's heap begins, at the start of a huge page. Cannot fail: where memory is short,
- * they are where they would have been.
+ * Once, before the interpreter is initialised: its arenas will lie together from the start of a
+ * huge page. Cannot fail: where address space is short, they are where they would have been.
  */
 void zygote_huge_begin(void);
 /*

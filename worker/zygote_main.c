@@ -230,6 +230,7 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	struct zygote_options options;
 	struct seccomp_wide_options filter;
 	struct seccomp_wide wide = {NULL, 0};
+	size_t text, objects;
 	int result = zygote_options_parse(argc, argv, &options, err);
 
 	if (result < 0)
@@ -249,7 +250,7 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 					       .pinning = options.pin_cores};
 	python = (struct python_host_options){
 	    .stdlib = options.stdlib, .preload = options.preload, .hash_seed = options.hash_seed};
-	(void)zygote_text_settle();
+	text = zygote_text_settle();
 	if ((result = quiet_signals(err)) < 0 || (result = tune_library(err)) < 0 ||
 	    (result = open_descriptors(ZYGOTE_ARGS_FD_DIRS + (int)options.dir_count, options.root,
 				       &descriptors, err)) < 0 ||
@@ -260,7 +261,9 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	 * since the trial has not seen the hole that would be there. */
 	if ((result = seccomp_wide_build(&filter, &wide, err)) < 0)
 		return result;
-	python_host_settle(true);
+	objects = python_host_settle(true);
+	log_info("zygote", "in huge pages: %zu KiB of code and constants, %zu KiB of objects",
+		 text / 1024, objects / 1024);
 	if ((result = confine(&options, &wide, &descriptors, landlock, loop, &proof, err)) < 0)
 		return result;
 	loop->signal_fd = descriptors.signals;
@@ -285,7 +288,7 @@ main(int argc, char **argv)
 		log_error("zygote", "start: %s", err.text);
 		_exit(ZYGOTE_ARGS_EXIT_SETUP);
 	}
-	python_host_settle(false);
+	(void)python_host_settle(false);
 	if (zygote_loop_run(&loop, &err) < 0) {
 		log_error("zygote", "%s", err.text);
 		_exit(ZYGOTE_ARGS_EXIT_PROTOCOL);

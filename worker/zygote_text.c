@@ -2,8 +2,9 @@
  * Copies the read-only segments of the program into memory files, seals these, has the kernel make
  * huge pages of them (MADV_COLLAPSE, madvise(2)), and maps them over the segments. A file's mapping
  * and not anonymous memory: a fork need not copy its entries, and an executable mapping needs no
- * mprotect(), which service managers forbid (MemoryDenyWriteExecute=). What is tried is tried on a
- * mapping elsewhere, so that a failure leaves everything as it was. Called by zygote_main.c.
+ * mprotect(), which service managers forbid (MemoryDenyWriteExecute=). It is tried on a mapping
+ * elsewhere first: a kernel that does not do it leaves everything as it was. Called by
+ * zygote_main.c.
  */
 #define _GNU_SOURCE
 #include "worker/zygote_text.h"
@@ -18,14 +19,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define TEXT_HUGE_BYTES   2097152u /* x86-64, and arm64 with pages of 4 KiB */
-#define TEXT_WORTH_BYTES  (TEXT_HUGE_BYTES / 4)
+#define TEXT_PAGE_BYTES   4096u
+#define TEXT_WORTH_BYTES  (BASE_HUGE_BYTES / 4)
 #define TEXT_SEGMENTS_MAX 8u
 #define TEXT_SEALS        (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010u /* Linux 6.3 */
 #endif
@@ -46,17 +44,17 @@ struct text_program {
 static void
 text_add(struct text_program *program, uintptr_t start, size_t used, uint32_t flags)
 {
-	size_t last = used % TEXT_HUGE_BYTES;
+	size_t last = used % BASE_HUGE_BYTES;
 	struct text_segment segment = {.start = start,
 				       .used = used,
 				       .bytes = used - last,
 				       .protection = PROT_READ | (flags & PF_X ? PROT_EXEC : 0)};
 
 	if (last >= TEXT_WORTH_BYTES)
-		segment.bytes += TEXT_HUGE_BYTES;
+		segment.bytes += BASE_HUGE_BYTES;
 	else
 		segment.used = segment.bytes;
-	if (start % TEXT_HUGE_BYTES == 0 && segment.bytes > 0 && program->count < TEXT_SEGMENTS_MAX)
+	if (start % BASE_HUGE_BYTES == 0 && segment.bytes > 0 && program->count < TEXT_SEGMENTS_MAX)
 		program->segments[program->count++] = segment;
 }
 
@@ -91,47 +89,60 @@ text_copy(const struct text_segment *segment)
 	return fd;
 }
 
-static bool
-text_collapse(void *start, size_t bytes)
-{
-	for (size_t at = 0; at < bytes; at += TEXT_HUGE_BYTES)
-		if (madvise((char *)start + at, TEXT_HUGE_BYTES, MADV_COLLAPSE) < 0)
-			return false;
-	return true;
-}
-
 /* Does the kernel make huge pages of the file? They stay the file's. */
 static bool
 text_try(const struct text_segment *segment, int fd)
 {
-	size_t room = segment->bytes + TEXT_HUGE_BYTES;
+	size_t room = segment->bytes + BASE_HUGE_BYTES;
 	char *reserved =
 	    mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	char *start = reserved + (-(uintptr_t)reserved & (TEXT_HUGE_BYTES - 1));
+	char *start = reserved + (-(uintptr_t)reserved & (BASE_HUGE_BYTES - 1));
 	bool good;
 
 	if (reserved == MAP_FAILED)
 		return false;
 	good = mmap(start, segment->bytes, segment->protection, MAP_PRIVATE | MAP_FIXED, fd, 0) !=
 		   MAP_FAILED &&
-	       text_collapse(start, segment->bytes);
+	       base_collapse((uintptr_t)start, (uintptr_t)start + segment->bytes) == segment->bytes;
 	(void)munmap(reserved, room);
 	return good;
 }
 
-/* Behind the file's end the last huge page needs addresses that nobody has. */
+/* The bytes of the last huge page that are behind the file's; NULL: there are none. */
+static void *
+text_behind(const struct text_segment *segment, size_t *ret_bytes)
+{
+	size_t used = (segment->used + TEXT_PAGE_BYTES - 1) & ~(size_t)(TEXT_PAGE_BYTES - 1);
+
+	*ret_bytes = segment->bytes - used;
+	return used < segment->bytes ? (void *)(segment->start + used) : NULL;
+}
+
+/* Addresses that nobody has, or it stays as it is. */
 static bool
 text_reserve(const struct text_segment *segment)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t used = (segment->used + page - 1) / page * page;
-	void *end = (void *)(segment->start + used), *got = end;
+	size_t bytes;
+	void *behind = text_behind(segment, &bytes), *got;
 
-	if (used < segment->bytes)
-		got =
-		    mmap(end, segment->bytes - used, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-	return got == end;
+	if (behind == NULL)
+		return true;
+	got = mmap(behind, bytes, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	/* A kernel that does not know the flag takes the address for a hint. */
+	if (got != behind && got != MAP_FAILED)
+		(void)munmap(got, bytes);
+	return got == behind;
+}
+
+static void
+text_give_back(const struct text_segment *segment)
+{
+	size_t bytes;
+	void *behind = text_behind(segment, &bytes);
+
+	if (behind != NULL)
+		(void)munmap(behind, bytes);
 }
 
 /* The code that runs here is replaced by the same code in one call. */
@@ -139,13 +150,15 @@ static size_t
 text_replace(const struct text_segment *segment)
 {
 	autoclose int fd = text_copy(segment);
-	void *start = (void *)segment->start;
 
-	if (fd < 0 || !text_try(segment, fd) || !text_reserve(segment) ||
-	    mmap(start, segment->bytes, segment->protection, MAP_PRIVATE | MAP_FIXED, fd, 0) ==
-		MAP_FAILED)
+	if (fd < 0 || !text_try(segment, fd) || !text_reserve(segment))
 		return 0;
-	return text_collapse(start, segment->bytes) ? segment->bytes : 0;
+	if (mmap((void *)segment->start, segment->bytes, segment->protection,
+		 MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		text_give_back(segment);
+		return 0;
+	}
+	return base_collapse(segment->start, segment->start + segment->bytes);
 }
 
 size_t

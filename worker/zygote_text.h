@@ -9,8 +9,8 @@
 
 /*
  * In the zygote, once, before its filter and its first fork, with one thread: put sealed copies of
- * what is worth a huge page in the place of the program's file. Nothing is ever writable and
- * executable, nor becomes executable after it was writable. How many bytes are in huge pages now.
+ * what is worth a huge page in the place of the program's file. No mapping is ever writable, and
+ * each file is sealed before it is mapped. How many bytes are in huge pages now.
  * 0 is no error: the program is not laid out for it (see configure's --with-libpython), the kernel
  * cannot (before Linux 6.1; memory files that may not be executed), or no huge page is free.
  */

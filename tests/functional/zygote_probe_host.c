@@ -51,10 +51,11 @@ python_host_before_fork(void)
 {
 }
 
-void
+size_t
 python_host_settle(bool first)
 {
 	(void)first;
+	return 0;
 }
 
 void

@@ -26,19 +26,23 @@
 #define HUGE_BYTES  (2u << 20)
 #define ARENA_BYTES (1u << 20)
 #define ARENAS      3u
+/* CPython's stack of frames has its pieces from the same allocator. */
+#define FRAMES_BYTES 16384u
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
 
 static bool old_kernel;
+static unsigned busy; /* times that the kernel says to try again */
 
 int __real_madvise(void *address, size_t bytes, int advice);
 int __wrap_madvise(void *address, size_t bytes, int advice);
 int
 __wrap_madvise(void *address, size_t bytes, int advice)
 {
-	if (old_kernel && advice == MADV_COLLAPSE) {
-		errno = EINVAL;
+	if (advice == MADV_COLLAPSE && (old_kernel || busy > 0)) {
+		errno = old_kernel ? EINVAL : EAGAIN;
+		busy -= busy > 0;
 		return -1;
 	}
 	return __real_madvise(address, bytes, advice);
@@ -85,9 +89,14 @@ live(bool huge)
 
 	zygote_huge_begin();
 	PyObject_GetArenaAllocator(&arenas);
-	for (unsigned i = 0; i < ARENAS; i++)
-		if ((at[i] = take_arena(&arenas, (char)('a' + i))) == NULL)
+	for (unsigned i = 0; i < ARENAS; i++) {
+		void *frames = arenas.alloc(arenas.ctx, FRAMES_BYTES);
+
+		at[i] = take_arena(&arenas, (char)('a' + i));
+		if (at[i] == NULL || frames == NULL)
 			return 1;
+		arenas.free(arenas.ctx, frames, FRAMES_BYTES);
+	}
 	first = at[0];
 	if ((uintptr_t)first % HUGE_BYTES != 0 || at[1] != first + ARENA_BYTES ||
 	    at[2] != first + 2 * ARENA_BYTES)
@@ -145,6 +154,22 @@ test_huge(void **state)
 	in_a_fork(live_huge);
 }
 
+static int
+live_busy(void)
+{
+	busy = 2;
+	return live(true);
+}
+
+static void
+test_busy(void **state)
+{
+	(void)state;
+	if (!kernel_collapses())
+		skip();
+	in_a_fork(live_busy);
+}
+
 static void
 test_old_kernel(void **state)
 {
@@ -182,6 +207,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_huge),
+	    cmocka_unit_test(test_busy),
 	    cmocka_unit_test(test_old_kernel),
 	    cmocka_unit_test(test_no_room),
 	};

@@ -34,8 +34,13 @@ static const unsigned char constants[CONSTANTS] = {[0] = 1, [PAGE_BYTES] = 2, [C
 
 static unsigned collapses_left = UINT32_MAX; /* then the kernel can no more */
 
+static unsigned mappings_left = UINT32_MAX;
+static unsigned no_mapping_from;
+
 int __real_madvise(void *address, size_t bytes, int advice);
 int __wrap_madvise(void *address, size_t bytes, int advice);
+void *__real_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
 
 int
 __wrap_madvise(void *address, size_t bytes, int advice)
@@ -46,6 +51,18 @@ __wrap_madvise(void *address, size_t bytes, int advice)
 		return -1;
 	}
 	return __real_madvise(address, bytes, advice);
+}
+
+void *
+__wrap_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	if (mappings_left == 0) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	if (mappings_left != UINT32_MAX)
+		mappings_left--;
+	return __real_mmap(address, bytes, protection, flags, fd, offset);
 }
 
 static bool
@@ -172,10 +189,11 @@ test_refused(void **state)
 	collapses_left = UINT32_MAX;
 }
 
+/* What could be done before is kept. */
 static int
 refused_later(void)
 {
-	return zygote_text_settle() == 0 && sum_constants() == 6 ? 0 : 1;
+	return zygote_text_settle() % HUGE_BYTES == 0 && sum_constants() == 6 ? 0 : 1;
 }
 
 static void
@@ -187,6 +205,32 @@ test_refused_later(void **state)
 		assert_int_equal(in_a_fork(refused_later), 0);
 	}
 	collapses_left = UINT32_MAX;
+}
+
+static int
+no_mapping(void)
+{
+	char before[MAPS_BYTES], after[MAPS_BYTES];
+
+	read_maps(before);
+	mappings_left = no_mapping_from;
+	if (zygote_text_settle() != 0)
+		return 1;
+	mappings_left = UINT32_MAX;
+	read_maps(after);
+	if (sum_constants() != 6)
+		return 2;
+	return strcmp(before, after) == 0 ? 0 : 3;
+}
+
+/* The first is the reservation of the trial, then its mapping, the addresses behind, the mapping
+ * itself. */
+static void
+test_no_mapping(void **state)
+{
+	(void)state;
+	for (no_mapping_from = 0; no_mapping_from < 4; no_mapping_from++)
+		assert_int_equal(in_a_fork(no_mapping), 0);
 }
 
 /* No more descriptors: nothing can be copied. */
@@ -213,9 +257,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_replaced),
-	    cmocka_unit_test(test_refused),
-	    cmocka_unit_test(test_refused_later),
+	    cmocka_unit_test(test_replaced),      cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_refused_later), cmocka_unit_test(test_no_mapping),
 	    cmocka_unit_test(test_no_descriptor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
