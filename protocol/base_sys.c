@@ -22,6 +22,9 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
 #endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -316,6 +319,8 @@ base_collapse(uintptr_t start, uintptr_t end)
 	for (; start < end && end - start >= BASE_HUGE_BYTES; start += BASE_HUGE_BYTES) {
 		int result = -1;
 
+		/* Linux 6.1 wants a file's range to have a page table. */
+		(void)madvise((void *)start, SYS_PAGE_BYTES, MADV_POPULATE_READ);
 		for (int i = 0; i < SYS_COLLAPSE_TRIES && result < 0; i++) {
 			result = madvise((void *)start, BASE_HUGE_BYTES, MADV_COLLAPSE);
 			if (result < 0 && errno != EAGAIN)
