@@ -3,8 +3,9 @@
  *
  *	floor [-n COUNT] [-s SECONDS] [-p AT_ONCE] [-l STDLIB] [-m "MODULE..."] fork|script [SOURCE]
  *
- * The interpreter is warmed by the same code as stint-zygote's (python_host_start). `fork`: fork
- * and _exit, until it is reaped. `script`: fork, the interpreter's after-fork hooks, SOURCE in
+ * The interpreter is linked, warmed and settled as in stint-zygote (python_host_start,
+ * python_host_settle, zygote_text_settle). `fork`: fork and _exit, until it is reaped. `script`:
+ *fork, the interpreter's after-fork hooks, SOURCE in
  * __main__ (not metered), its output flushed into a memory file, _exit. No sandbox, no limits, no
  * control group, no socket. Prints one line of JSON, as spawn does. A child that fails ends it.
  */
@@ -19,6 +20,7 @@
 #include "protocol/base_sys.h"
 #include "protocol/config.h"
 #include "worker/python_host.h"
+#include "worker/zygote_text.h"
 
 #include <fcntl.h>
 #include <stdbool.h>
@@ -117,20 +119,26 @@ run_all(const struct settings *settings, struct load_histogram *times)
 	return well;
 }
 
-static int
-report(const struct load_histogram *times, double seconds)
+static double
+used_us(const struct rusage *usage)
 {
-	struct rusage own, theirs;
+	return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1e6 +
+	       (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+}
+
+/* before: of the children that settling took. */
+static int
+report(const struct load_histogram *times, double seconds, const struct rusage *before)
+{
+	struct rusage theirs;
 	json_t *object;
 	double cpu = 0, count = (double)times->count;
 
 	(void)getrusage(RUSAGE_CHILDREN, &theirs);
-	(void)getrusage(RUSAGE_SELF, &own);
-	cpu = (double)(theirs.ru_utime.tv_sec + theirs.ru_stime.tv_sec) * 1e6 +
-	      (double)(theirs.ru_utime.tv_usec + theirs.ru_stime.tv_usec);
+	cpu = used_us(&theirs) - used_us(before);
 	object = json_pack("{s:o, s:f, s:f, s:f}", "latency_us", load_times_json(times),
 			   "per_second", count / seconds, "cpu_us_each", cpu / count, "faults_each",
-			   (double)theirs.ru_minflt / count);
+			   (double)(theirs.ru_minflt - before->ru_minflt) / count);
 	if (object == NULL || json_dumpf(object, stdout, JSON_REAL_PRECISION(9)) < 0)
 		return 1;
 	json_decref(object);
@@ -139,13 +147,10 @@ report(const struct load_histogram *times, double seconds)
 }
 
 static int
-warm_up(const struct settings *settings, struct error *err)
+open_streams(struct error *err)
 {
-	int code = python_host_start(&settings->host, err), memory = -1, own;
+	int memory = -1, own, code = base_memfd("out", 0, &memory, err);
 
-	if (code < 0 || settings->source == NULL)
-		return code;
-	code = base_memfd("out", 0, &memory, err);
 	if (code < 0)
 		return code;
 	/* The report goes where fd 1 was. */
@@ -159,6 +164,22 @@ warm_up(const struct settings *settings, struct error *err)
 	return 0;
 }
 
+static int
+warm_up(const struct settings *settings, struct error *err)
+{
+	int code;
+
+	(void)zygote_text_settle();
+	code = python_host_start(&settings->host, err);
+	if (code == 0 && settings->source != NULL)
+		code = open_streams(err);
+	if (code == 0) {
+		(void)python_host_settle(true);
+		(void)python_host_settle(false);
+	}
+	return code;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -166,6 +187,7 @@ main(int argc, char **argv)
 	static struct config config; /* for its built-in defaults */
 	struct settings settings = {.count = 1000000, .at_once = 1, .seconds = 10};
 	struct error err = ERROR_INIT;
+	struct rusage before;
 	uint64_t begin;
 	int option;
 
@@ -200,10 +222,11 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "floor: %s\n", err.text);
 		return 1;
 	}
+	(void)getrusage(RUSAGE_CHILDREN, &before);
 	begin = clock_now_ns(&CLOCK_SYSTEM);
 	if (!run_all(&settings, &times) || times.count == 0) {
 		(void)fprintf(stderr, "floor: a child failed\n");
 		return 1;
 	}
-	return report(&times, (double)(clock_now_ns(&CLOCK_SYSTEM) - begin) / 1e9);
+	return report(&times, (double)(clock_now_ns(&CLOCK_SYSTEM) - begin) / 1e9, &before);
 }

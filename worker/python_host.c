@@ -15,6 +15,7 @@
 #include "worker/python_end.h"
 #include "worker/python_failure.h"
 #include "worker/python_finder.h"
+#include "worker/python_input.h"
 #include "worker/python_meter.h"
 #include "worker/python_output.h"
 #include "worker/python_refuse.h"
@@ -160,6 +161,8 @@ python_host_start(const struct python_host_options *options, struct error *err)
 	code = host_initialize(options, prefix, err);
 	if (code == 0)
 		code = meter_birth_prepare(err);
+	if (code == 0)
+		code = python_input_prepare(err);
 	if (code == 0)
 		code = python_output_prepare(err);
 	if (code == 0)

@@ -13,6 +13,7 @@
 #include "worker/python_code.h"
 #include "worker/python_compiled.h"
 #include "worker/python_finder.h"
+#include "worker/python_input.h"
 #include "worker/python_source.h"
 #include "worker/python_value.h"
 
@@ -59,49 +60,6 @@ main_set_argv(const struct python_job *job)
 	if (!PyErr_Occurred())
 		code = PySys_SetObject("argv", argv);
 	Py_DECREF(argv);
-	return code;
-}
-
-/* As CPython makes it for a file on fd 0 in UTF-8 mode. */
-static PyObject *
-main_stdin(void)
-{
-	PyObject *buffer = PyFile_FromFd(0, NULL, "rb", -1, NULL, NULL, NULL, 0);
-	PyObject *io = PyImport_ImportModule("io"), *raw = NULL, *stream = NULL, *name, *mode;
-
-	name = PyUnicode_FromString("<stdin>");
-	mode = PyUnicode_FromString("r");
-	if (buffer != NULL)
-		raw = PyObject_GetAttrString(buffer, "raw");
-	if (raw != NULL && io != NULL && name != NULL &&
-	    PyObject_SetAttrString(raw, "name", name) == 0)
-		stream = PyObject_CallMethod(io, "TextIOWrapper", "Osss", buffer, "utf-8",
-					     "surrogateescape", "\n");
-	if (stream != NULL && (mode == NULL || PyObject_SetAttrString(stream, "mode", mode) < 0))
-		Py_CLEAR(stream);
-	Py_XDECREF(raw);
-	Py_XDECREF(buffer);
-	Py_XDECREF(io);
-	Py_XDECREF(name);
-	Py_XDECREF(mode);
-	return stream;
-}
-
-static int
-main_set_stdin(void)
-{
-	PyObject *stream = main_stdin();
-	int code;
-
-	if (stream == NULL) {
-		PyErr_Clear();
-		stream = Py_None;
-		Py_INCREF(stream);
-	}
-	code = PySys_SetObject("stdin", stream);
-	if (code == 0)
-		code = PySys_SetObject("__stdin__", stream);
-	Py_DECREF(stream);
 	return code;
 }
 
@@ -153,7 +111,7 @@ main_set_inputs(const struct python_job *job)
 int
 python_main_setup(const struct python_job *job)
 {
-	if (python_source_load(job) < 0 || main_set_argv(job) < 0 || main_set_stdin() < 0 ||
+	if (python_source_load(job) < 0 || main_set_argv(job) < 0 || python_input_install() < 0 ||
 	    main_set_names() < 0 || python_source_seed(python_source_main()) < 0)
 		return -1;
 	if (job->module_count > 0 && python_finder_install() < 0)

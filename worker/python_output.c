@@ -59,12 +59,9 @@ python_output_prepare(struct error *err)
 static PyObject *
 new_raw(const struct stream_shape *shape, int fd)
 {
-	PyObject *io = PyImport_ImportModule("_io"), *raw = NULL, *name;
+	PyObject *raw = PyObject_CallFunction(python_output_file_type, "isO", fd, "wb", Py_False);
+	PyObject *name = raw ? PyUnicode_FromString(shape->name) : NULL;
 
-	if (io)
-		raw = PyObject_CallMethod(io, "FileIO", "isO", fd, "wb", Py_False);
-	Py_XDECREF(io);
-	name = raw ? PyUnicode_FromString(shape->name) : NULL;
 	if (name == NULL || PyObject_SetAttrString(raw, "name", name) < 0)
 		Py_CLEAR(raw);
 	Py_XDECREF(name);

@@ -14,6 +14,7 @@
 
 struct output_type python_output_buffer_type;
 struct output_type python_output_text_type;
+PyObject *python_output_file_type;
 
 static int
 make_type(struct output_type *output_type, PyObject *io, const char *name, PyType_Spec *spec)
@@ -45,9 +46,13 @@ make_type(struct output_type *output_type, PyObject *io, const char *name, PyTyp
 int
 python_output_types_prepare(void)
 {
-	PyObject *io = PyImport_ImportModule("_io");
+	PyObject *io;
 	int rc;
 
+	if (python_output_file_type !=
+	    NULL) /* the last to be made; an import costs a worker pages */
+		return 0;
+	io = PyImport_ImportModule("_io");
 	if (io == NULL)
 		return -1;
 	rc =
@@ -55,6 +60,10 @@ python_output_types_prepare(void)
 	if (rc == 0)
 		rc = make_type(&python_output_text_type, io, "TextIOWrapper",
 			       &python_output_text_spec);
+	if (rc == 0)
+		python_output_file_type = PyObject_GetAttrString(io, "FileIO");
+	if (rc == 0 && python_output_file_type == NULL)
+		rc = -1;
 	Py_DECREF(io);
 	return rc;
 }

@@ -82,6 +82,7 @@ python_output_types_usable(const struct output_stream *stream)
 
 extern struct output_type python_output_buffer_type; /* io.BufferedWriter's */
 extern struct output_type python_output_text_type;   /* io.TextIOWrapper's */
+extern PyObject *python_output_file_type;            /* owned: io.FileIO */
 extern PyType_Spec python_output_buffer_spec;
 extern PyType_Spec python_output_text_spec;
 
