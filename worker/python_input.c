@@ -86,3 +86,12 @@ python_input_install(void)
 	Py_DECREF(stream);
 	return code;
 }
+
+void
+python_input_rehearse(void)
+{
+	PyObject *stream = input_new();
+
+	Py_XDECREF(stream);
+	PyErr_Clear();
+}

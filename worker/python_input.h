@@ -13,5 +13,7 @@ int python_input_prepare(struct error *err);
  * fd 0 cannot be read. 0, or -1 with an exception.
  */
 int python_input_install(void);
+/* Make one and drop it: see python_rehearse.h. Leaves no exception. */
+void python_input_rehearse(void);
 
 #endif

@@ -82,21 +82,38 @@ new_text(const struct stream_shape *shape, PyObject *buffer, bool line_buffering
 	return text;
 }
 
-/* Make one stream's objects and put them into sys; 0 or -1 with an exception. */
-static int
-install_stream(struct output_stream *stream, const struct stream_shape *shape, bool line_buffering)
+/* The three objects of a stream, one over the other; NULL: with an exception, none is left. */
+static PyObject *
+new_objects(const struct stream_shape *shape, int fd, bool line_buffering, PyObject **ret_raw,
+	    PyObject **ret_buffer)
 {
-	PyObject *raw, *buffer = NULL, *text = NULL;
-	int rc = -1;
+	PyObject *raw = new_raw(shape, fd), *buffer = NULL, *text = NULL;
 
-	raw = new_raw(shape, stream->stage.fd);
 	if (raw)
 		buffer = PyObject_CallFunction((PyObject *)python_output_buffer_type.type, "OI",
 					       raw, OUTPUT_STAGE_BUFFER_BYTES);
 	if (buffer)
 		text = new_text(shape, buffer, line_buffering);
+	if (text == NULL) {
+		Py_XDECREF(buffer);
+		Py_XDECREF(raw);
+		return NULL;
+	}
+	*ret_raw = raw;
+	*ret_buffer = buffer;
+	return text;
+}
+
+/* Make one stream's objects and put them into sys; 0 or -1 with an exception. */
+static int
+install_stream(struct output_stream *stream, const struct stream_shape *shape, bool line_buffering)
+{
+	PyObject *raw = NULL, *buffer = NULL, *text;
+	int rc = -1;
+
+	text = new_objects(shape, stream->stage.fd, line_buffering, &raw, &buffer);
 	if (text == NULL)
-		goto out;
+		return -1;
 	if (!python_output_types_raw_known(raw, stream->stage.fd)) {
 		PyErr_SetString(PyExc_SystemError, "_io.FileIO is not that of CPython 3.11");
 		goto out;
@@ -116,6 +133,26 @@ out:
 	Py_XDECREF(buffer);
 	Py_XDECREF(raw);
 	return rc;
+}
+
+void
+python_output_rehearse(int fd)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
+		struct output_stream stream = {.raw = NULL};
+		PyObject *raw = NULL, *buffer = NULL;
+		PyObject *text = new_objects(&SHAPES[i], fd, false, &raw, &buffer);
+
+		if (text != NULL && python_output_text_refresh(&stream, text) == 0)
+			(void)python_output_text_keep_write(&stream, text);
+		Py_XDECREF(stream.write);
+		Py_XDECREF(stream.encode);
+		Py_XDECREF(stream.errors);
+		Py_XDECREF(text);
+		Py_XDECREF(buffer);
+		Py_XDECREF(raw);
+		PyErr_Clear();
+	}
 }
 
 int

@@ -39,6 +39,10 @@ int python_output_prepare(struct error *err);
 int python_output_install(struct worker_page *page, void *page_base,
 			  const struct worker_terms *terms, struct error *err);
 
+/* Make the objects of both streams over `fd`, which is neither read nor written, and drop them: see
+ * python_rehearse.h. Leaves no exception. */
+void python_output_rehearse(int fd);
+
 /*
  * What CPython does with its standard streams when it ends: flush what sys.stdout and sys.stderr
  * are now; a tenant's object too, so this can run tenant code. Returns 0, or -1 when a flush

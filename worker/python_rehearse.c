@@ -11,6 +11,8 @@
 #include "worker/python_rehearse.h"
 
 #include "worker/meter_rewrite.h"
+#include "worker/python_input.h"
+#include "worker/python_output.h"
 
 const char PYTHON_REHEARSE_SOURCE[] = "class A:\n"
 				      "    def __init__(self, n):\n"
@@ -43,27 +45,11 @@ rehearse_program(void)
 	Py_DECREF(module);
 }
 
-static void
-rehearse_stream(const char *mode)
-{
-	PyObject *buffer = PyFile_FromFd(0, NULL, mode, -1, NULL, NULL, NULL, 0), *stream = NULL;
-	PyObject *io = PyImport_ImportModule("io");
-
-	if (buffer != NULL && io != NULL)
-		stream = PyObject_CallMethod(io, "TextIOWrapper", "Osss", buffer, "utf-8",
-					     "surrogateescape", "\n");
-	Py_XDECREF(stream);
-	Py_XDECREF(buffer);
-	Py_XDECREF(io);
-	PyErr_Clear();
-}
-
 void
 python_rehearse(void)
 {
-	rehearse_stream("rb");
-	rehearse_stream("wb");
-	PyErr_Clear();
+	python_input_rehearse();
+	python_output_rehearse(0);
 	rehearse_program();
 	PyErr_Clear();
 	(void)PyGC_Collect();
