@@ -319,8 +319,10 @@ base_collapse(uintptr_t start, uintptr_t end)
 	for (; start < end && end - start >= BASE_HUGE_BYTES; start += BASE_HUGE_BYTES) {
 		int result = -1;
 
-		/* Linux 6.1 wants a file's range to have a page table. */
-		(void)madvise((void *)start, SYS_PAGE_BYTES, MADV_POPULATE_READ);
+		/* Linux 6.1 wants memory to have a page that can be written to (after a fork none
+		 * can), and a file's range to have a page table. */
+		if (madvise((void *)start, SYS_PAGE_BYTES, MADV_POPULATE_WRITE) < 0)
+			(void)madvise((void *)start, SYS_PAGE_BYTES, MADV_POPULATE_READ);
 		for (int i = 0; i < SYS_COLLAPSE_TRIES && result < 0; i++) {
 			result = madvise((void *)start, BASE_HUGE_BYTES, MADV_COLLAPSE);
 			if (result < 0 && errno != EAGAIN)

@@ -101,6 +101,11 @@ live(bool huge)
 	if ((uintptr_t)first % HUGE_BYTES != 0 || at[1] != first + ARENA_BYTES ||
 	    at[2] != first + 2 * ARENA_BYTES)
 		return 2;
+	/* As the trial is; after it none of the pages can be written to without a fault. */
+	if (fork() == 0)
+		_exit(0);
+	if (wait(NULL) < 0)
+		return 7;
 	bytes = zygote_huge_settle();
 	if (huge ? bytes < 2 * HUGE_BYTES || bytes % HUGE_BYTES != 0 : bytes != 0)
 		return 3;
