@@ -112,6 +112,11 @@ def read(path):
         return ""
 
 
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def run_us(pid):
     """CPU time of a process's threads, to the nanosecond where the kernel tells."""
     total = 0
