@@ -5,9 +5,9 @@
  *
  * The interpreter is linked, warmed and settled as in stint-zygote (python_host_start,
  * python_host_settle, zygote_text_settle). `fork`: fork and _exit, until it is reaped. `script`:
- *fork, the interpreter's after-fork hooks, SOURCE in
- * __main__ (not metered), its output flushed into a memory file, _exit. No sandbox, no limits, no
- * control group, no socket. Prints one line of JSON, as spawn does. A child that fails ends it.
+ * fork, the interpreter's after-fork hooks, SOURCE in __main__ (not metered), its output flushed
+ * into a memory file, _exit. No sandbox, no limits, no control group, no socket. Prints one line of
+ * JSON, as spawn does. A child that fails ends it.
  */
 #ifndef PY_SSIZE_T_CLEAN
 #define PY_SSIZE_T_CLEAN

@@ -178,7 +178,8 @@ touch_is_alone(const struct touch_range *range)
 	return range->stays && range->end - range->start == TOUCH_PAGE_BYTES;
 }
 
-static void
+/* The bytes may be a sanitizer's. */
+__attribute__((no_sanitize_address)) static void
 touch_by_fault(uintptr_t start, uintptr_t end)
 {
 	for (uintptr_t page = start; page < end; page += TOUCH_PAGE_BYTES) {

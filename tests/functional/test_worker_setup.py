@@ -278,7 +278,12 @@ class Pages(harness.DaemonCase):
 
     @staticmethod
     def kernel_makes_huge_pages():
-        """MADV_COLLAPSE: Linux 6.1, and a free huge page."""
+        """MADV_COLLAPSE: Linux 6.1, and a free huge page; of memory files that may be executed, where nobody forbids it."""
+        for path, forbidden in (("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "[deny]"), ("/proc/sys/vm/memfd_noexec", "2")):
+            if os.path.exists(path):
+                with open(path, encoding="ascii") as file:
+                    if forbidden in file.read():
+                        return False
         size = 2 << 20
         with mmap.mmap(-1, 2 * size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory, memoryview(memory) as view:
             libc = ctypes.CDLL(None, use_errno=True)

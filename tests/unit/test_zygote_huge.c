@@ -140,10 +140,11 @@ kernel_collapses(void)
 {
 	char *memory =
 	    mmap(NULL, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *start = memory + (-(uintptr_t)memory & (HUGE_BYTES - 1));
+	char *start;
 	bool can;
 
 	assert_ptr_not_equal(memory, MAP_FAILED);
+	start = memory + (-(uintptr_t)memory & (HUGE_BYTES - 1));
 	*start = 1;
 	can = __real_madvise(start, HUGE_BYTES, MADV_COLLAPSE) == 0;
 	assert_int_equal(munmap(memory, 2 * HUGE_BYTES), 0);

@@ -16,11 +16,11 @@ static int
 parse(const char *name, const char *value, struct zygote_options *ret_options)
 {
 	static const char *const GOOD[] = {
-	    "--root",      "/mnt",     "--stdlib",   "/usr/lib/python3.11",
+	    "--root",      "/mnt",      "--stdlib",   "/usr/lib/python3.11",
 	    "--roles",     "1,2,36,24", "--preload",  "a b",
-	    "--hash-seed", "7",        "--asyncio",  "yes",
-	    "--scratch",   "yes",      "--landlock", "on",
-	    "--log-level", "debug",    "--ids",      "own",
+	    "--hash-seed", "7",         "--asyncio",  "yes",
+	    "--scratch",   "yes",       "--landlock", "on",
+	    "--log-level", "debug",     "--ids",      "own",
 	    "--pin-cores", "no",
 	};
 	char words[WORDS_MAX][64], *argv[WORDS_MAX];
