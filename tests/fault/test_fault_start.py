@@ -20,7 +20,7 @@ TELLING = {"open": 1, "openat": 1, "mkdir": 1, "mkdirat": 1, "bind": 1}
 
 # Texts that name what is missing, and the remedy, without the errno: a layer whose proof failed, mostly.
 NAMED = (r"layer \w+ is missing \(|needs landlock, which|landlock: (this kernel has none|no rights)|"
-         r"not permitted to make namespaces|no more namespaces|the receiver's queue is full|seccomp_init|does not keep the thread's id")
+         r"not permitted to make namespaces|no more namespaces|the receiver's queue is full|CPython does not start|seccomp_init|does not keep the thread's id")
 
 
 class Next(harness.Daemon):
