@@ -13,11 +13,14 @@
 #include "protocol/base_assert.h"
 #include "protocol/base_sys.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LINE_BUFFER_FIRST_BYTES 8192u
 #define LINE_BUFFER_ROOM_MIN    4096u
+/* What lines have left in the heap, at most: each that grows leaves its smaller ones there. */
+#define LINE_BUFFER_TRIM_BYTES (32u << 20)
 
 void
 line_buffer_init(struct line_buffer *ret_buffer, size_t line_max, struct line_budget *budget)
@@ -27,12 +30,27 @@ line_buffer_init(struct line_buffer *ret_buffer, size_t line_max, struct line_bu
 	ret_buffer->budget = budget;
 }
 
+/* Small ones are used again soon. Large ones can be in the heap, too, where one had a hole for it.
+ */
+static void
+note_freed(struct line_budget *budget, size_t capacity)
+{
+	if (capacity <= LINE_BUFFER_SMALL_BYTES)
+		return;
+	budget->freed += capacity;
+	if (budget->freed < LINE_BUFFER_TRIM_BYTES)
+		return;
+	(void)malloc_trim(0);
+	budget->freed = 0;
+}
+
 static void
 drop_memory(struct line_buffer *buffer)
 {
 	require(buffer->budget->used >= buffer->capacity);
 	buffer->budget->used -= buffer->capacity;
 	free(buffer->bytes);
+	note_freed(buffer->budget, buffer->capacity);
 	buffer->bytes = NULL;
 	buffer->capacity = buffer->start = buffer->end = buffer->scanned = 0;
 }
@@ -65,6 +83,7 @@ resize(struct line_buffer *buffer, size_t capacity)
 	uint8_t *bytes = base_large_realloc(buffer->bytes, buffer->end, capacity);
 	if (bytes == NULL)
 		return false;
+	note_freed(budget, buffer->capacity);
 	buffer->bytes = bytes;
 	buffer->capacity = capacity;
 	budget->used += more;

@@ -14,6 +14,7 @@
 /* Bytes that all line buffers together may hold. */
 struct line_budget {
 	size_t used, max;
+	size_t freed; /* to the heap, since its pages last went back to the system */
 };
 
 /* Every buffer may have this much, whatever the budget says: small requests always get through. */

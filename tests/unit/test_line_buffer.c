@@ -246,6 +246,57 @@ test_memory_follows_what_arrives(void **state)
 	free(bytes);
 }
 
+static unsigned trims;
+
+int __wrap_malloc_trim(size_t pad);
+int
+__wrap_malloc_trim(size_t pad)
+{
+	(void)pad;
+	trims++;
+	return 1;
+}
+
+/* A line of 1 MiB leaves about 2 MiB in the heap: what it grew out of, and itself. */
+static void
+test_what_lines_leave_goes_back(void **state)
+{
+	(void)state;
+	struct line_budget budget = {.max = 64 << 20};
+
+	trims = 0;
+	for (unsigned i = 0; i < 64; i++) {
+		struct line_buffer buffer;
+		size_t room = 0;
+
+		line_buffer_init(&buffer, 16 << 20, &budget);
+		while (buffer.capacity < 1 << 20 || buffer.end < buffer.capacity) {
+			uint8_t *at = line_buffer_room(&buffer, &room);
+			const uint8_t *line;
+			size_t length;
+
+			assert_non_null(at);
+			if (buffer.capacity > 1 << 20)
+				break;
+			memset(at, 'x', room);
+			line_buffer_added(&buffer, room);
+			assert_int_equal(line_buffer_next(&buffer, &line, &length), LINE_NONE);
+		}
+		line_buffer_deinit(&buffer);
+		assert_true(budget.freed < 32 << 20);
+	}
+	assert_in_range(trims, 2, 16);
+	for (unsigned i = 0; i < 10000; i++) {
+		struct line_buffer buffer;
+		size_t room = 0;
+
+		line_buffer_init(&buffer, 16 << 20, &budget);
+		assert_non_null(line_buffer_room(&buffer, &room));
+		line_buffer_deinit(&buffer);
+	}
+	assert_in_range(trims, 2, 16); /* small ones do not count */
+}
+
 int
 main(void)
 {
@@ -256,6 +307,7 @@ main(void)
 	    cmocka_unit_test(test_skipping_at_the_end_leaves_nothing),
 	    cmocka_unit_test(test_budget_refuses_large_lines_only),
 	    cmocka_unit_test(test_memory_follows_what_arrives),
+	    cmocka_unit_test(test_what_lines_leave_goes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
