@@ -244,6 +244,7 @@ spawner_main_reap(struct spawner *spawner)
 		return true;
 	if (!spawner->stopping || status != 0)
 		log_error("spawner", "stintd %s", spawner_main_how(status, how, sizeof(how)));
+	spawner_monitor_read_last(spawner);
 	/* It has said what this machine lacks: that does not change by itself. */
 	refused = WIFEXITED(status) && WEXITSTATUS(status) == ISOLATION_EXIT_REFUSED &&
 		  !spawner->daemon.backoff.ever_ready;

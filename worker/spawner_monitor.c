@@ -208,8 +208,9 @@ spawner_monitor_generation_ended(struct spawner *spawner, uint64_t number, int w
 	spawner_monitor_send(spawner, &message, NULL, 0);
 }
 
-void
-spawner_monitor_read(struct spawner *spawner)
+/* The next message: its index in the table, or a negative error (BUSY: there is none). */
+static int
+spawner_monitor_receive(struct spawner *spawner, struct message *message, struct error *err)
 {
 	struct spawner_daemon *daemon = &spawner->daemon;
 	const struct spawner_monitor_view view = {
@@ -218,26 +219,47 @@ spawner_monitor_read(struct spawner *spawner)
 	    .generation_last = spawner->generation_last,
 	    .live = spawner_zygote_live(spawner),
 	};
+	size_t size = 0, fd_count = 0;
+	int rc = base_recv_fds(daemon->link_fd, message, sizeof(*message), &size, NULL, 0,
+			       &fd_count, NULL, MSG_DONTWAIT, err);
+
+	if (rc == 0 && !spawner_rate_take(&daemon->rate, clock_now_ns(&CLOCK_SYSTEM)))
+		rc = error_set(err, ERROR_LIMIT, "more requests than it can need");
+	return rc < 0 ? rc : spawner_monitor_check(&view, message, size, err);
+}
+
+void
+spawner_monitor_read(struct spawner *spawner)
+{
 	struct error err = ERROR_INIT;
 	struct message message;
-	size_t size = 0, fd_count = 0;
-	int index;
-	int rc = base_recv_fds(daemon->link_fd, &message, sizeof(message), &size, NULL, 0,
-			       &fd_count, NULL, MSG_DONTWAIT, &err);
+	int index = spawner_monitor_receive(spawner, &message, &err);
 
-	if (rc == ERROR_BUSY)
+	if (index == ERROR_BUSY)
 		return;
-	if (rc == ERROR_CLOSED) {
+	if (index == ERROR_CLOSED) {
 		spawner_monitor_closed(spawner);
 		return;
 	}
-	if (rc == 0 && !spawner_rate_take(&daemon->rate, clock_now_ns(&CLOCK_SYSTEM)))
-		rc = error_set(&err, ERROR_LIMIT, "more requests than it can need");
-	index = rc < 0 ? rc : spawner_monitor_check(&view, &message, size, &err);
 	if (index < 0) {
 		spawner_daemon_condemn(spawner, err.text);
 		return;
 	}
-	daemon->seen |= 1u << index;
+	spawner->daemon.seen |= 1u << index;
 	SPAWNER_PERMITS[index].handler(spawner, message.body.generation.number);
+}
+
+void
+spawner_monitor_read_last(struct spawner *spawner)
+{
+	struct spawner_daemon *daemon = &spawner->daemon;
+	struct error err = ERROR_INIT;
+	struct message message;
+
+	while (daemon->link_fd >= 0 && daemon->state == SPAWNER_DAEMON_STARTING &&
+	       spawner_monitor_receive(spawner, &message, &err) >= 0)
+		if (message.type == MESSAGE_DAEMON_READY) {
+			spawner_backoff_ready(&daemon->backoff, clock_now_ns(&CLOCK_SYSTEM));
+			return;
+		}
 }

@@ -14,6 +14,9 @@
 
 /* One request, when the link is readable. A breach condemns stintd; nothing is returned. */
 void spawner_monitor_read(struct spawner *spawner);
+/* Of a stintd that has ended: whether it had become ready, which its last messages may say and
+ * nobody has read yet. Nothing else that they ask for is done. */
+void spawner_monitor_read_last(struct spawner *spawner);
 /* Tell stintd, if there is one, that a generation has ended, with its wait status. */
 void spawner_monitor_generation_ended(struct spawner *spawner, uint64_t number, int wait_status);
 

@@ -36,7 +36,7 @@ teardown(void **state)
 }
 
 static void
-ask(struct spawner_fixture *fixture, enum message_type type, uint64_t number)
+say(struct spawner_fixture *fixture, enum message_type type, uint64_t number)
 {
 	struct message message;
 
@@ -44,6 +44,12 @@ ask(struct spawner_fixture *fixture, enum message_type type, uint64_t number)
 	message.body.generation.number = number;
 	assert_int_equal(
 	    base_send_fds(fixture->peer_fd, &message, sizeof(message), NULL, 0, 0, NULL), 0);
+}
+
+static void
+ask(struct spawner_fixture *fixture, enum message_type type, uint64_t number)
+{
+	say(fixture, type, number);
 	spawner_monitor_read(&fixture->spawner);
 }
 
@@ -259,6 +265,38 @@ ready_and_signs_of_life(void **state)
 }
 
 /* It is a first SIGTERM, and never a second one. */
+/* It says that it is ready and ends at once: seen is the end, the message lies in the link yet. */
+static void
+ready_counts_for_one_that_has_ended(void **state)
+{
+	struct spawner_fixture *fixture = *state;
+	struct spawner_daemon *daemon = &fixture->spawner.daemon;
+
+	spawner_monitor_read_last(&fixture->spawner); /* it has said nothing */
+	assert_false(daemon->backoff.ever_ready);
+	say(fixture, MESSAGE_GENERATION_START, 1);
+	say(fixture, MESSAGE_DAEMON_READY, 0);
+	base_close(&fixture->peer_fd);
+	spawner_monitor_read_last(&fixture->spawner);
+	assert_true(daemon->backoff.ever_ready);
+	assert_int_equal(daemon->state, SPAWNER_DAEMON_STARTING);
+	assert_int_equal(spawner_zygote_live(&fixture->spawner), 0);
+	base_close(&daemon->link_fd);
+	spawner_monitor_read_last(&fixture->spawner);
+}
+
+static void
+last_words_that_are_a_breach(void **state)
+{
+	struct spawner_fixture *fixture = *state;
+
+	say(fixture, MESSAGE_GENERATION_END, 9);
+	say(fixture, MESSAGE_DAEMON_READY, 0);
+	base_close(&fixture->peer_fd);
+	spawner_monitor_read_last(&fixture->spawner);
+	assert_false(fixture->spawner.daemon.backoff.ever_ready);
+}
+
 static void
 an_operator_has_it_drain(void **state)
 {
@@ -351,6 +389,8 @@ main(void)
 	    TEST(an_end_kills_once),
 	    cmocka_unit_test(groups_that_stay_are_its_fault_when_there_are_too_many),
 	    TEST(ready_and_signs_of_life),
+	    TEST(ready_counts_for_one_that_has_ended),
+	    TEST(last_words_that_are_a_breach),
 	    TEST(an_operator_has_it_drain),
 	    TEST(a_breach_ends_it),
 	    TEST(too_many_requests_end_it),
