@@ -4,9 +4,10 @@
  * A put never writes: it queues and marks the channel; once per turn of the loop every marked
  * channel is written with sendmsg (short lines share a chunk) and its connection gets its turn. A
  * client that does not read keeps at most channel_max bytes beside two lines; all together keep
- * total_max, above which the fullest is given up. It never blocks, never closes a descriptor and
- * knows nothing of what a line says. Called by reply.c, reply_output.c and connection.c. A failed
- * write marks the channel broken; its connection closes it in its turn.
+ * total_max, above which the fullest is given up, so that no put leaves more than that waiting. It
+ * never blocks, never closes a descriptor and knows nothing of what a line says. Called by reply.c,
+ * reply_output.c and connection.c. A failed write marks the channel broken; its connection closes
+ * it in its turn.
  */
 #include "daemon/outbox.h"
 
@@ -107,16 +108,22 @@ drop_chunk(struct outbox_channel *channel, struct outbox_chunk *chunk)
 	channel->head_offset = 0;
 }
 
-void
-outbox_channel_close(struct outbox *outbox, struct outbox_channel *channel)
+static void
+drop_all(struct outbox *outbox, struct outbox_channel *channel)
 {
-	if (channel->session == 0)
-		return;
 	struct link *link;
 	while ((link = list_first(&channel->chunks)) != NULL)
 		drop_chunk(channel, list_item(link, struct outbox_chunk, link));
 	outbox->pending -= channel->pending;
 	channel->pending = 0;
+}
+
+void
+outbox_channel_close(struct outbox *outbox, struct outbox_channel *channel)
+{
+	if (channel->session == 0)
+		return;
+	drop_all(outbox, channel);
 	list_remove(&channel->turn_link);
 	hash_table_remove(&outbox->channels, &channel->hash_link);
 	channel->session = 0;
@@ -133,6 +140,15 @@ outbox_channel_touch(struct outbox *outbox, struct outbox_channel *channel)
 		require(uv_idle_start(&outbox->idle, on_idle) == 0);
 }
 
+/* It does not read: its memory is free at once, its connection is closed in its turn. */
+static void
+give_up(struct outbox *outbox, struct outbox_channel *channel)
+{
+	channel->overfull = true;
+	drop_all(outbox, channel);
+	outbox_channel_touch(outbox, channel);
+}
+
 /* Memory for all clients is used up: the one that holds most of it has to go. */
 static void
 give_up_fullest(struct outbox *outbox)
@@ -143,15 +159,12 @@ give_up_fullest(struct outbox *outbox)
 		for (; link != NULL; link = link->next) {
 			struct outbox_channel *channel =
 			    hash_table_item(link, struct outbox_channel, hash_link);
-			if (!channel->overfull &&
-			    (fullest == NULL || channel->pending > fullest->pending))
+			if (fullest == NULL || channel->pending > fullest->pending)
 				fullest = channel;
 		}
 	}
-	if (fullest == NULL)
-		return;
-	fullest->overfull = true;
-	outbox_channel_touch(outbox, fullest);
+	require(fullest != NULL && fullest->pending > 0);
+	give_up(outbox, fullest);
 }
 
 static bool
@@ -167,9 +180,27 @@ join_last(struct outbox_channel *channel, const char *line, size_t size)
 	return true;
 }
 
+/* Another chunk follows: what this one has left over is not kept, for only its bytes are counted.
+ */
+static void
+cut_last(struct outbox_channel *channel)
+{
+	if (channel->chunks.count == 0)
+		return;
+	struct outbox_chunk *last = list_item(channel->chunks.head.prev, struct outbox_chunk, link);
+	if (last->capacity == last->size)
+		return;
+	char *bytes = realloc(last->bytes, last->size);
+	if (bytes == NULL)
+		return;
+	last->bytes = bytes;
+	last->capacity = last->size;
+}
+
 static void
 add_chunk(struct outbox_channel *channel, char *line, size_t size)
 {
+	cut_last(channel);
 	struct outbox_chunk *chunk = calloc(1, sizeof(*chunk));
 	require(chunk != NULL);
 	chunk->bytes = line;
@@ -215,7 +246,7 @@ outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size)
 	}
 	outbox_channel_touch(outbox, channel);
 	if (is_full(outbox, channel)) {
-		channel->overfull = true;
+		give_up(outbox, channel);
 		free(line);
 		return;
 	}
@@ -227,7 +258,7 @@ outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size)
 		free(line);
 	else
 		add_chunk(channel, line, size);
-	if (outbox->pending > outbox->total_max)
+	while (outbox->pending > outbox->total_max)
 		give_up_fullest(outbox);
 }
 

@@ -156,7 +156,7 @@ test_full_channel_is_given_up(void **state)
 	assert_false(f->channels[0].overfull);
 	put(f, 1, "x");
 	assert_true(f->channels[0].overfull);
-	assert_int_equal(f->channels[0].pending, 3 * (CHANNEL_MAX / 2) + 1);
+	assert_int_equal(f->outbox.pending, 0); /* not only when its connection is closed */
 	put(f, 2, "fine");
 	assert_false(f->channels[1].overfull);
 }
@@ -191,10 +191,49 @@ test_fullest_goes_when_all_are_too_much(void **state)
 	assert_false(f->channels[0].overfull);
 	assert_true(f->channels[1].overfull);
 	assert_false(f->channels[2].overfull);
+	assert_int_equal(f->outbox.pending, 1200000);
 	outbox_channel_close(&f->outbox, &f->channels[0]);
-	assert_int_equal(f->outbox.pending, 1500000);
+	assert_int_equal(f->outbox.pending, 600000);
 	put(f, 1, "gone");
-	assert_int_equal(f->outbox.pending, 1500000);
+	assert_int_equal(f->outbox.pending, 600000);
+}
+
+/* One line can take the place of several clients, and one can be too long for all there is. */
+static void
+test_no_put_leaves_more_than_may_wait(void **state)
+{
+	struct fixture *f = *state;
+	put_filled(f, 1, 900000, 'a');
+	put_filled(f, 2, 800000, 'a');
+	put_filled(f, 3, TOTAL_MAX, 'a');
+	assert_true(f->channels[2].overfull);
+	assert_false(f->channels[0].overfull);
+	assert_int_equal(f->outbox.pending, 1700000);
+	outbox_resize(&f->outbox, CHANNEL_MAX, 700000);
+	put(f, 2, "less room from now on");
+	assert_true(f->channels[0].overfull && f->channels[1].overfull);
+	assert_int_equal(f->outbox.pending, 0);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(f->turns[i], 1);
+}
+
+/* Room for short lines to come is kept by the last chunk alone. */
+static void
+test_short_lines_take_their_bytes(void **state)
+{
+	struct fixture *f = *state;
+	for (size_t i = 0; i < 20; i++) {
+		put(f, 1, "short");
+		put_filled(f, 1, 20000, 'a');
+	}
+	put(f, 1, "short");
+	size_t capacity = 0, last = 0;
+	LIST_FOREACH (&f->channels[0].chunks, link) {
+		last = list_item(link, struct outbox_chunk, link)->capacity;
+		capacity += last;
+	}
+	assert_true(capacity - last <= f->channels[0].pending);
 }
 
 static void
@@ -284,6 +323,9 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_one_long_line_does_not_count, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_fullest_goes_when_all_are_too_much, set_up,
 					    tear_down),
+	    cmocka_unit_test_setup_teardown(test_no_put_leaves_more_than_may_wait, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(test_short_lines_take_their_bytes, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_a_short_line_does_not_wait_for_long_ones, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(test_gone_peer_is_noticed, set_up, tear_down),
