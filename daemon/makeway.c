@@ -34,6 +34,7 @@ makeway_stop(struct engine *engine, uint64_t now_ns)
 		lasted_ns = MAKEWAY_NS;
 	engine->makeway.free_ns = now_ns + lasted_ns;
 	engine->makeway.serial = 0;
+	engine_note(engine, ENGINE_EVENT_MADE_WAY, lasted_ns / NS_PER_US);
 	alarm_stop(engine->makeway_alarm);
 	if (engine->refill_due)
 		engine_later(engine);

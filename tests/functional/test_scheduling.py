@@ -8,6 +8,7 @@ import time
 import unittest
 
 import harness
+from test_metrics import families
 from test_tenants import connect_as
 
 FOREVER = {"source": "import time; time.sleep(200)", "limits": {"wall_ms": 300000}}
@@ -320,6 +321,10 @@ class SharingCase(SchedulingCase):
                             return round(int(value.read()) * 100 / whole)
         raise AssertionError(f"no cpu controller: {groups}")
 
+    def made_way(self):
+        """Seconds, since the service was started."""
+        return families(self.client)["stint_made_way_seconds_total"].total()
+
     def until_they_weigh(self, pids, *expected):
         harness.until(lambda: [self.weight(pid) for pid in pids] == list(expected), 10, f"weights {expected}")
 
@@ -353,6 +358,17 @@ class Sharing(SharingCase):
         self.assertIn((11, 11, 11), seen)
         self.until_they_weigh(pids, 100, 100, 100)
 
+    def test_who_has_many_begins_nothing_meanwhile(self):
+        many, one = self.as_user(LIGHT), self.as_user(MANY)
+        for _ in range(3):
+            self.start(many)
+        before = self.made_way()
+        self.assertEqual(many.run("pass")["status"], "ok")
+        self.assertEqual(self.made_way(), before)  # its own short jobs are nobody's to make way for
+        self.assertEqual(one.run("pass")["status"], "ok")
+        self.assertGreater(self.made_way(), before)
+        self.assertEqual(many.run("pass")["status"], "ok")  # and is let in again
+
     def test_weights_count(self):
         heavy, one = self.as_user(HEAVY), self.as_user(MANY)
         pids = [self.start(heavy) for _ in range(3)] + [self.start(one)]
@@ -379,6 +395,8 @@ class NoSharing(SharingCase):
         pids = [self.start(client) for client in (many, many, many, one)]
         time.sleep(1)  # four looks of the house
         self.assertEqual([self.weight(pid) for pid in pids], [100] * 4)
+        self.assertEqual(one.run("pass")["status"], "ok")
+        self.assertEqual(self.made_way(), 0)
 
 
 @unittest.skipIf(os.path.exists("/sys/fs/cgroup/cgroup.procs"), "on v2 there is one hierarchy")
