@@ -15,6 +15,7 @@
 
 #include "protocol/worker_abi.h"
 #include "worker/meter_count.h"
+#include "worker/python_compile.h"
 #include "worker/python_meter.h"
 #include "worker/python_source.h"
 
@@ -37,11 +38,23 @@ struct compiled_head {
 
 /* One job per process. */
 static struct worker_code *compiled_room;
+static uint32_t compiled_magic; /* asking for it imports something: done in the zygote */
+
+int
+python_compiled_prepare(struct error *err)
+{
+	compiled_magic = (uint32_t)PyImport_GetMagicNumber();
+	if (!PyErr_Occurred())
+		return 0;
+	PyErr_Clear();
+	return error_set(err, ERROR_SYSTEM, "importlib is not CPython 3.11's");
+}
 
 void
 python_compiled_open(void *room)
 {
-	compiled_room = room;
+	if (room != NULL) /* a page that is written to has to be copied */
+		compiled_room = room;
 }
 
 void
@@ -61,7 +74,7 @@ compiled_start(const struct python_job *job)
 static struct compiled_head
 compiled_head(const struct python_job *job)
 {
-	struct compiled_head head = {.magic = (uint32_t)PyImport_GetMagicNumber(),
+	struct compiled_head head = {.magic = compiled_magic,
 				     .start = (uint32_t)compiled_start(job),
 				     .depth = (uint32_t)Py_GetRecursionLimit()};
 	memcpy(head.meter_id, python_meter_id(), sizeof(head.meter_id));
@@ -204,7 +217,7 @@ python_compiled_make(const struct python_job *job)
 {
 	uint64_t count = meter_count_now();
 	off_t printed = compiled_stderr_size();
-	PyObject *code = python_source_compile(python_source_main(), compiled_start(job));
+	PyObject *code = python_compile(python_source_main(), compiled_start(job));
 
 	if (code == NULL || compiled_room == NULL)
 		return code;

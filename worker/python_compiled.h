@@ -11,8 +11,11 @@
 #endif
 #include <Python.h>
 
+#include "protocol/error.h"
 #include "worker/python_job.h"
 
+/* In the zygote. */
+int python_compiled_prepare(struct error *err);
 /* The room for the job's code (struct worker_code), mapped; NULL: nobody asks for it. */
 void python_compiled_open(void *room);
 /*
@@ -24,7 +27,7 @@ void python_compiled_close(void);
 /* New code object, unmetered, from job->compiled; NULL without an exception: compile the source. */
 PyObject *python_compiled_load(const struct python_job *job);
 /*
- * Compile the main program as python_source_compile does, and leave a copy in the room. Nothing is
+ * Compile the main program as python_compile does, and leave a copy in the room. Nothing is
  * left of a source that says or does something while it is compiled (a warning, a codec that is
  * imported), or whose constants another worker would find in another order: it is compiled each
  * time. New code object, unmetered, or NULL with an exception.

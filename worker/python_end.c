@@ -10,6 +10,7 @@
 #include "worker/python_end.h"
 
 #include "worker/python_output.h"
+#include "worker/python_plain.h"
 
 #include <stdbool.h>
 
@@ -50,7 +51,15 @@ python_end_prepare(struct error *err)
 	if (end_run_exitfuncs == NULL || end_warm_modules == NULL ||
 	    PyDict_DelItemString(end_warm_modules, "__main__") < 0)
 		return error_set(err, ERROR_SYSTEM, "atexit is not CPython 3.11's");
-	return 0;
+	return python_plain_prepare(err);
+}
+
+/* This thread's is the only one. */
+static bool
+end_is_alone(void)
+{
+	return PyThreadState_Next(PyThreadState_Get()) == NULL &&
+	       PyInterpreterState_ThreadHead(PyInterpreterState_Get()) == PyThreadState_Get();
 }
 
 static void
@@ -60,9 +69,7 @@ end_join_threads(void)
 
 	/* With the module from the warm-up and no second thread there is nothing to wait for. */
 	if (threading == NULL ||
-	    (PyThreadState_Next(PyThreadState_Get()) == NULL &&
-	     PyInterpreterState_ThreadHead(PyInterpreterState_Get()) == PyThreadState_Get() &&
-	     PyDict_GetItemString(end_warm_modules, "threading") == threading))
+	    (end_is_alone() && PyDict_GetItemString(end_warm_modules, "threading") == threading))
 		return;
 	Py_INCREF(threading);
 	result = PyObject_CallMethod(threading, "_shutdown", NULL);
@@ -180,15 +187,11 @@ end_clear_modules(PyObject *weak)
 	return cleared;
 }
 
-int
-python_end(void)
+static void
+end_take_apart(void)
 {
 	PyObject *weak;
-	int code;
 
-	end_join_threads();
-	end_run_atexit();
-	code = python_output_finish();
 	(void)PyGC_Collect();
 	end_sys();
 	weak = end_take_modules();
@@ -197,6 +200,18 @@ python_end(void)
 		end_collect();
 	Py_XDECREF(weak);
 	PyErr_Clear();
+}
+
+int
+python_end(void)
+{
+	int code;
+
+	end_join_threads();
+	end_run_atexit();
+	code = python_output_finish();
+	if (!end_is_alone() || !python_plain())
+		end_take_apart();
 	python_output_settle();
 	return code;
 }

@@ -9,6 +9,7 @@
 
 #include "worker/python_failure.h"
 
+#include "worker/python_output.h"
 #include "worker/python_trace.h"
 
 #include <string.h>
@@ -131,7 +132,7 @@ failure_flush_stream(const char *name)
 {
 	PyObject *stream = PySys_GetObject(name), *result; /* borrowed */
 
-	if (stream == NULL)
+	if (stream == NULL || python_output_flush(stream))
 		return;
 	Py_INCREF(stream);
 	result = PyObject_CallMethod(stream, "flush", NULL);

@@ -10,16 +10,21 @@
 
 #include "worker/python_host.h"
 
+#include "protocol/base_sys.h"
 #include "worker/meter_birth.h"
 #include "worker/python_ceiling.h"
+#include "worker/python_compiled.h"
 #include "worker/python_end.h"
 #include "worker/python_failure.h"
 #include "worker/python_finder.h"
 #include "worker/python_input.h"
+#include "worker/python_main.h"
 #include "worker/python_meter.h"
 #include "worker/python_output.h"
+#include "worker/python_plain.h"
 #include "worker/python_refuse.h"
 #include "worker/python_rehearse.h"
+#include "worker/python_seed.h"
 #include "worker/python_source.h"
 #include "worker/trace_run.h"
 #include "worker/zygote_heap.h"
@@ -28,13 +33,16 @@
 #include "worker/zygote_trial.h"
 #include "worker/zygote_warm.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-#define HOST_PATH_BYTES 4096
+#define HOST_PATH_BYTES   4096
+#define HOST_STANDARD_FDS 3
 
 static int
 host_status(PyStatus status, struct error *err)
@@ -136,6 +144,92 @@ host_initialize(const struct python_host_options *options, const char *prefix, s
 	return host_status(status, err);
 }
 
+/* Programs keep them under names of their own. */
+static void
+host_keep_streams(void)
+{
+	static const char *const NAMES[] = {"stdin", "stdout", "stderr"};
+
+	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+		PyObject *text = PySys_GetObject(NAMES[i]); /* borrowed */
+		PyObject *buffer = text ? PyObject_GetAttrString(text, "buffer") : NULL;
+		PyObject *raw = buffer ? PyObject_GetAttrString(buffer, "raw") : NULL;
+
+		python_plain_keep(text);
+		python_plain_keep(buffer);
+		python_plain_keep(raw);
+		Py_XDECREF(buffer);
+		Py_XDECREF(raw);
+		PyErr_Clear();
+	}
+}
+
+/* A worker's standard descriptors are files in memory: so are these while the streams are made. */
+static int
+host_make_streams(struct error *err)
+{
+	int saved[HOST_STANDARD_FDS], code = 0;
+
+	for (int fd = 0; fd < HOST_STANDARD_FDS; fd++) {
+		int memory = -1;
+
+		saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, HOST_STANDARD_FDS);
+		if (code == 0)
+			code = base_memfd("stint-stream", 0, &memory, err);
+		if (code == 0 && memory != fd && dup2(memory, fd) < 0)
+			code = error_errno(err, "dup2");
+		if (memory != fd)
+			base_close(&memory);
+	}
+	if (code == 0)
+		code = python_input_premake(err);
+	if (code == 0)
+		code = python_output_premake(err);
+	if (code == 0)
+		host_keep_streams();
+	for (int fd = 0; fd < HOST_STANDARD_FDS; fd++) {
+		if (saved[fd] < 0 || dup2(saved[fd], fd) < 0)
+			(void)close(fd);
+		base_close(&saved[fd]);
+	}
+	return code;
+}
+
+/* What is replaced is not to leave holes: it stays. And what waits to be used again is freed. */
+static void
+host_keep(void)
+{
+	static const char *const NAMES[] = {"stdin",      "stdout",     "stderr", "__stdin__",
+					    "__stdout__", "__stderr__", "argv"};
+
+	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+		Py_XINCREF(PySys_GetObject(NAMES[i]));
+	Py_XINCREF(PyDict_GetItemString(PyImport_GetModuleDict(), "__main__"));
+	(void)PyGC_Collect();
+}
+
+/* What each worker would make, made once, in memory that lies together. */
+static int
+host_premake(const char *main_file, struct error *err)
+{
+	int code = zygote_warm_empty(err);
+
+	host_keep();
+	zygote_heap_fill_pools();
+	if (code == 0)
+		code = host_make_streams(err);
+	if (code < 0)
+		return code;
+	/* As in each worker: what this leaves in caches, none of them has to write again. */
+	python_host_before_fork();
+	python_host_after_fork();
+	code = zygote_warm_freeze(err);
+	/* Not frozen: the job's objects hang on it. */
+	if (code == 0 && main_file != NULL)
+		code = python_main_premake(main_file, err);
+	return code;
+}
+
 int
 python_host_start(const struct python_host_options *options, struct error *err)
 {
@@ -172,24 +266,22 @@ python_host_start(const struct python_host_options *options, struct error *err)
 	if (code == 0)
 		code = python_source_prepare(options->stdlib, err);
 	if (code == 0)
+		code = python_compiled_prepare(err);
+	if (code == 0)
 		code = python_finder_prepare(err);
 	if (code == 0)
 		code = python_failure_prepare(err);
 	if (code == 0)
 		code = zygote_warm(options->preload, options->stdlib, err);
 	if (code == 0)
+		code = python_seed_prepare(err);
+	if (code == 0)
 		code = python_end_prepare(err);
 	if (code == 0)
 		code = python_meter_prepare(options->hash_seed, err);
 	if (code == 0 && trace_run_prepare() < 0)
 		code = error_set(err, ERROR_SYSTEM, "CPython has no room for traces");
-	/* As in each worker: what this leaves in caches, none of them has to write again. */
-	if (code == 0) {
-		python_host_before_fork();
-		python_host_after_fork();
-		code = zygote_warm_freeze(err);
-	}
-	return code;
+	return code == 0 ? host_premake(options->main_file, err) : code;
 }
 
 const char *
@@ -212,8 +304,11 @@ python_host_meter_id(void)
 size_t
 python_host_settle(bool first)
 {
-	if (first)
-		zygote_heap_fill();
+	if (first) {
+		/* Free lists too: what workers take is to be new. */
+		(void)PyGC_Collect();
+		zygote_heap_fill_blocks();
+	}
 	zygote_heap_join();
 	if (!first)
 		return 0;
@@ -234,8 +329,9 @@ python_host_after_fork_parent(void)
 }
 
 /*
- * The module random, when it is imported, has hooked itself into PyOS_AfterFork_Child and takes a
- * new seed there. OpenSSL (behind hashlib and ssl) notices a new pid by itself.
+ * The module random, when it is imported, hooks itself into PyOS_AfterFork_Child and takes a new
+ * seed there: python_seed.c does that in its place. OpenSSL (behind hashlib and ssl) notices a new
+ * pid by itself.
  */
 void
 python_host_after_fork(void)
@@ -243,6 +339,7 @@ python_host_after_fork(void)
 	bool known = zygote_touch() > 0;
 
 	PyOS_AfterFork_Child();
+	python_seed_after_fork();
 	if (!known)
 		python_rehearse();
 }

@@ -21,10 +21,12 @@
 #include <stdint.h>
 
 struct python_host_options {
-	const char *stdlib;  /* borrowed: path of the standard library, the same before and after
-				the root changes */
-	const char *preload; /* borrowed: module names separated by blanks; may be empty */
-	uint64_t hash_seed;  /* 0 .. 4294967295 */
+	const char *stdlib;    /* borrowed: path of the standard library, the same before and after
+				  the root changes */
+	const char *preload;   /* borrowed: module names separated by blanks; may be empty */
+	uint64_t hash_seed;    /* 0 .. 4294967295 */
+	const char *main_file; /* borrowed: what jobs call their main program most of the time;
+				  NULL: no such name. Those of that name start sooner */
 };
 
 /*
@@ -48,8 +50,7 @@ void python_host_before_fork(void);
 void python_host_after_fork_parent(void);
 /*
  * In the worker: PyOS_AfterFork_Child, new random seeds, and the page faults of a job's start: by
- * writing to the pages that are known, or by a rehearsal (it opens streams on fd 0 without
- * reading). No tenant byte has been read.
+ * writing to the pages that are known, or by a rehearsal. No tenant byte has been read.
  */
 void python_host_after_fork(void);
 

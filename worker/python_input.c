@@ -1,18 +1,26 @@
 /*
  * Makes sys.stdin out of FileIO, BufferedReader and TextIOWrapper, which the zygote has looked up:
  * an import in the worker, even of what is there, goes through the importer and copies a dozen
- * pages. Called by python_host.c and python_main.c.
+ * pages. The zygote makes one for all workers, over a file like theirs. Called by python_host.c and
+ * python_main.c.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include "worker/python_input.h"
 
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 /* io.open(): what a raw stream that does not know its block size is buffered by. */
 #define INPUT_BUFFER_BYTES 8192
 
 /* Forced by CPython: found in the zygote, used in the worker. Owned. */
 static PyObject *input_file, *input_buffer, *input_text;
+/* Made in the zygote; NULL: it was not. Owned. */
+static PyObject *input_made;
+static blksize_t input_block_bytes; /* of what it was made over */
 
 int
 python_input_prepare(struct error *err)
@@ -70,28 +78,52 @@ input_new(void)
 	return stream;
 }
 
+static int
+input_set(PyObject *stream)
+{
+	return PySys_SetObject("stdin", stream) < 0 || PySys_SetObject("__stdin__", stream) < 0 ? -1
+												: 0;
+}
+
+int
+python_input_premake(struct error *err)
+{
+	struct stat st;
+
+	input_made = input_new();
+	if (input_made == NULL || input_set(input_made) < 0 || fstat(STDIN_FILENO, &st) < 0) {
+		PyErr_Clear();
+		Py_CLEAR(input_made);
+		return error_set(err, ERROR_SYSTEM, "the stream of standard input");
+	}
+	input_block_bytes = st.st_blksize;
+	return 0;
+}
+
+/* What the objects have looked up of fd 0 is true of the one that is there now. */
+static bool
+input_is_as_made(void)
+{
+	struct stat st;
+
+	return input_made != NULL && fstat(STDIN_FILENO, &st) == 0 && !S_ISDIR(st.st_mode) &&
+	       st.st_blksize == input_block_bytes && lseek(STDIN_FILENO, 0, SEEK_CUR) == 0;
+}
+
 int
 python_input_install(void)
 {
-	PyObject *stream = input_new();
+	PyObject *stream;
 	int code;
 
+	if (input_is_as_made())
+		return 0;
+	stream = input_new();
 	if (stream == NULL) {
 		PyErr_Clear();
 		stream = Py_NewRef(Py_None);
 	}
-	code = PySys_SetObject("stdin", stream);
-	if (code == 0)
-		code = PySys_SetObject("__stdin__", stream);
+	code = input_set(stream);
 	Py_DECREF(stream);
 	return code;
-}
-
-void
-python_input_rehearse(void)
-{
-	PyObject *stream = input_new();
-
-	Py_XDECREF(stream);
-	PyErr_Clear();
 }

@@ -109,10 +109,28 @@ main_set_inputs(const struct python_job *job)
 }
 
 int
+python_main_premake(const char *file, struct error *err)
+{
+	const struct python_job job = {.name = {file, strlen(file)}};
+
+	if (python_source_premake(file) == 0 && main_set_argv(&job) == 0 && main_set_names() == 0 &&
+	    python_source_seed(python_source_main()) == 0)
+		return 0;
+	PyErr_Clear();
+	return error_set(err, ERROR_SYSTEM, "the module __main__ cannot be made");
+}
+
+int
 python_main_setup(const struct python_job *job)
 {
-	if (python_source_load(job) < 0 || main_set_argv(job) < 0 || python_input_install() < 0 ||
-	    main_set_names() < 0 || python_source_seed(python_source_main()) < 0)
+	if (python_source_load(job) < 0)
+		return -1;
+	if (!python_source_is_premade() &&
+	    (main_set_names() < 0 || python_source_seed(python_source_main()) < 0))
+		return -1;
+	if ((!python_source_is_premade() || job->arg_count > 0) && main_set_argv(job) < 0)
+		return -1;
+	if (python_input_install() < 0)
 		return -1;
 	if (job->module_count > 0 && python_finder_install() < 0)
 		return -1;

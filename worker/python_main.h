@@ -10,6 +10,13 @@
 #include "worker/python_failure.h"
 #include "worker/python_job.h"
 
+/*
+ * In the zygote, last, after the freeze: sys.argv, __main__ and what belongs to it, for jobs
+ * without arguments whose main program is called `file`; python_main_setup replaces them for
+ * others. ERROR_SYSTEM: not CPython 3.11's, or no memory.
+ */
+int python_main_premake(const char *file, struct error *err);
+
 /* sys.argv, sys.stdin, __main__'s names, the job's modules, its inputs. 0 or -1 with an exception.
  */
 int python_main_setup(const struct python_job *job);

@@ -1,6 +1,9 @@
 /*
  * Installing a job's sys.stdout and sys.stderr, and flushing them at its end.
  *
+ * The objects are made once, in the zygote, for all workers: making them costs a worker 60 of the
+ * 190 pages that the smallest job writes to. A worker only binds them to its page.
+ *
  * The objects are put together as CPython puts its own together: FileIO, buffer, text, with the
  * same names, modes and flags as python3 has with LC_ALL=C.UTF-8 and output into a file. What they
  * do is in python_output_text.c, _buffer.c and _stage.c. The streams are globals: CPython's methods
@@ -69,11 +72,11 @@ new_raw(const struct stream_shape *shape, int fd)
 }
 
 static PyObject *
-new_text(const struct stream_shape *shape, PyObject *buffer, bool line_buffering)
+new_text(const struct stream_shape *shape, PyObject *buffer)
 {
 	PyObject *text = PyObject_CallFunction((PyObject *)python_output_text_type.type, "OsssO",
 					       buffer, "utf-8", shape->errors, "\n",
-					       line_buffering ? Py_True : Py_False);
+					       shape->line_buffering ? Py_True : Py_False);
 	PyObject *mode = text ? PyUnicode_FromString("w") : NULL;
 
 	if (mode == NULL || PyObject_SetAttrString(text, "mode", mode) < 0)
@@ -84,8 +87,7 @@ new_text(const struct stream_shape *shape, PyObject *buffer, bool line_buffering
 
 /* The three objects of a stream, one over the other; NULL: with an exception, none is left. */
 static PyObject *
-new_objects(const struct stream_shape *shape, int fd, bool line_buffering, PyObject **ret_raw,
-	    PyObject **ret_buffer)
+new_objects(const struct stream_shape *shape, int fd, PyObject **ret_raw, PyObject **ret_buffer)
 {
 	PyObject *raw = new_raw(shape, fd), *buffer = NULL, *text = NULL;
 
@@ -93,7 +95,7 @@ new_objects(const struct stream_shape *shape, int fd, bool line_buffering, PyObj
 		buffer = PyObject_CallFunction((PyObject *)python_output_buffer_type.type, "OI",
 					       raw, OUTPUT_STAGE_BUFFER_BYTES);
 	if (buffer)
-		text = new_text(shape, buffer, line_buffering);
+		text = new_text(shape, buffer);
 	if (text == NULL) {
 		Py_XDECREF(buffer);
 		Py_XDECREF(raw);
@@ -106,53 +108,58 @@ new_objects(const struct stream_shape *shape, int fd, bool line_buffering, PyObj
 
 /* Make one stream's objects and put them into sys; 0 or -1 with an exception. */
 static int
-install_stream(struct output_stream *stream, const struct stream_shape *shape, bool line_buffering)
+make_stream(struct output_stream *stream, const struct stream_shape *shape, int fd)
 {
-	PyObject *raw = NULL, *buffer = NULL, *text;
-	int rc = -1;
+	PyObject *raw = NULL, *buffer = NULL, *text = new_objects(shape, fd, &raw, &buffer);
+	bool known = text && python_output_types_raw_known(raw, fd);
 
-	text = new_objects(shape, stream->stage.fd, line_buffering, &raw, &buffer);
-	if (text == NULL)
-		return -1;
-	if (!python_output_types_raw_known(raw, stream->stage.fd)) {
+	if (text && !known)
 		PyErr_SetString(PyExc_SystemError, "_io.FileIO is not that of CPython 3.11");
-		goto out;
-	}
-	if (python_output_text_refresh(stream, text) < 0)
-		goto out;
-	Py_XSETREF(stream->raw, Py_NewRef(raw));
-	stream->live = true;
-	python_output_types_bind(&python_output_buffer_type, buffer, stream);
-	python_output_types_bind(&python_output_text_type, text, stream);
-	if (python_output_text_keep_write(stream, text) == 0 &&
-	    PySys_SetObject(shape->attribute, text) == 0 &&
-	    PySys_SetObject(shape->original, text) == 0)
-		rc = 0;
-out:
-	Py_XDECREF(text);
-	Py_XDECREF(buffer);
-	Py_XDECREF(raw);
-	return rc;
-}
-
-void
-python_output_rehearse(int fd)
-{
-	for (int i = 0; i < PAGE_STREAM_COUNT; i++) {
-		struct output_stream stream = {.raw = NULL};
-		PyObject *raw = NULL, *buffer = NULL;
-		PyObject *text = new_objects(&SHAPES[i], fd, false, &raw, &buffer);
-
-		if (text != NULL && python_output_text_refresh(&stream, text) == 0)
-			(void)python_output_text_keep_write(&stream, text);
-		Py_XDECREF(stream.write);
-		Py_XDECREF(stream.encode);
-		Py_XDECREF(stream.errors);
+	if (!known || python_output_text_refresh(stream, text) < 0 ||
+	    python_output_text_keep_write(stream, text) < 0 ||
+	    PySys_SetObject(shape->attribute, text) < 0 ||
+	    PySys_SetObject(shape->original, text) < 0) {
 		Py_XDECREF(text);
 		Py_XDECREF(buffer);
 		Py_XDECREF(raw);
-		PyErr_Clear();
+		return -1;
 	}
+	stream->raw = raw;
+	stream->buffer = buffer;
+	stream->text = text;
+	return 0;
+}
+
+int
+python_output_premake(struct error *err)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++)
+		if (make_stream(&streams[i], &SHAPES[i], i + 1) < 0)
+			return python_error(err, SHAPES[i].name);
+	return 0;
+}
+
+/* From here on its objects write to the stage. 0 or -1 with an exception. */
+static int
+bind_stream(struct output_stream *stream, bool line_buffering)
+{
+	PyObject *reconfigure, *none, *kwargs, *result = NULL;
+
+	stream->live = true;
+	python_output_types_bind(&python_output_buffer_type, stream->buffer, stream);
+	python_output_types_bind(&python_output_text_type, stream->text, stream);
+	if (!line_buffering || stream->line_buffering)
+		return 0;
+	reconfigure = PyObject_GetAttrString(stream->text, "reconfigure");
+	none = PyTuple_New(0);
+	kwargs = Py_BuildValue("{s:O}", "line_buffering", Py_True);
+	if (reconfigure && none && kwargs)
+		result = PyObject_Call(reconfigure, none, kwargs);
+	Py_XDECREF(result);
+	Py_XDECREF(kwargs);
+	Py_XDECREF(none);
+	Py_XDECREF(reconfigure);
+	return result ? 0 : -1;
 }
 
 int
@@ -171,11 +178,30 @@ python_output_install(struct worker_page *page, void *page_base, const struct wo
 		python_output_stage_init(&streams[i].stage, page, page_base, (enum page_stream)i,
 					 i + 1, base + cap);
 		streams[i].stage.file_bytes = base; /* stintd made it so */
-		if (install_stream(&streams[i], &SHAPES[i], SHAPES[i].line_buffering || watched) <
-		    0)
+		if ((streams[i].text == NULL && make_stream(&streams[i], &SHAPES[i], i + 1) < 0) ||
+		    bind_stream(&streams[i], watched) < 0)
 			rc = python_error(err, SHAPES[i].name);
 	}
 	return rc;
+}
+
+/* It stands over the stage as it was made: not closed, detached, or given a "flush" of its own. */
+static bool
+is_untouched(const struct output_stream *stream)
+{
+	return python_output_types_usable(stream) &&
+	       python_output_types_stream(&python_output_text_type, stream->text) == stream &&
+	       python_output_text_is_unchanged(stream);
+}
+
+bool
+python_output_flush(const PyObject *file)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++)
+		if (file == streams[i].text && is_untouched(&streams[i]))
+			return python_output_stage_text_down(&streams[i].stage) == 0 &&
+			       python_output_stage_flush(&streams[i].stage) == 0;
+	return false;
 }
 
 /* Is it an object that says it is closed? */
@@ -198,7 +224,7 @@ flush_named(const struct stream_shape *shape, bool report)
 {
 	PyObject *file = PySys_GetObject(shape->attribute), *result;
 
-	if (file == NULL || file == Py_None)
+	if (file == NULL || file == Py_None || python_output_flush(file))
 		return 0;
 	Py_INCREF(file);
 	if (is_closed(file)) {
@@ -215,6 +241,13 @@ flush_named(const struct stream_shape *shape, bool report)
 	Py_DECREF(file);
 	Py_XDECREF(result);
 	return result ? 0 : -1;
+}
+
+void
+python_output_rehearse(void)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++)
+		(void)flush_named(&SHAPES[i], false);
 }
 
 /* What is left in the stage of a stream whose file is gone: CPython loses it. */

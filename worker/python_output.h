@@ -13,8 +13,15 @@
 #ifndef STINT_WORKER_PYTHON_OUTPUT_H
 #define STINT_WORKER_PYTHON_OUTPUT_H
 
+#ifndef PY_SSIZE_T_CLEAN
+#define PY_SSIZE_T_CLEAN
+#endif
+#include <Python.h>
+
 #include "protocol/error.h"
 #include "protocol/worker_abi.h"
+
+#include <stdbool.h>
 
 /* What CPython exits with when flushing the standard streams fails at the end. */
 #define PYTHON_OUTPUT_EXIT_FLUSH 120
@@ -26,11 +33,19 @@
 int python_output_prepare(struct error *err);
 
 /*
- * At a job's start, in the worker, before any tenant byte: put new streams over fd 1 and fd 2 in
- * sys.stdout, sys.__stdout__, sys.stderr and sys.__stderr__. `page` (borrowed for the life of the
- * process) gets reason and detail at an output limit; `page_base` (borrowed; PAGE_MAPPED_BYTES are
- * mapped, usually page itself) holds the stages. Caps and TERMS_STREAM are copied from terms.
- * No Python exception is left set.
+ * In the zygote, once, after python_output_prepare and before the freeze: make the streams over fd
+ * 1 and fd 2 and put them into sys.stdout, sys.__stdout__, sys.stderr and sys.__stderr__, where
+ * they are CPython's own until a worker installs them. The descriptors must be what a worker has
+ * there: memory files, empty, at their start. Fails with ERROR_SYSTEM.
+ */
+int python_output_premake(struct error *err);
+
+/*
+ * At a job's start, in the worker, before any tenant byte: the streams over fd 1 and fd 2, which
+ * python_output_premake made or which are made now, write to the job's stages. `page` (borrowed for
+ * the life of the process) gets reason and detail at an output limit; `page_base` (borrowed;
+ * PAGE_MAPPED_BYTES are mapped, usually page itself) holds the stages. Caps and TERMS_STREAM are
+ * copied from terms. No Python exception is left set.
  *
  * When a stream would pass its cap, the process ends at once inside the write: the file and the
  * stage hold at least cap + 1 bytes, page->reason is REASON_OUTPUT_LIMIT, page->detail 1 (stdout)
@@ -39,9 +54,12 @@ int python_output_prepare(struct error *err);
 int python_output_install(struct worker_page *page, void *page_base,
 			  const struct worker_terms *terms, struct error *err);
 
-/* Make the objects of both streams over `fd`, which is neither read nor written, and drop them: see
- * python_rehearse.h. Leaves no exception. */
-void python_output_rehearse(int fd);
+/* Flush premade streams as the end of a job does, for what that leaves in CPython's caches. */
+void python_output_rehearse(void);
+
+/* file.flush(), if that is one of the streams and nothing about it was changed; false: it is not,
+ * or that failed, and the method is to be called. No exception is set. */
+bool python_output_flush(const PyObject *file);
 
 /*
  * What CPython does with its standard streams when it ends: flush what sys.stdout and sys.stderr

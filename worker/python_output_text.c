@@ -349,6 +349,12 @@ python_output_text_keep_write(struct output_stream *stream, PyObject *self)
 	return 0;
 }
 
+bool
+python_output_text_is_unchanged(const struct output_stream *stream)
+{
+	return stream->write_version == dict_version(stream->text);
+}
+
 /*
  * print() looks "write" up twice for a line and throws the bound method away each time, which costs
  * as much as the write itself; here it gets the one that is kept, as long as nobody has put another

@@ -18,6 +18,7 @@
 struct output_stream {
 	struct output_stage stage;
 	PyObject *raw; /* owned: the FileIO below both objects, kept to see whether it is closed */
+	PyObject *buffer, *text; /* owned: what is made over it; NULL: not yet */
 	PyObject *encode; /* owned: an incremental encoder's encode method; NULL when `plain` */
 	PyObject *errors; /* owned: str, name of the error handler */
 	PyObject *write;  /* owned: the text object's bound write, ready made for print() */
@@ -89,6 +90,8 @@ extern PyType_Spec python_output_text_spec;
 /* Make and keep the bound write of a text object that is bound already. 0 or -1 with an exception.
  */
 int python_output_text_keep_write(struct output_stream *stream, PyObject *self);
+/* Nobody has put anything into the text object, or taken it out, since that write was kept. */
+bool python_output_text_is_unchanged(const struct output_stream *stream);
 /* Encoding, error handler and flags of a text object that is bound: read them from the object. */
 int python_output_text_refresh(struct output_stream *stream, PyObject *self);
 

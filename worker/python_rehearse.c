@@ -1,9 +1,9 @@
 /*
  * A forked worker has none of the interpreter's pages: the first use of each costs a fault, some
- * 150 in setting up the streams and 100 in the smallest program. This runs a program of ours in a
- * namespace of its own while the worker is idle, so that they are not paid on a job's time. Leaves
- * nothing behind but touched memory. Called by python_host_after_fork(); whatever fails here will
- * fail in the job and is reported there.
+ * 100 in the smallest program. This runs a program of ours in a namespace of its own while the
+ * worker is idle, so that they are not paid on a job's time. Leaves nothing behind but touched
+ * memory. Called by python_host_after_fork(); whatever fails here will fail in the job and is
+ * reported there.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -11,7 +11,6 @@
 #include "worker/python_rehearse.h"
 
 #include "worker/meter_rewrite.h"
-#include "worker/python_input.h"
 #include "worker/python_output.h"
 
 const char PYTHON_REHEARSE_SOURCE[] = "class A:\n"
@@ -24,7 +23,8 @@ const char PYTHON_REHEARSE_SOURCE[] = "class A:\n"
 				      "    raise ValueError(f'{x}')\n"
 				      "except ValueError as e:\n"
 				      "    y = str(e).split(',')\n"
-				      "z = sorted(y, key=lambda v: v[::-1]) + [10 ** 30]\n";
+				      "z = sorted(y, key=lambda v: v[::-1]) + [10 ** 30]\n"
+				      "print(end='')\n";
 
 static void
 rehearse_program(void)
@@ -48,9 +48,8 @@ rehearse_program(void)
 void
 python_rehearse(void)
 {
-	python_input_rehearse();
-	python_output_rehearse(0);
 	rehearse_program();
+	python_output_rehearse();
 	PyErr_Clear();
 	(void)PyGC_Collect();
 }

@@ -1,14 +1,14 @@
 /*
- * The table of a job's sources and its uses: compiling, importing, linecache. The lines that
- * CPython's own C code prints under a traceback come from python_stream.c. Runs no tenant code.
- * Called by python_run and python_finder; fails with an exception set, for lack of memory or for a
- * source that does not compile.
+ * The table of a job's sources and its uses: importing, linecache. The lines that CPython's own C
+ * code prints under a traceback come from python_stream.c. Runs no tenant code. Called by
+ * python_main and python_finder; fails with an exception set, for lack of memory.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include "worker/python_source.h"
 
+#include "worker/python_compile.h"
 #include "worker/python_lines.h"
 #include "worker/python_stream.h"
 
@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SOURCE_MAIN_NAME          "__main__"
 #define SOURCE_LIBRARY_LINE_BYTES 4096
-#define SOURCE_BLOCK_MISSING      "expected an indented block"
 
 /* Forced by CPython: hooks get no context of ours. Written in the zygote (first three) and once in
  * the worker, before tenant code. */
@@ -26,6 +26,7 @@ static PyObject *source_loader_type;      /* owned: importlib's SourceFileLoader
 static PyObject *source_call;             /* owned: importlib's _call_with_frames_removed */
 static struct source_entry *source_table; /* owned */
 static size_t source_table_count;
+static bool source_premade; /* the first entry is the zygote's, with its file's name */
 
 int
 python_source_prepare(const char *stdlib, struct error *err)
@@ -86,6 +87,19 @@ source_file(struct job_text name, bool package)
 	return PyUnicode_DecodeUTF8(path, length, "surrogateescape");
 }
 
+/* linecache's, or NULL, without an exception. */
+static PyObject *
+source_cache(void)
+{
+	PyObject *linecache = PyDict_GetItemString(PyImport_GetModuleDict(), "linecache");
+	PyObject *cache = linecache ? PyObject_GetAttrString(linecache, "cache") : NULL;
+
+	if (cache == NULL || !PyDict_CheckExact(cache))
+		Py_CLEAR(cache);
+	PyErr_Clear();
+	return cache;
+}
+
 static int
 source_add(struct job_text name, PyObject *file, PyObject *bytes, bool package)
 {
@@ -95,8 +109,12 @@ source_add(struct job_text name, PyObject *file, PyObject *bytes, bool package)
 	entry->file = file;
 	entry->bytes = bytes;
 	entry->package = package;
+	entry->self = NULL;
 	source_table_count++;
-	return entry->module == NULL || file == NULL || bytes == NULL ? -1 : 0;
+	if (entry->module == NULL || file == NULL || bytes == NULL)
+		return -1;
+	entry->self = PyTuple_Pack(3, entry->module, file, bytes);
+	return entry->self == NULL ? -1 : 0;
 }
 
 static bool
@@ -109,18 +127,25 @@ source_is_given(const struct python_job *job, struct job_text name)
 	return false;
 }
 
+/* Is it that text? */
+static bool
+source_is(struct job_text text, PyObject *str)
+{
+	Py_ssize_t size;
+	const char *bytes = PyUnicode_AsUTF8AndSize(str, &size);
+
+	if (bytes == NULL)
+		PyErr_Clear();
+	return bytes != NULL && (size_t)size == text.size &&
+	       memcmp(bytes, text.bytes, text.size) == 0;
+}
+
 static bool
 source_is_known(struct job_text name)
 {
-	for (size_t i = 0; i < source_table_count; i++) {
-		Py_ssize_t size;
-		const char *known = PyUnicode_AsUTF8AndSize(source_table[i].module, &size);
-
-		if (known != NULL && (size_t)size == name.size &&
-		    memcmp(known, name.bytes, name.size) == 0)
+	for (size_t i = 0; i < source_table_count; i++)
+		if (source_is(name, source_table[i].module))
 			return true;
-	}
-	PyErr_Clear();
 	return false;
 }
 
@@ -151,19 +176,91 @@ source_room(const struct python_job *job)
 	return room;
 }
 
-int
-python_source_load(const struct python_job *job)
+static int
+source_make_room(size_t count)
 {
-	struct job_text main_name = {"__main__", 8};
+	struct source_entry *table = realloc(source_table, count * sizeof(*source_table));
 
-	source_table = calloc(source_room(job), sizeof(*source_table));
-	if (source_table == NULL) {
+	if (table == NULL) {
 		PyErr_NoMemory();
 		return -1;
 	}
-	if (source_add(main_name, source_str(job->name),
-		       job->source.bytes ? source_bytes(job->source) : PyBytes_FromString(""),
-		       false) < 0)
+	source_table = table;
+	return 0;
+}
+
+int
+python_source_premake(const char *file)
+{
+	static const struct job_text name = {SOURCE_MAIN_NAME, sizeof(SOURCE_MAIN_NAME) - 1};
+
+	if (source_make_room(1) < 0 ||
+	    source_add(name, PyUnicode_FromString(file), PyBytes_FromString(""), false) < 0)
+		return -1;
+	source_premade = true;
+	python_stream_install();
+	return 0;
+}
+
+bool
+python_source_is_premade(void)
+{
+	return source_premade;
+}
+
+/* The source of the zygote's entry, and of all that looks into its tuple, which nobody else has. */
+static int
+source_set_bytes(struct source_entry *entry, PyObject *bytes)
+{
+	PyObject *before = PyTuple_GET_ITEM(entry->self, 2);
+
+	if (bytes == NULL)
+		return -1;
+	PyTuple_SET_ITEM(entry->self, 2, Py_NewRef(bytes));
+	Py_DECREF(before);
+	Py_SETREF(entry->bytes, bytes);
+	return 0;
+}
+
+/* Not as if there had been one: linecache does not know its file. */
+static void
+source_drop_premade(void)
+{
+	PyObject *cache = source_cache();
+
+	if (cache != NULL && PyDict_DelItem(cache, source_table[0].file) < 0)
+		PyErr_Clear();
+	Py_XDECREF(cache);
+	Py_CLEAR(source_table[0].self);
+	Py_CLEAR(source_table[0].bytes);
+	Py_CLEAR(source_table[0].file);
+	Py_CLEAR(source_table[0].module);
+	source_table_count = 0;
+	source_premade = false;
+}
+
+/* The main program's entry. */
+static int
+source_load_main(const struct python_job *job)
+{
+	static const struct job_text name = {SOURCE_MAIN_NAME, sizeof(SOURCE_MAIN_NAME) - 1};
+	PyObject *bytes = job->source.bytes ? source_bytes(job->source) : PyBytes_FromString("");
+
+	if (source_premade && source_is(job->name, source_table[0].file))
+		return source_set_bytes(&source_table[0], bytes);
+	if (source_premade)
+		source_drop_premade();
+	return source_add(name, source_str(job->name), bytes, false);
+}
+
+int
+python_source_load(const struct python_job *job)
+{
+	size_t room = source_room(job);
+
+	if ((room > 1 || !source_premade) && source_make_room(room) < 0)
+		return -1;
+	if (source_load_main(job) < 0)
 		return -1;
 	for (size_t i = 0; i < job->module_count; i++) {
 		const struct job_module *module = &job->modules[i];
@@ -257,9 +354,9 @@ python_source_line(PyObject *file, long number)
 /* ---- linecache ------------------------------------------------------------------------------- */
 
 static PyObject *
-source_lines(PyObject *bytes, PyObject *unused)
+source_lines(PyObject *self, PyObject *unused)
 {
-	PyObject *lines = python_lines_new(bytes);
+	PyObject *lines = python_lines_new(PyTuple_GET_ITEM(self, 2));
 
 	if (lines != NULL)
 		return lines;
@@ -272,18 +369,12 @@ static PyMethodDef SOURCE_LINES = {"get_source", source_lines, METH_NOARGS, NULL
 int
 python_source_seed(const struct source_entry *entry)
 {
-	PyObject *linecache, *cache = NULL, *function, *item = NULL;
+	PyObject *cache = source_cache(), *function, *item = NULL;
 	int code = -1;
 
-	linecache = PyDict_GetItemString(PyImport_GetModuleDict(), "linecache"); /* borrowed */
-	if (linecache != NULL)
-		cache = PyObject_GetAttrString(linecache, "cache");
-	if (cache == NULL || !PyDict_CheckExact(cache)) {
-		Py_XDECREF(cache);
-		PyErr_Clear();
+	if (cache == NULL)
 		return 0; /* a tenant has put something else there: its choice */
-	}
-	function = PyCFunction_New(&SOURCE_LINES, entry->bytes);
+	function = PyCFunction_New(&SOURCE_LINES, entry->self);
 	if (function != NULL)
 		item = PyTuple_Pack(1, function);
 	if (item != NULL)
@@ -291,127 +382,6 @@ python_source_seed(const struct source_entry *entry)
 	Py_XDECREF(function);
 	Py_XDECREF(item);
 	Py_DECREF(cache);
-	return code;
-}
-
-/* ---- compiling ------------------------------------------------------------------------------- */
-
-static PyObject *
-source_attribute(PyObject *object, const char *name)
-{
-	PyObject *value = PyObject_GetAttrString(object, name);
-
-	if (value == NULL)
-		PyErr_Clear();
-	return value;
-}
-
-/* A token at the end of a file has no column: CPython then shows no caret. */
-static bool
-source_is_at_end(const struct source_entry *entry, PyObject *value, long at, const char *message,
-		 Py_ssize_t length)
-{
-	PyObject *offset = source_attribute(value, "offset");
-	PyObject *next = python_lines_get(PyBytes_AS_STRING(entry->bytes),
-					  (size_t)PyBytes_GET_SIZE(entry->bytes), at + 1);
-	bool beyond = offset != NULL && PyLong_CheckExact(offset) && PyLong_AsLong(offset) > length;
-	bool at_end = next == NULL && beyond && strncmp(message, "expected ", 9) == 0 &&
-		      strstr(message, "block") != NULL;
-
-	Py_XDECREF(offset);
-	Py_XDECREF(next);
-	return at_end;
-}
-
-static void
-source_set_text(const struct source_entry *entry, PyObject *value, long at, PyObject *line)
-{
-	PyObject *object = source_attribute(value, "msg");
-	const char *message = object && PyUnicode_Check(object) ? PyUnicode_AsUTF8(object) : NULL;
-	PyObject *text = PyUnicode_FromFormat("%U\n", line), *zero = PyLong_FromLong(0);
-
-	/* An error inside an f-string shows the expression. */
-	if (message != NULL && text != NULL && strncmp(message, "f-string", 8) != 0)
-		(void)PyObject_SetAttrString(value, "text", text);
-	if (message != NULL && zero != NULL &&
-	    source_is_at_end(entry, value, at, message, PyUnicode_GET_LENGTH(line)))
-		(void)PyObject_SetAttrString(value, "offset", zero);
-	Py_XDECREF(object);
-	Py_XDECREF(text);
-	Py_XDECREF(zero);
-}
-
-/*
- * Give a SyntaxError the line that CPython would have read from the file. At the end of a file the
- * tokenizer knows no column, which a source in memory hides. The exception stays set.
- */
-static void
-source_add_text(const struct source_entry *entry)
-{
-	PyObject *type, *value, *traceback, *number, *line = NULL;
-	long at = 0;
-
-	if (!PyErr_ExceptionMatches(PyExc_SyntaxError))
-		return;
-	PyErr_Fetch(&type, &value, &traceback);
-	PyErr_NormalizeException(&type, &value, &traceback);
-	number = source_attribute(value, "lineno");
-	if (number != NULL && PyLong_CheckExact(number))
-		at = PyLong_AsLong(number);
-	if (at > 0)
-		line = python_lines_get(PyBytes_AS_STRING(entry->bytes),
-					(size_t)PyBytes_GET_SIZE(entry->bytes), at);
-	if (line != NULL)
-		source_set_text(entry, value, at, line);
-	Py_XDECREF(line);
-	Py_XDECREF(number);
-	PyErr_Clear();
-	PyErr_Restore(type, value, traceback);
-}
-
-/* What CPython says of a file that its declared encoding does not fit. 0, or -1 with the exception.
- */
-static int
-source_check_encoding(const struct source_entry *entry)
-{
-	const char *text = PyBytes_AS_STRING(entry->bytes);
-	size_t size = (size_t)PyBytes_GET_SIZE(entry->bytes);
-	bool marked = size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
-	char encoding[LINES_ENCODING_BYTES];
-	PyObject *decoded;
-
-	python_lines_encoding(text, size, encoding);
-	if (strcmp(encoding, "utf-8") == 0)
-		return 0;
-	decoded = marked ? NULL : PyUnicode_Decode(text, (Py_ssize_t)size, encoding, "strict");
-	if (decoded != NULL) {
-		Py_DECREF(decoded);
-		return 0;
-	}
-	PyErr_Clear();
-	PyErr_Format(PyExc_SyntaxError, "encoding problem: %s%s", encoding,
-		     marked ? " with BOM" : "");
-	return -1;
-}
-
-PyObject *
-python_source_compile(const struct source_entry *entry, int start)
-{
-	PyCompilerFlags flags = {.cf_flags = 0, .cf_feature_version = PY_MINOR_VERSION};
-	const char *text = PyBytes_AS_STRING(entry->bytes);
-	PyObject *code;
-
-	if (strlen(text) != (size_t)PyBytes_GET_SIZE(entry->bytes)) {
-		PyErr_SetString(PyExc_SyntaxError, "source code cannot contain null bytes");
-		return NULL;
-	}
-	if (source_check_encoding(entry) < 0)
-		return NULL;
-	if (start == Py_eval_input)
-		text += strspn(text, " \t");
-	code = Py_CompileStringObject(text, entry->file, start, &flags, -1);
-	if (code == NULL)
-		source_add_text(entry);
 	return code;
 }
 
@@ -436,7 +406,7 @@ source_compile_module(PyObject *self, PyObject *unused)
 {
 	const struct source_entry *entry = python_source_module(PyTuple_GET_ITEM(self, 0));
 
-	return python_source_compile(entry, Py_file_input);
+	return python_compile(entry, Py_file_input);
 }
 
 static PyMethodDef SOURCE_COMPILE = {"compile", source_compile_module, METH_NOARGS, NULL};
@@ -463,21 +433,17 @@ static PyMethodDef SOURCE_LOADER[] = {
 PyObject *
 python_source_loader(const struct source_entry *entry)
 {
-	PyObject *loader, *self;
 	size_t count = entry == python_source_main() ? 1 : 2;
+	PyObject *loader =
+	    PyObject_CallFunctionObjArgs(source_loader_type, entry->module, entry->file, NULL);
 
-	self = PyTuple_Pack(3, entry->module, entry->file, entry->bytes);
-	if (self == NULL)
-		return NULL;
-	loader = PyObject_CallFunctionObjArgs(source_loader_type, entry->module, entry->file, NULL);
 	for (size_t i = 0; loader != NULL && i < count; i++) {
-		PyObject *function = PyCFunction_New(&SOURCE_LOADER[i], self);
+		PyObject *function = PyCFunction_New(&SOURCE_LOADER[i], entry->self);
 
 		if (function == NULL ||
 		    PyObject_SetAttrString(loader, SOURCE_LOADER[i].ml_name, function) < 0)
 			Py_CLEAR(loader);
 		Py_XDECREF(function);
 	}
-	Py_DECREF(self);
 	return loader;
 }

@@ -20,11 +20,17 @@ struct source_entry {
 	PyObject *file;   /* owned: str, shown in tracebacks */
 	PyObject *module; /* owned: str, dotted name; "__main__" for the first entry */
 	PyObject *bytes;  /* owned: bytes, the source; empty for a program given as byte code */
+	PyObject *self;   /* owned: the tuple (module, file, bytes), for loader and linecache */
 	bool package;     /* has submodules */
 };
 
 /* In the zygote. `stdlib` is copied. */
 int python_source_prepare(const char *stdlib, struct error *err);
+/* In the zygote: the main program's entry for jobs that are called `file`, without its source. 0,
+ * or -1 with an exception. */
+int python_source_premake(const char *file);
+/* In the worker, with the sources taken: the main program's entry is still that one. */
+bool python_source_is_premade(void);
 /* In the worker: take the job's sources. 0, or -1 with an exception set (memory). */
 int python_source_load(const struct python_job *job);
 /* Borrowed entry of the main program. */
@@ -51,12 +57,5 @@ int python_source_seed(const struct source_entry *entry);
  * NULL with an exception.
  */
 PyObject *python_source_loader(const struct source_entry *entry);
-
-/*
- * Compile as python3 compiles a file (byte order mark, coding cookie). start: Py_file_input or
- * Py_eval_input. New code object, or NULL with an exception; a SyntaxError then has the line's
- * text.
- */
-PyObject *python_source_compile(const struct source_entry *entry, int start);
 
 #endif

@@ -147,5 +147,6 @@ python_stream_prepare(const char *stdlib, struct error *err)
 void
 python_stream_install(void)
 {
-	stream_installed = true;
+	if (!stream_installed) /* a page that is written to has to be copied */
+		stream_installed = true;
 }

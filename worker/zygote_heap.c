@@ -120,11 +120,16 @@ heap_fill_holes(size_t bytes)
 }
 
 void
-zygote_heap_fill(void)
+zygote_heap_fill_pools(void)
 {
 	for (size_t bytes = HEAP_CLASS_STEP; bytes <= HEAP_CLASS_LAST; bytes += HEAP_CLASS_STEP)
 		heap_fill_class(bytes);
 	heap_fill_arenas();
+}
+
+void
+zygote_heap_fill_blocks(void)
+{
 	zygote_heap_join();
 	for (size_t bytes = HEAP_HOLE_FIRST; bytes >= HEAP_HOLE_LAST; bytes /= 2)
 		heap_fill_holes(bytes);

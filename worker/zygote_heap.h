@@ -7,11 +7,14 @@
 /*
  * Use up what is free between the objects that live: a fork that allocates gets memory that lies
  * together at the end of the heaps, and not a hole in each of a hundred pages that it would have to
- * copy. Call it with the interpreter started and nothing more to be freed, before the size of the
- * data is measured that jobs' limits start from. What it takes is never given back: less than what
- * was free. Cannot fail: where memory is short or an allocator works otherwise, holes are left.
+ * copy. Call both with nothing more to be freed, before the size of the data is measured that jobs'
+ * limits start from. What they take is never given back: less than what was free. Cannot fail:
+ * where memory is short or an allocator works otherwise, holes are left.
  */
-void zygote_heap_fill(void);
+/* Of Python's objects. What is made after it, for workers, lies together with what they make. */
+void zygote_heap_fill_pools(void);
+/* Of the C library. */
+void zygote_heap_fill_blocks(void);
 /*
  * The last before the first fork: join what has been freed in small pieces since, which each worker
  * would do at its first larger allocation, and copy the pages of all of them.

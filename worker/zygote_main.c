@@ -15,6 +15,7 @@
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "worker/python_host.h"
+#include "worker/python_job.h"
 #include "worker/sandbox.h"
 #include "worker/sandbox_fs.h"
 #include "worker/seccomp_wide.h"
@@ -248,8 +249,10 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 	}
 	filter = (struct seccomp_wide_options){.asyncio = options.asyncio,
 					       .pinning = options.pin_cores};
-	python = (struct python_host_options){
-	    .stdlib = options.stdlib, .preload = options.preload, .hash_seed = options.hash_seed};
+	python = (struct python_host_options){.stdlib = options.stdlib,
+					      .preload = options.preload,
+					      .hash_seed = options.hash_seed,
+					      .main_file = PYTHON_JOB_NAME};
 	text = zygote_text_settle();
 	if ((result = quiet_signals(err)) < 0 || (result = tune_library(err)) < 0 ||
 	    (result = open_descriptors(ZYGOTE_ARGS_FD_DIRS + (int)options.dir_count, options.root,

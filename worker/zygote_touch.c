@@ -230,7 +230,7 @@ touch_compare(struct touch_study *study)
 	study->found.faults = study->fault_ns < study->call_ns;
 }
 
-void
+bool
 zygote_touch_learn(void (*live)(void *context), void *context)
 {
 	int status;
@@ -239,7 +239,7 @@ zygote_touch_learn(void (*live)(void *context), void *context)
 	    mmap(NULL, sizeof(*study), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (study == MAP_FAILED)
-		return;
+		return false;
 	touch_find_maps(study);
 	pid = fork();
 	if (pid == 0)
@@ -250,6 +250,7 @@ zygote_touch_learn(void (*live)(void *context), void *context)
 		touch_known = study->found;
 	}
 	(void)munmap(study, sizeof(*study));
+	return touch_known.faults;
 }
 
 /*

@@ -12,6 +12,7 @@
 #include "worker/zygote_touch.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,26 +44,41 @@ trial_live(void *context)
 		_exit(1);
 }
 
+/* What every job does, after `before`. Whether faults are cheap; see zygote_touch_learn. */
+static bool
+trial_run(struct trial *trial, const char *before)
+{
+	char source[TRIAL_BLOB_BYTES / 2];
+	bool cheap;
+
+	(void)snprintf(source, sizeof(source), "%sprint(6 * 7)\n", before);
+	pack_init(&trial->blob, TRIAL_BLOB_BYTES);
+	pack_put(&trial->blob, JOB_SOURCE, source, strlen(source));
+	pack_put(&trial->blob, JOB_NAME, "main.py", strlen("main.py"));
+	trial->terms.blob_bytes = trial->blob.size;
+	python_host_before_fork();
+	cheap = zygote_touch_learn(trial_live, trial);
+	python_host_after_fork_parent();
+	pack_deinit(&trial->blob);
+	return cheap;
+}
+
+/*
+ * A page that is copied ahead costs a job nothing while it is waited for, but costs a busy machine
+ * as much as any. Where faults are cheap, only what each job needs is copied ahead; where one costs
+ * many times what the copying does, what most programs need too.
+ */
 void
 zygote_trial(void)
 {
 	struct trial trial = {.terms = {.magic = WORKER_TERMS_MAGIC}};
-	char source[TRIAL_BLOB_BYTES / 2];
 
 	limits_defaults(&trial.terms.limits);
-	pack_init(&trial.blob, TRIAL_BLOB_BYTES);
-	(void)snprintf(source, sizeof(source), "%sprint(len(z), 6 * 7)\n", PYTHON_REHEARSE_SOURCE);
-	pack_put(&trial.blob, JOB_SOURCE, source, strlen(source));
-	pack_put(&trial.blob, JOB_NAME, "main.py", strlen("main.py"));
-	trial.terms.blob_bytes = trial.blob.size;
 	trial.page = mmap(NULL, PAGE_FILE_BYTES, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (trial.page != MAP_FAILED && !trial.blob.failed) {
-		python_host_before_fork();
-		zygote_touch_learn(trial_live, &trial);
-		python_host_after_fork_parent();
-	}
-	if (trial.page != MAP_FAILED)
-		(void)munmap(trial.page, PAGE_FILE_BYTES);
-	pack_deinit(&trial.blob);
+	if (trial.page == MAP_FAILED)
+		return;
+	if (!trial_run(&trial, ""))
+		(void)trial_run(&trial, PYTHON_REHEARSE_SOURCE);
+	(void)munmap(trial.page, PAGE_FILE_BYTES);
 }

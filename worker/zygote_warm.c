@@ -168,7 +168,7 @@ warm_is_imported(const char *name)
 }
 
 int
-zygote_warm_freeze(struct error *err)
+zygote_warm_empty(struct error *err)
 {
 	int code = warm_threads(err);
 
@@ -178,6 +178,14 @@ zygote_warm_freeze(struct error *err)
 		code = warm_call("re", "purge", err);
 	if (code == 0)
 		code = warm_call("gc", "collect", err);
+	return code;
+}
+
+int
+zygote_warm_freeze(struct error *err)
+{
+	int code = warm_threads(err);
+
 	if (code == 0)
 		code = warm_call("gc", "freeze", err);
 	return code;

@@ -14,10 +14,10 @@
  */
 int zygote_warm(const char *preload, const char *stdlib, struct error *err);
 
-/*
- * Last step before the first fork: empty the caches that the warm-up has filled, collect, freeze.
- * ERROR_SYSTEM when a module has left a thread behind.
- */
+/* Empty the caches that the warm-up has filled, and collect. ERROR_SYSTEM when a module has left a
+ * thread behind. */
+int zygote_warm_empty(struct error *err);
+/* The collector leaves alone what there is now. ERROR_SYSTEM as above. */
 int zygote_warm_freeze(struct error *err);
 
 #endif

@@ -60,9 +60,10 @@ def unpack(blob, result):
 class Runner:
     """One warm host; a context manager."""
 
-    def __init__(self, program, preload=None):
+    def __init__(self, program, preload=None, main_file=None):
         arguments = [program] + ([preload] if preload is not None else [])
-        self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        env = {**os.environ, **({"RUNNER_MAIN_FILE": main_file} if main_file else {})}
+        self.process = subprocess.Popen(arguments, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __enter__(self):
         return self

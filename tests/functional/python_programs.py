@@ -193,6 +193,18 @@ ENDS = {
     "context_exit": "import contextlib\n@contextlib.contextmanager\ndef c():\n    try:\n        yield\n"
                     "    finally:\n        print('left')\nx = c(); x.__enter__()\n",
     "last_traceback": "class A:\n    def __del__(self): print('del')\ndef f(a):\n    raise ValueError\nf(A())\n",
+    "del_without_collector": "class A(int):\n    __slots__ = ()\n    def __del__(self): print('del', int(self))\n"
+                             "x = {1: (A(3),)}\n",
+    "del_in_default": "class A:\n    def __del__(self): print('del')\ndef f(a=A()): pass\n",
+    "close_of_its_own": "import io\nx = io.StringIO()\nx.close = lambda: print('closed')\n",
+    "weak_dictionary": "import weakref\nclass A: pass\na = A()\nd = weakref.WeakKeyDictionary({a: 1})\n"
+                       "r = weakref.ref(d, lambda r: print('gone'))\n",
+    "stdin_method": "import sys\nread = sys.stdin.readline\nbuffer = sys.stdin.buffer\nprint(repr(read()))\n",
+    "stdout_given_flush": "import sys\nsys.stdout.flush = lambda: print('flush', file=sys.stderr)\n",
+    "stdout_closed_below": "import sys\nprint(1, flush=True)\nsys.stdout.buffer.raw.close()\n",
+    "own_lines": "import linecache\nprint(linecache.getline(__file__, 2), __loader__.get_data(__file__))\n",
+    "own_names": "print(sorted(globals()), __annotations__, __spec__, __loader__.path == __file__, __loader__.name)\n"
+                 "import sys, __main__\nprint(sys.argv == [__file__], sys.modules['__main__'] is __main__, vars(__main__) is globals())\n",
     "tempfile_names": "import io\nx = io.StringIO('a')\nprint(x.read())\n",
 }
 

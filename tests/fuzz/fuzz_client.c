@@ -102,7 +102,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct config config;
 	static struct rpc rpc = {.config = &config};
-	struct line_budget budget = {0, FUZZ_LINE_BYTES_MAX};
+	struct line_budget budget = {.max = FUZZ_LINE_BYTES_MAX};
 	struct line_buffer buffer;
 	size_t piece = size > 0 ? 1 + data[0] * (size_t)data[0] : 1;
 	struct error err = ERROR_INIT;

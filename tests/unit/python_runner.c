@@ -5,6 +5,8 @@
  * output. Every failure ends the program with a line on standard error.
  *
  *   python_runner [PRELOAD [STDLIB]]
+ *
+ * RUNNER_MAIN_FILE in the environment: what is made ready for jobs of that name, as in the zygote.
  */
 #define _GNU_SOURCE
 #include "protocol/base_sys.h"
@@ -279,6 +281,7 @@ main(int argc, char **argv)
 {
 	struct python_host_options options = {.stdlib = argc > 2 ? argv[2] : RUNNER_STDLIB,
 					      .preload = argc > 1 ? argv[1] : RUNNER_PRELOAD,
+					      .main_file = getenv("RUNNER_MAIN_FILE"),
 					      .hash_seed = 0};
 	struct error err = ERROR_INIT;
 	struct runner_request request;
