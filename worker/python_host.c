@@ -334,12 +334,18 @@ python_host_after_fork_parent(void)
  * pid by itself.
  */
 void
+python_host_wake(void)
+{
+	PyOS_AfterFork_Child();
+	python_seed_after_fork();
+}
+
+void
 python_host_after_fork(void)
 {
 	bool known = zygote_touch() > 0;
 
-	PyOS_AfterFork_Child();
-	python_seed_after_fork();
+	python_host_wake();
 	if (!known)
 		python_rehearse();
 }

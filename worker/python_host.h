@@ -53,6 +53,8 @@ void python_host_after_fork_parent(void);
  * writing to the pages that are known, or by a rehearsal. No tenant byte has been read.
  */
 void python_host_after_fork(void);
+/* The first two of these. */
+void python_host_wake(void);
 
 /*
  * Run the job to its end, as CPython ends a program, and return the code for _exit().

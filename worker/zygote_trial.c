@@ -38,7 +38,7 @@ trial_live(void *context)
 	if (null < 0 || out < 0 || fcntl(out, F_SETFL, O_APPEND) < 0 || dup2(null, 0) < 0 ||
 	    dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		_exit(1);
-	python_host_after_fork();
+	python_host_wake();
 	if (python_host_run(&trial->terms, trial->page, trial->page, NULL, trial->blob.bytes,
 			    trial->blob.size) != 0)
 		_exit(1);
