@@ -27,6 +27,7 @@
 #include "worker/python_seed.h"
 #include "worker/python_source.h"
 #include "worker/trace_run.h"
+#include "worker/zygote_data.h"
 #include "worker/zygote_heap.h"
 #include "worker/zygote_huge.h"
 #include "worker/zygote_touch.h"
@@ -252,6 +253,7 @@ python_host_start(const struct python_host_options *options, struct error *err)
 	tzset();
 	(void)unsetenv("TZ");
 	zygote_huge_begin();
+	zygote_heap_begin();
 	code = host_initialize(options, prefix, err);
 	if (code == 0)
 		code = meter_birth_prepare(err);
@@ -313,7 +315,7 @@ python_host_settle(bool first)
 	if (!first)
 		return 0;
 	zygote_trial();
-	return zygote_huge_settle();
+	return zygote_huge_settle() + zygote_heap_settle() + zygote_data_settle();
 }
 
 void

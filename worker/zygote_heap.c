@@ -9,6 +9,8 @@
 
 #include "worker/zygote_heap.h"
 
+#include "protocol/base_sys.h"
+
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +55,9 @@ heap_fill_class(size_t bytes)
 	}
 }
 
+/* Where the C library's heap goes on from zygote_heap_begin; 0: not known. There is one heap. */
+static uintptr_t heap_start;
+
 struct heap_arenas {
 	PyObjectArenaAllocator usual;
 	unsigned count; /* that were asked for */
@@ -93,13 +98,19 @@ heap_fill_arenas(void)
 	PyObject_SetArenaAllocator(&arenas.usual);
 }
 
+static uintptr_t
+heap_break(void)
+{
+	return (uintptr_t)sbrk(0);
+}
+
 /* Where the C library's heap ends in one free piece, from which it takes when nothing else fits. */
 static uintptr_t
 heap_top(void)
 {
 	struct mallinfo2 info = mallinfo2();
 
-	return (uintptr_t)sbrk(0) - info.keepcost;
+	return heap_break() - info.keepcost;
 }
 
 static void
@@ -127,6 +138,20 @@ zygote_heap_fill_pools(void)
 	heap_fill_arenas();
 }
 
+/* To the end of the last huge page, if half of it is in use. What is taken is never given back:
+ * where the heap ends is cut off. */
+static void
+heap_fill_page(void)
+{
+	uintptr_t used = heap_break() - heap_start;
+	uintptr_t end = heap_start +
+			(used + BASE_HUGE_BYTES / 2) / BASE_HUGE_BYTES * (uintptr_t)BASE_HUGE_BYTES;
+
+	for (unsigned i = 0; heap_start != 0 && i < HEAP_BLOCKS_MAX && heap_break() < end; i++)
+		if (malloc(HEAP_HOLE_FIRST) == NULL)
+			return;
+}
+
 void
 zygote_heap_fill_blocks(void)
 {
@@ -134,6 +159,26 @@ zygote_heap_fill_blocks(void)
 	for (size_t bytes = HEAP_HOLE_FIRST; bytes >= HEAP_HOLE_LAST; bytes /= 2)
 		heap_fill_holes(bytes);
 	heap_fill_holes(HEAP_HOLE_LAST);
+	heap_fill_page();
+}
+
+void
+zygote_heap_begin(void)
+{
+	uintptr_t now = heap_break();
+	uintptr_t start = (now + BASE_HUGE_BYTES - 1) & ~(uintptr_t)(BASE_HUGE_BYTES - 1);
+
+	/* The C library sees that somebody else has taken this, and goes on behind it. */
+	if (start > now && sbrk((intptr_t)(start - now)) == (void *)now)
+		heap_start = start;
+}
+
+size_t
+zygote_heap_settle(void)
+{
+	uintptr_t end = heap_break() & ~(uintptr_t)(BASE_HUGE_BYTES - 1);
+
+	return heap_start == 0 || end <= heap_start ? 0 : base_collapse(heap_start, end);
 }
 
 void

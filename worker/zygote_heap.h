@@ -4,6 +4,11 @@
 #ifndef STINT_WORKER_ZYGOTE_HEAP_H
 #define STINT_WORKER_ZYGOTE_HEAP_H
 
+#include <stddef.h>
+
+/* Before the interpreter is started: the C library's heap goes on at the start of a huge page. */
+void zygote_heap_begin(void);
+
 /*
  * Use up what is free between the objects that live: a fork that allocates gets memory that lies
  * together at the end of the heaps, and not a hole in each of a hundred pages that it would have to
@@ -15,6 +20,9 @@
 void zygote_heap_fill_pools(void);
 /* Of the C library. */
 void zygote_heap_fill_blocks(void);
+/* After both, with no fork alive and madvise() not filtered: have that heap made into huge pages
+ * (see zygote_huge.h). How many bytes; 0 is no error. */
+size_t zygote_heap_settle(void);
 /*
  * The last before the first fork: join what has been freed in small pieces since, which each worker
  * would do at its first larger allocation, and copy the pages of all of them.

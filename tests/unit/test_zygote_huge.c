@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "huge_pages.h"
 #include "worker/zygote_huge.h"
 
 #define HUGE_BYTES  (2u << 20)
@@ -28,9 +29,6 @@
 #define ARENAS      3u
 /* CPython's stack of frames has its pieces from the same allocator. */
 #define FRAMES_BYTES 16384u
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
 static bool old_kernel;
 static unsigned busy; /* times that the kernel says to try again */
@@ -135,27 +133,11 @@ live_old(void)
 }
 
 /* Whether the kernel can, found out without the module. */
-static bool
-kernel_collapses(void)
-{
-	char *memory =
-	    mmap(NULL, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *start;
-	bool can;
-
-	assert_ptr_not_equal(memory, MAP_FAILED);
-	start = memory + (-(uintptr_t)memory & (HUGE_BYTES - 1));
-	*start = 1;
-	can = __real_madvise(start, HUGE_BYTES, MADV_COLLAPSE) == 0;
-	assert_int_equal(munmap(memory, 2 * HUGE_BYTES), 0);
-	return can;
-}
-
 static void
 test_huge(void **state)
 {
 	(void)state;
-	if (!kernel_collapses())
+	if (!huge_pages_can_be_made(__real_madvise))
 		skip();
 	in_a_fork(live_huge);
 }
@@ -171,7 +153,7 @@ static void
 test_busy(void **state)
 {
 	(void)state;
-	if (!kernel_collapses())
+	if (!huge_pages_can_be_made(__real_madvise))
 		skip();
 	in_a_fork(live_busy);
 }

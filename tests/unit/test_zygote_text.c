@@ -19,14 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "huge_pages.h"
 #include "worker/zygote_text.h"
 
 #define PAGE_BYTES 4096u
-#define HUGE_BYTES (2u << 20)
 #define MAPS_BYTES 65536u
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
 /* With what the C library's start-up adds: a whole huge page and more than half of one. */
 #define CONSTANTS (3u << 20)
@@ -63,22 +60,6 @@ __wrap_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_
 	if (mappings_left != UINT32_MAX)
 		mappings_left--;
 	return __real_mmap(address, bytes, protection, flags, fd, offset);
-}
-
-static bool
-kernel_collapses(void)
-{
-	char *memory =
-	    mmap(NULL, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *start;
-	bool can;
-
-	assert_ptr_not_equal(memory, MAP_FAILED);
-	start = memory + (-(uintptr_t)memory & (HUGE_BYTES - 1));
-	*start = 1;
-	can = __real_madvise(start, HUGE_BYTES, MADV_COLLAPSE) == 0;
-	assert_int_equal(munmap(memory, 2 * HUGE_BYTES), 0);
-	return can;
 }
 
 static unsigned
@@ -161,7 +142,7 @@ static void
 test_replaced(void **state)
 {
 	(void)state;
-	if (!kernel_collapses())
+	if (!huge_pages_can_be_made(__real_madvise))
 		skip();
 	assert_int_equal(in_a_fork(replaced), 0);
 }
