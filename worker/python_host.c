@@ -34,6 +34,7 @@
 #include "worker/zygote_trial.h"
 #include "worker/zygote_warm.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
@@ -165,22 +166,50 @@ host_keep_streams(void)
 	}
 }
 
+/* An empty file in memory in place of the descriptor. ret_saved: what it was, or -1: it was not
+ * open.
+ */
+static int
+host_put_file(int fd, int *ret_saved, struct error *err)
+{
+	int memory = -1, code;
+
+	*ret_saved = fcntl(fd, F_DUPFD_CLOEXEC, HOST_STANDARD_FDS);
+	if (*ret_saved < 0 && errno != EBADF)
+		return error_errno(err, "fcntl F_DUPFD_CLOEXEC");
+	code = base_memfd("stint-stream", 0, &memory, err);
+	if (code == 0 && memory == fd)
+		return 0;
+	if (code == 0 && dup2(memory, fd) < 0)
+		code = error_errno(err, "dup2");
+	base_close(&memory);
+	if (code < 0)
+		base_close(ret_saved);
+	return code;
+}
+
+static int
+host_put_back(int fd, int *saved, struct error *err)
+{
+	int code = 0;
+
+	if (*saved < 0)
+		(void)close(fd);
+	else if (dup2(*saved, fd) < 0)
+		code = error_errno(err, "dup2");
+	base_close(saved);
+	return code;
+}
+
 /* A worker's standard descriptors are files in memory: so are these while the streams are made. */
 static int
 host_make_streams(struct error *err)
 {
-	int saved[HOST_STANDARD_FDS], code = 0;
+	int saved[HOST_STANDARD_FDS], code = 0, put = 0;
 
-	for (int fd = 0; fd < HOST_STANDARD_FDS; fd++) {
-		int memory = -1;
-
-		saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, HOST_STANDARD_FDS);
-		if (code == 0)
-			code = base_memfd("stint-stream", 0, &memory, err);
-		if (code == 0 && memory != fd && dup2(memory, fd) < 0)
-			code = error_errno(err, "dup2");
-		if (memory != fd)
-			base_close(&memory);
+	while (put < HOST_STANDARD_FDS && code == 0) {
+		code = host_put_file(put, &saved[put], err);
+		put += code == 0;
 	}
 	if (code == 0)
 		code = python_input_premake(err);
@@ -188,10 +217,10 @@ host_make_streams(struct error *err)
 		code = python_output_premake(err);
 	if (code == 0)
 		host_keep_streams();
-	for (int fd = 0; fd < HOST_STANDARD_FDS; fd++) {
-		if (saved[fd] < 0 || dup2(saved[fd], fd) < 0)
-			(void)close(fd);
-		base_close(&saved[fd]);
+	for (int fd = 0; fd < put; fd++) {
+		int back = host_put_back(fd, &saved[fd], code == 0 ? err : NULL);
+
+		code = code < 0 ? code : back;
 	}
 	return code;
 }

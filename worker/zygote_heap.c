@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Objects/obmalloc.c of 3.11. */
@@ -28,6 +29,7 @@
 #define HEAP_HOLE_FIRST 65536u
 #define HEAP_HOLE_LAST  24u
 #define HEAP_JOIN_BYTES 120000u
+#define HEAP_PAGE_BYTES 4096u
 
 /* A pool begins with the number of its blocks that are in use. The first block of a pool that holds
  * nothing else: there was no hole. */
@@ -169,8 +171,13 @@ zygote_heap_begin(void)
 	uintptr_t start = (now + BASE_HUGE_BYTES - 1) & ~(uintptr_t)(BASE_HUGE_BYTES - 1);
 
 	/* The C library sees that somebody else has taken this, and goes on behind it. */
-	if (start > now && sbrk((intptr_t)(start - now)) == (void *)now)
-		heap_start = start;
+	if (start == now || sbrk((intptr_t)(start - now)) != (void *)now)
+		return;
+	heap_start = start;
+	/* It would count as data, more or less of it at each start. */
+	now = (now + HEAP_PAGE_BYTES - 1) & ~(uintptr_t)(HEAP_PAGE_BYTES - 1);
+	if (now < start)
+		(void)munmap((void *)now, start - now);
 }
 
 size_t
