@@ -80,7 +80,8 @@ connection_close(struct connection *c)
 static bool
 may_take(const struct connection *c)
 {
-	return !c->lost && !c->parsing && c->client.requests.count < c->host->jobs_max &&
+	return !c->lost && !c->parsing && !c->channel.broken && !c->channel.overfull &&
+	       c->client.requests.count < c->host->jobs_max &&
 	       c->channel.pending <= c->host->backlog_max;
 }
 

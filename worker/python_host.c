@@ -146,24 +146,20 @@ host_initialize(const struct python_host_options *options, const char *prefix, s
 	return host_status(status, err);
 }
 
-/* Programs keep them under names of their own. */
+/* Programs keep it under names of their own. */
 static void
-host_keep_streams(void)
+host_keep_input(void)
 {
-	static const char *const NAMES[] = {"stdin", "stdout", "stderr"};
+	PyObject *text = PySys_GetObject("stdin"); /* borrowed */
+	PyObject *buffer = text ? PyObject_GetAttrString(text, "buffer") : NULL;
+	PyObject *raw = buffer ? PyObject_GetAttrString(buffer, "raw") : NULL;
 
-	for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-		PyObject *text = PySys_GetObject(NAMES[i]); /* borrowed */
-		PyObject *buffer = text ? PyObject_GetAttrString(text, "buffer") : NULL;
-		PyObject *raw = buffer ? PyObject_GetAttrString(buffer, "raw") : NULL;
-
-		python_plain_keep(text);
-		python_plain_keep(buffer);
-		python_plain_keep(raw);
-		Py_XDECREF(buffer);
-		Py_XDECREF(raw);
-		PyErr_Clear();
-	}
+	python_plain_keep(text);
+	python_plain_keep(buffer);
+	python_plain_keep(raw);
+	Py_XDECREF(buffer);
+	Py_XDECREF(raw);
+	PyErr_Clear();
 }
 
 /* An empty file in memory in place of the descriptor. ret_saved: what it was, or -1: it was not
@@ -216,7 +212,7 @@ host_make_streams(struct error *err)
 	if (code == 0)
 		code = python_output_premake(err);
 	if (code == 0)
-		host_keep_streams();
+		host_keep_input();
 	for (int fd = 0; fd < put; fd++) {
 		int back = host_put_back(fd, &saved[fd], code == 0 ? err : NULL);
 
@@ -254,6 +250,7 @@ host_premake(const char *main_file, struct error *err)
 	python_host_before_fork();
 	python_host_after_fork();
 	code = zygote_warm_freeze(err);
+	python_plain_begin();
 	/* Not frozen: the job's objects hang on it. */
 	if (code == 0 && main_file != NULL)
 		code = python_main_premake(main_file, err);

@@ -148,6 +148,7 @@ bind_stream(struct output_stream *stream, bool line_buffering)
 	stream->live = true;
 	python_output_types_bind(&python_output_buffer_type, stream->buffer, stream);
 	python_output_types_bind(&python_output_text_type, stream->text, stream);
+	Py_DECREF(stream->buffer);
 	if (!line_buffering || stream->line_buffering)
 		return 0;
 	reconfigure = PyObject_GetAttrString(stream->text, "reconfigure");
@@ -185,13 +186,30 @@ python_output_install(struct worker_page *page, void *page_base, const struct wo
 	return rc;
 }
 
+/* Neither closed nor detached: the text object has the buffer object, and that the file object. */
+static bool
+is_whole(const struct output_stream *stream)
+{
+	return python_output_types_usable(stream) &&
+	       python_output_types_stream(&python_output_text_type, stream->text) == stream;
+}
+
+bool
+python_output_holds(const PyObject *object)
+{
+	for (int i = 0; i < PAGE_STREAM_COUNT; i++)
+		if (is_whole(&streams[i]) &&
+		    (object == streams[i].text || object == streams[i].buffer ||
+		     object == streams[i].raw))
+			return true;
+	return false;
+}
+
 /* It stands over the stage as it was made: not closed, detached, or given a "flush" of its own. */
 static bool
 is_untouched(const struct output_stream *stream)
 {
-	return python_output_types_usable(stream) &&
-	       python_output_types_stream(&python_output_text_type, stream->text) == stream &&
-	       python_output_text_is_unchanged(stream);
+	return is_whole(stream) && python_output_text_is_unchanged(stream);
 }
 
 bool

@@ -57,6 +57,9 @@ int python_output_install(struct worker_page *page, void *page_base,
 /* Flush premade streams as the end of a job does, for what that leaves in CPython's caches. */
 void python_output_rehearse(void);
 
+/* One of the objects of a stream that is whole: it lives as long as the process. */
+bool python_output_holds(const PyObject *object);
+
 /* file.flush(), if that is one of the streams and nothing about it was changed; false: it is not,
  * or that failed, and the method is to be called. No exception is set. */
 bool python_output_flush(const PyObject *file);

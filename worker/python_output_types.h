@@ -17,8 +17,10 @@
 /* One of stdout and stderr. Lives as long as the process. */
 struct output_stream {
 	struct output_stage stage;
-	PyObject *raw; /* owned: the FileIO below both objects, kept to see whether it is closed */
-	PyObject *buffer, *text; /* owned: what is made over it; NULL: not yet */
+	PyObject *raw;  /* owned: the FileIO below both objects, kept to see whether it is closed */
+	PyObject *text; /* owned: the object on top; NULL: it is not made yet */
+	PyObject *buffer; /* owned until the stream is bound; then the text object's, as long as
+			     that is bound: a program may detach it, and destroy it */
 	PyObject *encode; /* owned: an incremental encoder's encode method; NULL when `plain` */
 	PyObject *errors; /* owned: str, name of the error handler */
 	PyObject *write;  /* owned: the text object's bound write, ready made for print() */

@@ -9,6 +9,8 @@
 
 #include "worker/python_plain.h"
 
+#include "worker/python_output.h"
+
 #define Py_BUILD_CORE
 #undef _PyGC_FINALIZED /* both headers define it */
 #include <internal/pycore_interp.h>
@@ -16,10 +18,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Tuples and dictionaries of simple things are in no list: so deep, and so many, are looked into.
- */
+/* Tuples and dictionaries of simple things are in no list. So deep they are looked into, once for
+ * each reference to them, and so many references of theirs are followed. */
 #define PLAIN_DEPTH_MAX 16u
-#define PLAIN_INNER_MAX 1000000u
+#define PLAIN_INNER_MAX 2000000u
 /* Types that were found plain before, by their address. */
 #define PLAIN_CACHE_SLOTS 64u
 #define PLAIN_KEPT_MAX    16u
@@ -84,11 +86,12 @@ static destructor plain_class_dealloc;
 /* Owned: these are never destroyed. */
 static PyObject *plain_kept[PLAIN_KEPT_MAX];
 static unsigned plain_kept_count;
+static uintptr_t plain_frozen; /* the last object that is frozen */
 
 struct plain_walk {
 	const PyTypeObject *cache[PLAIN_CACHE_SLOTS];
 	unsigned depth;
-	uint64_t inner; /* objects that were looked into though they are in no list */
+	uint64_t inner; /* references followed of what is in no list */
 };
 
 int
@@ -176,16 +179,19 @@ plain_weakref(PyObject *object)
 }
 
 /* io.StringIO and io.BytesIO: their finaliser closes them, by a method that an object may have of
- * its own. */
+ * its own. The type first: asking for the dictionary of an instance of a class makes it. */
 static bool
 plain_memory_file(PyObject *object)
 {
-	PyObject **dict = _PyObject_GetDictPtr(object);
-	const char *name = Py_TYPE(object)->tp_name;
+	const PyTypeObject *type = Py_TYPE(object);
+	PyObject **dict;
 
-	return Py_TYPE(object)->tp_dealloc != plain_class_dealloc &&
-	       (strcmp(name, "_io.StringIO") == 0 || strcmp(name, "_io.BytesIO") == 0) &&
-	       (dict == NULL || *dict == NULL || PyDict_GET_SIZE(*dict) == 0);
+	if (type->tp_dealloc == plain_class_dealloc ||
+	    (strcmp(type->tp_name, "_io.StringIO") != 0 &&
+	     strcmp(type->tp_name, "_io.BytesIO") != 0))
+		return false;
+	dict = _PyObject_GetDictPtr(object);
+	return dict == NULL || *dict == NULL || PyDict_GET_SIZE(*dict) == 0;
 }
 
 static bool
@@ -207,7 +213,7 @@ plain_object(struct plain_walk *walk, PyObject *object)
 	    ((PyTypeObject *)(void *)object)->tp_dealloc == plain_class_dealloc)
 		return false;
 	return plain_cached_type(walk, Py_TYPE(object)) || plain_is_kept(object) ||
-	       plain_memory_file(object);
+	       python_output_holds(object) || plain_memory_file(object);
 }
 
 /* What an object in a list refers to. 0: go on. */
@@ -217,12 +223,12 @@ plain_visit(PyObject *object, void *context)
 	struct plain_walk *walk = context;
 	int code;
 
-	if (!plain_object(walk, object))
+	if ((walk->depth > 0 && ++walk->inner > PLAIN_INNER_MAX) || !plain_object(walk, object))
 		return 1;
 	if ((!PyTuple_CheckExact(object) && !PyDict_CheckExact(object)) ||
 	    PyObject_GC_IsTracked(object))
 		return 0;
-	if (walk->depth == PLAIN_DEPTH_MAX || ++walk->inner > PLAIN_INNER_MAX)
+	if (walk->depth == PLAIN_DEPTH_MAX)
 		return 1;
 	walk->depth++;
 	code = Py_TYPE(object)->tp_traverse(object, plain_visit, walk);
@@ -249,14 +255,21 @@ plain_has_none(PyObject *list)
 	return list == NULL || (PyList_CheckExact(list) && PyList_GET_SIZE(list) == 0);
 }
 
+void
+python_plain_begin(void)
+{
+	plain_frozen = PyInterpreterState_Get()->gc.permanent_generation.head._gc_prev;
+}
+
 bool
 python_plain(void)
 {
 	const struct _gc_runtime_state *state = &PyInterpreterState_Get()->gc;
 	struct plain_walk walk = {.depth = 0};
 
-	if (state->debug != 0 || !plain_has_none(state->callbacks) ||
-	    !plain_has_none(state->garbage))
+	/* What a job freezes is in no list that is walked. */
+	if (state->permanent_generation.head._gc_prev != plain_frozen || state->debug != 0 ||
+	    !plain_has_none(state->callbacks) || !plain_has_none(state->garbage))
 		return false;
 	for (int i = 0; i < NUM_GENERATIONS; i++)
 		if (!plain_list(&walk, &state->generations[i].head))

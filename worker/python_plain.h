@@ -23,6 +23,9 @@ int python_plain_prepare(struct error *err);
 /* This object (up to 16; NULL: none) is never destroyed: a job may refer to it. */
 void python_plain_keep(PyObject *object);
 
+/* In the zygote, when it has frozen what there is. */
+void python_plain_begin(void);
+
 /*
  * True: destroying what is tracked by the garbage collector and not frozen, and what that refers
  * to, runs no code and writes nothing; nothing listens to the collector either. It is false for

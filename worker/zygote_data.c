@@ -7,11 +7,14 @@
 #include "worker/zygote_data.h"
 
 #include "protocol/base_sys.h"
+#include "worker/zygote_args.h"
 
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define DATA_PAGE_BYTES 4096u
 
@@ -78,12 +81,24 @@ data_copy(uintptr_t to, uintptr_t from, size_t bytes)
 		*(volatile uint64_t *)(to + at) = *(const volatile uint64_t *)(from + at);
 }
 
-static bool
+/* What was there may be unmapped already: nothing that looks at data, not even the log. */
+static _Noreturn void
+data_is_lost(void)
+{
+	static const char text[] = "stint-zygote: its data cannot be moved\n";
+
+	(void)syscall(SYS_write, STDERR_FILENO, text, sizeof(text) - 1);
+	for (;;)
+		(void)syscall(SYS_exit_group, ZYGOTE_ARGS_EXIT_SETUP);
+}
+
+static void
 data_move(const struct data_segment *segment, uintptr_t copy)
 {
 	data_copy(copy, segment->start, segment->used);
-	return mremap((void *)copy, segment->bytes, segment->bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
-		      (void *)segment->start) != MAP_FAILED;
+	if (mremap((void *)copy, segment->bytes, segment->bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   (void *)segment->start) == MAP_FAILED)
+		data_is_lost();
 }
 
 size_t
@@ -105,7 +120,9 @@ zygote_data_settle(void)
 	copy = data_round_up((uintptr_t)reserved, BASE_HUGE_BYTES);
 	if (mprotect((void *)copy, segment.bytes, PROT_READ | PROT_WRITE) == 0 &&
 	    base_collapse(copy, copy + segment.bytes) == segment.bytes && data_reserve(&segment))
-		moved = data_move(&segment, copy);
+		moved = true;
+	if (moved)
+		data_move(&segment, copy);
 	(void)munmap(reserved, copy - (uintptr_t)reserved);
 	if (!moved)
 		(void)munmap((void *)copy, segment.bytes);

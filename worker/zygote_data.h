@@ -12,7 +12,8 @@
  * is read-only after relocation stays) is copied into huge pages, which take its place at the same
  * addresses in one call. How many bytes. 0 is no error: the data does not begin at a huge page (a
  * program that is not linked for it), something else is mapped close behind it, or the kernel gives
- * no huge page; then nothing has changed.
+ * no huge page; then nothing has changed. Where the one call fails the process ends with
+ * ZYGOTE_ARGS_EXIT_SETUP.
  */
 size_t zygote_data_settle(void);
 

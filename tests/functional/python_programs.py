@@ -202,6 +202,12 @@ ENDS = {
     "stdin_method": "import sys\nread = sys.stdin.readline\nbuffer = sys.stdin.buffer\nprint(repr(read()))\n",
     "stdout_given_flush": "import sys\nsys.stdout.flush = lambda: print('flush', file=sys.stderr)\n",
     "stdout_closed_below": "import sys\nprint(1, flush=True)\nsys.stdout.buffer.raw.close()\n",
+    "del_frozen": "import gc\nclass A:\n    def __del__(self): print('del')\na = A()\ngc.freeze()\n",
+    "del_at_threshold": "import gc\nclass A:\n    def __init__(self): self.me = self\n    def __del__(self): print('del')\n"
+                        "gc.collect()\ngc.disable(); A()\ngc.set_threshold(1); gc.enable()\n",
+    "detached_buffer": "import os, sys\nb = sys.stdout.detach()\nb.write(b'first\\n')\ndel b\nos.write(1, b'second\\n')\n",
+    "buffer_anew": "import sys\nb = sys.stdout.detach(); b.__init__(b.raw); b.write(b'x'); sys.stdout = None\n",
+    "kept_buffer": "import sys\nout = sys.stdout.buffer\nout.write(b'a')\nerr = sys.stderr.buffer.raw\nerr.write(b'b')\n",
     "own_lines": "import linecache\nprint(linecache.getline(__file__, 2), __loader__.get_data(__file__))\n",
     "own_names": "print(sorted(globals()), __annotations__, __spec__, __loader__.path == __file__, __loader__.name)\n"
                  "import sys, __main__\nprint(sys.argv == [__file__], sys.modules['__main__'] is __main__, vars(__main__) is globals())\n",

@@ -60,7 +60,7 @@ WALL_MAX_MS = 300000  # of the built-in defaults
 # What it looks for comes first, however much there is on the host.
 HUNT = ("F01b hunt", "ok", "import os, sys\nfor top in ('/tmp', '/etc', '/root', '/home', '/run', '/proc/self', '/proc/1'):\n"
         " for d, ds, fs in os.walk(top):\n  if d.count('/') > 3: ds.clear()\n  for f in sorted(fs, key=lambda f: 'canary' not in f):\n"
-        "   try: sys.stdout.write(open(os.path.join(d, f), errors='replace').read(200))\n   except OSError: pass", {"limits": {"cpu_ms": 10000, "wall_ms": 50000}},
+        "   try: sys.stdout.write(open(os.path.join(d, f), encoding='ascii', errors='ignore').read(200))\n   except OSError: pass", {"limits": {"cpu_ms": 10000, "wall_ms": 50000}},
         lambda result: result["stdout"] == "")
 # Beyond the group's limit with memory that no rlimit counts, but not so far that the host would feel it.
 SHARED = ("M05 shared mapping", "memory_limit", "import mmap\nm = mmap.mmap(-1, 100 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1",

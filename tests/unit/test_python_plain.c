@@ -75,7 +75,10 @@ set_up(void **state)
 	python_plain_keep(NULL);
 	python_plain_keep(PySys_GetObject("stdin"));
 	(void)PyGC_Collect();
-	return PyRun_SimpleString("gc.freeze()") < 0 ? -1 : 0;
+	if (PyRun_SimpleString("gc.freeze()") < 0)
+		return -1;
+	python_plain_begin();
+	return 0;
 }
 
 static void
@@ -125,8 +128,24 @@ static void
 does_not_walk_for_ever(void **state)
 {
 	(void)state;
+	/* By hours, if each reference is followed. */
+	check("t = {i: i for i in range(100000)}\nclass N:\n    def __init__(self): self.t = t\n"
+	      "x = [N() for i in range(100000)]",
+	      false);
+	check("r = (0,) * 1000000\nx = [r] * 1000000\nimport gc\ngc.collect()", false);
 	check("x = 1, 2\nfor i in range(15): x = x, x, x, x, x, x, x, x\nimport gc\n"
 	      "for i in range(20): gc.collect()\ny = [x]",
+	      false);
+}
+
+/* Last: from here on there is more that is frozen than the interpreter's. */
+static void
+what_a_program_freezes_is_seen(void **state)
+{
+	(void)state;
+	check("x = 1", true);
+	check("import gc\nclass A:\n    def __del__(self): pass\nx = A()\ngc.collect()\n"
+	      "gc.freeze()",
 	      false);
 }
 
@@ -137,6 +156,7 @@ main(void)
 	    cmocka_unit_test(plain_programs),
 	    cmocka_unit_test(programs_whose_end_is_seen),
 	    cmocka_unit_test(does_not_walk_for_ever),
+	    cmocka_unit_test(what_a_program_freezes_is_seen),
 	};
 	return cmocka_run_group_tests(tests, set_up, NULL);
 }
