@@ -36,7 +36,8 @@ makeway_stop(struct engine *engine, uint64_t now_ns)
 	engine->makeway.serial = 0;
 	engine_note(engine, ENGINE_EVENT_MADE_WAY, lasted_ns / NS_PER_US);
 	alarm_stop(engine->makeway_alarm);
-	if (engine->refill_due)
+	engine->results.held = false;
+	if (engine->refill_due || engine->results.waiting.count > 0)
 		engine_later(engine);
 }
 
@@ -77,6 +78,7 @@ makeway_begin(struct engine *engine, const struct worker *worker)
 	    .part = part,
 	    .since_ns = now_ns,
 	};
+	engine->results.held = true;
 	alarm_set(engine->makeway_alarm, MAKEWAY_MS);
 }
 

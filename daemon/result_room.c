@@ -22,6 +22,8 @@ result_room_init(struct result_room *ret_room, uint64_t max_bytes)
 static bool
 has_place(const struct result_room *room, uint64_t bytes)
 {
+	if (room->held)
+		return false;
 	if (room->used_bytes == 0)
 		return true;
 	return room->used_bytes <= room->max_bytes && bytes <= room->max_bytes - room->used_bytes;

@@ -18,6 +18,7 @@
 struct result_room {
 	uint64_t used_bytes, max_bytes;
 	struct list waiting; /* of struct result_place */
+	bool held;           /* by its owner: what is counted waits, whatever there is */
 };
 
 /* One result's place; embedded in what waits for it. */

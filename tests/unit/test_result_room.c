@@ -61,6 +61,25 @@ test_a_large_one_goes_alone_and_is_not_overtaken(void **state)
 	assert_ptr_equal(result_room_next(&room), &last);
 }
 
+static void
+test_held(void **state)
+{
+	struct result_room room;
+	struct result_place one = {0}, two = {0}, small = {0};
+	(void)state;
+	result_room_init(&room, MAX);
+	room.held = true;
+	assert_false(result_room_enter(&room, &one, MAX / 2));
+	assert_false(result_room_enter(&room, &two, MAX * 2));
+	assert_true(result_room_enter(&room, &small, SMALL));
+	assert_null(result_room_next(&room));
+	room.held = false;
+	assert_ptr_equal(result_room_next(&room), &one);
+	assert_null(result_room_next(&room)); /* it goes alone, as ever */
+	result_room_leave(&room, one.bytes);
+	assert_ptr_equal(result_room_next(&room), &two);
+}
+
 int
 main(void)
 {
@@ -68,6 +87,7 @@ main(void)
 	    cmocka_unit_test(test_small_ones_never_wait),
 	    cmocka_unit_test(test_one_byte_too_many_waits),
 	    cmocka_unit_test(test_a_large_one_goes_alone_and_is_not_overtaken),
+	    cmocka_unit_test(test_held),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
