@@ -44,7 +44,7 @@ setup(void **state)
 static void
 until_one_waits(struct fixture *fixture)
 {
-	RUN_UNTIL(fixture->results_count == 1);
+	RUN_UNTIL(fixture->results_count == 1 && info(fixture).jobs_queued == 0);
 	while (info(fixture).workers_busy > 0)
 		(void)uv_run(&fixture->loop, UV_RUN_ONCE);
 	for (unsigned i = 0; i < 100; i++)
