@@ -345,9 +345,14 @@ finish_start(struct finish *finish)
 static bool
 finish_is_inline(struct finish *finish)
 {
+	struct engine *engine = finish->engine;
 	uint64_t size = collect_size(&finish->input);
-	if (!result_room_enter(&finish->engine->results, &finish->place, size))
+	bool held = makeway_holds_results(engine);
+	if (!result_room_enter(&engine->results, &finish->place, size, held)) {
+		if (!held)
+			engine_later(engine); /* those before it were held, maybe */
 		return false;
+	}
 	if (size <= FINISH_INLINE_BYTES_MAX)
 		return true;
 	finish_start(finish);
@@ -358,6 +363,8 @@ void
 finish_admit(struct engine *engine)
 {
 	struct result_place *place;
+	if (makeway_holds_results(engine))
+		return;
 	while ((place = result_room_next(&engine->results)) != NULL)
 		finish_start(list_item(&place->link, struct finish, place.link));
 }

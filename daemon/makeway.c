@@ -1,6 +1,7 @@
 /*
- * Who makes way for whom. Asked by dispatch.c (jobs) and refill.c (workers), told by dispatch.c and
- * finish.c; sets the engine's alarm for its own end. Never takes away what runs. Fails never.
+ * Who makes way for whom. Asked by dispatch.c (jobs), refill.c (workers) and finish.c (results),
+ * told by dispatch.c and finish.c; sets the engine's alarm for its own end. Never takes away what
+ * runs. Fails never.
  */
 #include "daemon/makeway.h"
 
@@ -36,7 +37,6 @@ makeway_stop(struct engine *engine, uint64_t now_ns)
 	engine->makeway.serial = 0;
 	engine_note(engine, ENGINE_EVENT_MADE_WAY, lasted_ns / NS_PER_US);
 	alarm_stop(engine->makeway_alarm);
-	engine->results.held = false;
 	if (engine->refill_due || engine->results.waiting.count > 0)
 		engine_later(engine);
 }
@@ -78,7 +78,6 @@ makeway_begin(struct engine *engine, const struct worker *worker)
 	    .part = part,
 	    .since_ns = now_ns,
 	};
-	engine->results.held = true;
 	alarm_set(engine->makeway_alarm, MAKEWAY_MS);
 }
 
@@ -134,4 +133,10 @@ makeway_holds_starts(const struct engine *engine)
 			return false;
 	}
 	return true;
+}
+
+bool
+makeway_holds_results(const struct engine *engine)
+{
+	return engine->makeway.serial != 0 && makeway_holds_now(engine, engine_now_ns());
 }

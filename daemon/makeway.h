@@ -36,5 +36,7 @@ bool makeway_expire(struct engine *engine);
 bool makeway_holds(const struct engine *engine, const struct job *job);
 /* No worker is to be asked for now; `makeway_end` or `makeway_expire` will come. */
 bool makeway_holds_starts(const struct engine *engine);
+/* No large result is to be read now; one of the two will come, as above. */
+bool makeway_holds_results(const struct engine *engine);
 
 #endif

@@ -22,21 +22,19 @@ result_room_init(struct result_room *ret_room, uint64_t max_bytes)
 static bool
 has_place(const struct result_room *room, uint64_t bytes)
 {
-	if (room->held)
-		return false;
 	if (room->used_bytes == 0)
 		return true;
 	return room->used_bytes <= room->max_bytes && bytes <= room->max_bytes - room->used_bytes;
 }
 
 bool
-result_room_enter(struct result_room *room, struct result_place *place, uint64_t bytes)
+result_room_enter(struct result_room *room, struct result_place *place, uint64_t bytes, bool held)
 {
 	place->bytes = bytes <= RESULT_ROOM_FREE_BYTES ? 0 : bytes;
 	if (place->bytes == 0)
 		return true;
 	/* Behind those that wait already: a large one is not overtaken for ever. */
-	if (room->waiting.count > 0 || !has_place(room, bytes)) {
+	if (held || room->waiting.count > 0 || !has_place(room, bytes)) {
 		list_append(&room->waiting, &place->link);
 		return false;
 	}

@@ -18,7 +18,6 @@
 struct result_room {
 	uint64_t used_bytes, max_bytes;
 	struct list waiting; /* of struct result_place */
-	bool held;           /* by its owner: what is counted waits, whatever there is */
 };
 
 /* One result's place; embedded in what waits for it. */
@@ -28,8 +27,10 @@ struct result_place {
 };
 
 void result_room_init(struct result_room *ret_room, uint64_t max_bytes);
-/* True: it has its place. False: it waits in line. */
-bool result_room_enter(struct result_room *room, struct result_place *place, uint64_t bytes);
+/* True: it has its place. False: it waits in line; with `held`, whatever room there is, unless it
+ * is small. */
+bool result_room_enter(struct result_room *room, struct result_place *place, uint64_t bytes,
+		       bool held);
 /* The next of those that wait which has its place now, or NULL. */
 struct result_place *result_room_next(struct result_room *room);
 /* A result of that many counted bytes is gone. */

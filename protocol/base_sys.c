@@ -308,6 +308,21 @@ base_populate(void *bytes, size_t size)
 	errno = saved;
 }
 
+bool
+base_reserve(uintptr_t start, size_t bytes)
+{
+	void *got;
+
+	if (bytes == 0)
+		return true;
+	got = mmap((void *)start, bytes, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	/* A kernel that does not know the flag takes the address for a hint. */
+	if (got != (void *)start && got != MAP_FAILED)
+		(void)munmap(got, bytes);
+	return got == (void *)start;
+}
+
 size_t
 base_collapse(uintptr_t start, uintptr_t end)
 {

@@ -7,6 +7,7 @@
 
 #include "protocol/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -63,6 +64,9 @@ void *base_large_realloc(void *bytes, size_t used, size_t size);
 /* `size` bytes of fresh memory are about to be written: have the kernel give their pages in one
  * call instead of by a fault for each. Linux 5.14; before that, and for small ones, nothing. */
 void base_populate(void *bytes, size_t size);
+/* Take addresses that nothing is mapped at, in whole pages, without memory. False: something is,
+ * and nothing has changed. 0 bytes: true. */
+bool base_reserve(uintptr_t start, size_t bytes);
 /*
  * Have the kernel make huge pages of the parts of [start, end) that can be one, whatever the
  * machine's setting for them is (MADV_COLLAPSE: Linux 6.1, pages of 4 KiB). How many bytes are in

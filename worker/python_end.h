@@ -10,9 +10,10 @@
 int python_end_prepare(struct error *err);
 
 /*
- * Join threads, run atexit callbacks, flush, clear __main__ and the job's modules (finalisers run),
- * flush again. Runs tenant code and may never return. Returns 0, or -1 when a flush failed: CPython
- * then exits with PYTHON_OUTPUT_EXIT_FLUSH.
+ * Join threads, run atexit callbacks, flush, clear __main__ and the job's modules (finalisers run;
+ * left out where nobody could tell, see python_plain.h), flush again. Runs tenant code and may
+ * never return. Returns 0, or -1 when a flush failed: CPython then exits with
+ * PYTHON_OUTPUT_EXIT_FLUSH.
  */
 int python_end(void);
 

@@ -162,9 +162,7 @@ host_keep_input(void)
 	PyErr_Clear();
 }
 
-/* An empty file in memory in place of the descriptor. ret_saved: what it was, or -1: it was not
- * open.
- */
+/* An empty file in memory in place of the descriptor. ret_saved: what it was; -1: not open. */
 static int
 host_put_file(int fd, int *ret_saved, struct error *err)
 {

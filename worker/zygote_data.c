@@ -56,23 +56,6 @@ data_find(struct dl_phdr_info *info, size_t size, void *context)
 	return 1;
 }
 
-/* What is behind it to the end of the last huge page is nobody's: the heap may begin there. */
-static bool
-data_reserve(const struct data_segment *segment)
-{
-	void *behind = (void *)(segment->start + segment->used), *got;
-	size_t bytes = segment->bytes - segment->used;
-
-	if (bytes == 0)
-		return true;
-	got = mmap(behind, bytes, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-	/* A kernel that does not know the flag takes the address for a hint. */
-	if (got != behind && got != MAP_FAILED)
-		(void)munmap(got, bytes);
-	return got == behind;
-}
-
 /* Not memcpy(), in whose place a sanitizer would look at the redzones between our objects. */
 __attribute__((no_sanitize_address)) static void
 data_copy(uintptr_t to, uintptr_t from, size_t bytes)
@@ -119,7 +102,9 @@ zygote_data_settle(void)
 		return 0;
 	copy = data_round_up((uintptr_t)reserved, BASE_HUGE_BYTES);
 	if (mprotect((void *)copy, segment.bytes, PROT_READ | PROT_WRITE) == 0 &&
-	    base_collapse(copy, copy + segment.bytes) == segment.bytes && data_reserve(&segment))
+	    base_collapse(copy, copy + segment.bytes) == segment.bytes &&
+	    /* Behind it, to the end of the last huge page, is nothing: the heap may begin there. */
+	    base_reserve(segment.start + segment.used, segment.bytes - segment.used))
 		moved = true;
 	if (moved)
 		data_move(&segment, copy);

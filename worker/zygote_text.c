@@ -133,16 +133,9 @@ static bool
 text_reserve(const struct text_segment *segment)
 {
 	size_t bytes;
-	void *behind = text_behind(segment, &bytes), *got;
+	void *behind = text_behind(segment, &bytes);
 
-	if (behind == NULL)
-		return true;
-	got = mmap(behind, bytes, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-	/* A kernel that does not know the flag takes the address for a hint. */
-	if (got != behind && got != MAP_FAILED)
-		(void)munmap(got, bytes);
-	return got == behind;
+	return behind == NULL || base_reserve((uintptr_t)behind, bytes);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "protocol/base_sys.h"
 #include "protocol/pack.h"
 #include "worker/python_host.h"
+#include "worker/python_job.h"
 #include "worker/python_rehearse.h"
 #include "worker/zygote_touch.h"
 
@@ -54,7 +55,7 @@ trial_run(struct trial *trial, const char *before)
 	(void)snprintf(source, sizeof(source), "%sprint(6 * 7)\n", before);
 	pack_init(&trial->blob, TRIAL_BLOB_BYTES);
 	pack_put(&trial->blob, JOB_SOURCE, source, strlen(source));
-	pack_put(&trial->blob, JOB_NAME, "main.py", strlen("main.py"));
+	pack_put(&trial->blob, JOB_NAME, PYTHON_JOB_NAME, strlen(PYTHON_JOB_NAME));
 	trial->terms.blob_bytes = trial->blob.size;
 	python_host_before_fork();
 	cheap = zygote_touch_learn(trial_live, trial);

@@ -109,6 +109,14 @@ class Endings(harness.DaemonCase):
             oracle.stderr.replace(f'"{directory}/prog.py"', '"X"').replace('"prog.py"', '"X"'),
         )
 
+    def test_much_that_is_shared_is_left(self):
+        """What a job leaves is looked at, and that takes no time that a job with few objects would not have had."""
+        for source in ("t = {i: i for i in range(100000)}\nclass N:\n    def __init__(self): self.t = t\n"
+                       "x = [N() for i in range(20000)]\nprint('end')",
+                       "r = (0,) * 1000000\nx = [r] * 5000\nimport gc\ngc.collect()\nprint('end')"):
+            result = self.run_ok(source, limits={"cpu_ms": 2000 * harness.SLOW})
+            self.assertEqual(result["stdout"], "end\n")
+
     def test_exit_codes(self):
         for source, status, code, stderr in (
             ("import sys; sys.exit(7)", "runtime_error", 7, ""),

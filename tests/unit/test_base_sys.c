@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "protocol/base_sys.h"
 #include "tests/unit/cmocka_headers.h"
+#include "tests/unit/huge_pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -214,6 +215,49 @@ large_memory(void **state)
 	free(bytes);
 }
 
+/* Only what nobody has, all of it or nothing. */
+static void
+addresses_are_reserved(void **state)
+{
+	size_t page = 4096;
+	char *room =
+	    mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uintptr_t at = (uintptr_t)room;
+	(void)state;
+
+	assert_ptr_not_equal(room, MAP_FAILED);
+	room[2 * page] = 7;
+	assert_true(base_reserve(at, 0));
+	assert_false(base_reserve(at, page));
+	assert_int_equal(munmap(room, 2 * page), 0);
+	assert_false(base_reserve(at + page, 2 * page));
+	assert_int_equal(room[2 * page], 7);
+	assert_true(base_reserve(at, 2 * page));
+	assert_false(base_reserve(at + page, page));
+	assert_int_equal(munmap(room, 3 * page), 0);
+}
+
+/* The whole huge pages of a range, and what they hold stays. */
+static void
+memory_is_collapsed(void **state)
+{
+	size_t bytes = 4 * (size_t)BASE_HUGE_BYTES;
+	char *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uintptr_t start =
+	    ((uintptr_t)room + BASE_HUGE_BYTES - 1) & ~(uintptr_t)(BASE_HUGE_BYTES - 1);
+	(void)state;
+
+	assert_ptr_not_equal(room, MAP_FAILED);
+	*(char *)(start + 5000) = 7;
+	assert_int_equal(base_collapse(start + 1, start + BASE_HUGE_BYTES), 0);
+	if (!huge_pages_can_be_made(madvise))
+		skip();
+	assert_int_equal(base_collapse(start - 4096, start + BASE_HUGE_BYTES + 4096),
+			 BASE_HUGE_BYTES);
+	assert_int_equal(*(char *)(start + 5000), 7);
+	assert_int_equal(munmap(room, bytes), 0);
+}
+
 int
 main(void)
 {
@@ -227,6 +271,8 @@ main(void)
 	    cmocka_unit_test(kernel_file_is_written_at_its_start),
 	    cmocka_unit_test(keys_of_kernel_files),
 	    cmocka_unit_test(large_memory),
+	    cmocka_unit_test(addresses_are_reserved),
+	    cmocka_unit_test(memory_is_collapsed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

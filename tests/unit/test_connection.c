@@ -378,6 +378,20 @@ only_connection(struct front *front)
 }
 
 static void
+test_client_that_is_given_up_runs_nothing_more(void **state)
+{
+	(void)state;
+	struct front *front = front_new(NULL);
+	struct client *client = front_connect(front, FRONT_UID);
+	front->outbox.channel_max = 0; /* its first answer is too much */
+	client_say(front, client, "{not json}\n" RUN("2", "x") "\n");
+	assert_null(client_line(front, client));
+	assert_int_equal(front->engine->count, 0);
+	client_free(&client);
+	front_free(&front);
+}
+
+static void
 test_slow_line_expires(void **state)
 {
 	(void)state;
@@ -476,6 +490,7 @@ main(void)
 	    cmocka_unit_test(test_full_close_cancels),
 	    cmocka_unit_test(test_client_that_never_reads),
 	    cmocka_unit_test(test_overfull_client_is_closed_and_others_are_not),
+	    cmocka_unit_test(test_client_that_is_given_up_runs_nothing_more),
 	    cmocka_unit_test(test_slow_line_expires),
 	    cmocka_unit_test(test_client_gone_while_its_line_is_parsed),
 	    cmocka_unit_test(test_many_clients_come_and_go),

@@ -93,7 +93,7 @@ assert_a_is_held(struct fixture *fixture)
 	assert_int_equal(info(fixture).jobs_queued, 1);
 	assert_non_null(pool_ready(&fixture->engine->pool, (struct worker_kind){0, 0}));
 	assert_true(makeway_holds_starts(fixture->engine));
-	assert_true(fixture->engine->results.held);
+	assert_true(makeway_holds_results(fixture->engine));
 }
 
 static void
@@ -118,7 +118,7 @@ until_that_job_ends(void **state)
 	engine_forget_session(fixture->engine, 'b');
 	RUN_UNTIL(running(fixture) == 4 && info(fixture).jobs_queued == 0); /* c's, three of a's */
 	assert_int_equal(fixture->engine->makeway.serial, 0);
-	assert_false(fixture->engine->results.held);
+	assert_false(makeway_holds_results(fixture->engine));
 	uint64_t now_ns = engine_now_ns();
 	assert_true(fixture->engine->makeway.free_ns <= now_ns + (now_ns - since_ns));
 	end(fixture);
@@ -134,7 +134,7 @@ or_for_long_enough(void **state)
 	wait_long_enough(fixture);
 	RUN_UNTIL(running(fixture) == 5);
 	assert_int_equal(fixture->engine->makeway.serial, 0);
-	assert_false(fixture->engine->results.held);
+	assert_false(makeway_holds_results(fixture->engine));
 	RUN_UNTIL(info(fixture).workers_ready == READY); /* it is told to whoever makes them */
 	end(fixture);
 }

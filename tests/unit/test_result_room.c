@@ -17,8 +17,8 @@ test_small_ones_never_wait(void **state)
 	struct result_place one = {0}, two = {0};
 	(void)state;
 	result_room_init(&room, MAX);
-	assert_true(result_room_enter(&room, &one, MAX));
-	assert_true(result_room_enter(&room, &two, SMALL));
+	assert_true(result_room_enter(&room, &one, MAX, false));
+	assert_true(result_room_enter(&room, &two, SMALL, false));
 	assert_int_equal(two.bytes, 0);
 	assert_int_equal(room.used_bytes, MAX);
 	result_room_leave(&room, two.bytes);
@@ -33,9 +33,9 @@ test_one_byte_too_many_waits(void **state)
 	struct result_place one = {0}, two = {0}, three = {0};
 	(void)state;
 	result_room_init(&room, MAX);
-	assert_true(result_room_enter(&room, &one, MAX - SMALL - 1));
-	assert_true(result_room_enter(&room, &two, SMALL + 1));
-	assert_false(result_room_enter(&room, &three, SMALL + 1));
+	assert_true(result_room_enter(&room, &one, MAX - SMALL - 1, false));
+	assert_true(result_room_enter(&room, &two, SMALL + 1, false));
+	assert_false(result_room_enter(&room, &three, SMALL + 1, false));
 	assert_null(result_room_next(&room));
 	result_room_leave(&room, two.bytes);
 	assert_ptr_equal(result_room_next(&room), &three);
@@ -50,9 +50,9 @@ test_a_large_one_goes_alone_and_is_not_overtaken(void **state)
 	struct result_place one = {0}, huge = {0}, last = {0};
 	(void)state;
 	result_room_init(&room, MAX);
-	assert_true(result_room_enter(&room, &one, SMALL + 1));
-	assert_false(result_room_enter(&room, &huge, UINT64_MAX));
-	assert_false(result_room_enter(&room, &last, SMALL + 1)); /* there would be room */
+	assert_true(result_room_enter(&room, &one, SMALL + 1, false));
+	assert_false(result_room_enter(&room, &huge, UINT64_MAX, false));
+	assert_false(result_room_enter(&room, &last, SMALL + 1, false)); /* there would be room */
 	assert_null(result_room_next(&room));
 	result_room_leave(&room, one.bytes);
 	assert_ptr_equal(result_room_next(&room), &huge);
@@ -68,16 +68,12 @@ test_held(void **state)
 	struct result_place one = {0}, two = {0}, small = {0};
 	(void)state;
 	result_room_init(&room, MAX);
-	room.held = true;
-	assert_false(result_room_enter(&room, &one, MAX / 2));
-	assert_false(result_room_enter(&room, &two, MAX * 2));
-	assert_true(result_room_enter(&room, &small, SMALL));
-	assert_null(result_room_next(&room));
-	room.held = false;
+	assert_false(result_room_enter(&room, &one, MAX / 2, true));
+	assert_false(result_room_enter(&room, &two, MAX / 2, false)); /* behind it */
+	assert_true(result_room_enter(&room, &small, SMALL, true));
 	assert_ptr_equal(result_room_next(&room), &one);
-	assert_null(result_room_next(&room)); /* it goes alone, as ever */
-	result_room_leave(&room, one.bytes);
 	assert_ptr_equal(result_room_next(&room), &two);
+	assert_null(result_room_next(&room));
 }
 
 int
