@@ -223,6 +223,13 @@ on_ended(void *context, const struct engine_ended *ended)
 }
 
 static void
+on_told(void *context)
+{
+	struct daemon *daemon = context;
+	outbox_write_little(&daemon->outbox);
+}
+
+static void
 on_event(void *context, enum engine_event event, uint64_t value)
 {
 	struct daemon *daemon = context;
@@ -366,6 +373,7 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .drained = on_drained,
 					     .ended = on_ended,
 					     .event = on_event,
+					     .told = on_told,
 					     .config = on_config,
 					     .fatal = on_fatal,
 					     .context = daemon};

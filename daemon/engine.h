@@ -31,6 +31,9 @@ struct engine_callbacks {
 	 * job. */
 	void (*result)(void *context, uint64_t session, uint64_t ticket,
 		       struct run_result *result);
+	/* All results of this turn of the loop were given, and what comes in it now (workers that
+	 * are made) may take longer than they should wait. May be NULL. */
+	void (*told)(void *context);
 	/* New output of a streaming job; stream is 1 or 2; bytes are borrowed for the call. The
 	 * rest of the output comes before the result. */
 	void (*output)(void *context, uint64_t session, uint64_t ticket, const char *job,

@@ -70,6 +70,7 @@ struct engine {
 	} makeway;
 	uint64_t tenants_ns;  /* when it was last another's than the one before; 0: never */
 	bool refill_due;
+	bool told; /* a result was given, and nobody heard that it was the last */
 	bool heap_is_wide; /* large results have gone through since house.c cut the heap */
 	bool announced, draining, drained_told, failed, closing;
 	bool drain_asked; /* by us: the spawner has not said yet that it stops */

@@ -72,6 +72,7 @@ finish_tell(struct engine *engine)
 		stream_rest(engine, job);
 		if (!job->forgotten && !engine->closing) {
 			struct run_result result = *job->result;
+			engine->told = true;
 			memset(job->result, 0, sizeof(*job->result));
 			memcpy(result.meter_id, generation_about(engine->generation)->meter_id,
 			       sizeof(result.meter_id));

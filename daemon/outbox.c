@@ -281,19 +281,23 @@ sent(struct outbox *outbox, struct outbox_channel *channel, size_t size)
 	}
 }
 
+/* At most that many bytes: while a client reads, one call would go on for as long as there are any.
+ */
 static ssize_t
-send_some(const struct outbox_channel *channel)
+send_some(const struct outbox_channel *channel, size_t bytes_max)
 {
 	struct iovec iov[OUTBOX_IOV_MAX];
 	struct msghdr message = {.msg_iov = iov};
 	size_t offset = channel->head_offset;
 	LIST_FOREACH (&channel->chunks, link) {
-		if (message.msg_iovlen == OUTBOX_IOV_MAX)
+		if (message.msg_iovlen == OUTBOX_IOV_MAX || bytes_max == 0)
 			break;
 		struct outbox_chunk *chunk = list_item(link, struct outbox_chunk, link);
+		size_t size = chunk->size - offset < bytes_max ? chunk->size - offset : bytes_max;
 		iov[message.msg_iovlen].iov_base = chunk->bytes + offset;
-		iov[message.msg_iovlen].iov_len = chunk->size - offset;
+		iov[message.msg_iovlen].iov_len = size;
 		message.msg_iovlen++;
+		bytes_max -= size;
 		offset = 0;
 	}
 	ssize_t done;
@@ -309,7 +313,7 @@ flush(struct outbox *outbox, struct outbox_channel *channel)
 {
 	size_t turn_bytes = 0;
 	while (channel->pending > 0 && turn_bytes < OUTBOX_TURN_BYTES_MAX && !channel->broken) {
-		ssize_t done = send_some(channel);
+		ssize_t done = send_some(channel, OUTBOX_TURN_BYTES_MAX - turn_bytes);
 		if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
 			break;
 		if (done < 0)
@@ -341,6 +345,25 @@ write_all(struct outbox *outbox, struct list *channels, size_t *written)
 		*written += flush(outbox, channel);
 		channel->turn(channel, channel->context);
 	}
+}
+
+/* What waits of who has little; its connection's turn is the loop's next. */
+static void
+write_little(struct outbox *outbox, const struct list *channels)
+{
+	LIST_FOREACH (channels, link) {
+		struct outbox_channel *channel =
+		    list_item(link, struct outbox_channel, turn_link);
+		if (channel->pending > 0 && channel->pending <= OUTBOX_LITTLE_BYTES)
+			(void)flush(outbox, channel);
+	}
+}
+
+void
+outbox_write_little(struct outbox *outbox)
+{
+	write_little(outbox, &outbox->waiting);
+	write_little(outbox, &outbox->changed);
 }
 
 static void

@@ -67,5 +67,7 @@ void outbox_channel_touch(struct outbox *outbox, struct outbox_channel *channel)
 /* Queue one line, its LF included, for `session`. Takes over `line` (heap), also when it is
  * dropped. */
 void outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size);
+/* Write now what was put for who has little to get, for the rest of this turn may be long. */
+void outbox_write_little(struct outbox *outbox);
 
 #endif
