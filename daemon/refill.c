@@ -117,6 +117,7 @@ refill_bury(struct engine *engine)
 			continue; /* its result is being read */
 		struct generation *generation =
 		    succession_find(engine->succession, worker->generation);
+		worker_drop_files(worker); /* their pages are charged to the leaf */
 		refill_keep_leaf(engine, worker);
 		uint64_t serial = worker->leaf.serial;
 		uint32_t made = worker->leaf.made;

@@ -108,6 +108,15 @@ worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 }
 
 void
+worker_drop_files(struct worker *worker)
+{
+	base_close(&worker->out_fd);
+	base_close(&worker->err_fd);
+	base_close(&worker->page_fd);
+	base_close(&worker->code_fd);
+}
+
+void
 worker_free(struct worker **worker)
 {
 	struct worker *gone = *worker;
@@ -118,10 +127,7 @@ worker_free(struct worker **worker)
 	list_remove(&gone->link);
 	base_close(&gone->channel);
 	base_close(&gone->pidfd);
-	base_close(&gone->out_fd);
-	base_close(&gone->err_fd);
-	base_close(&gone->page_fd);
-	base_close(&gone->code_fd);
+	worker_drop_files(gone);
 	leaf_close(&gone->leaf);
 	free(gone);
 }

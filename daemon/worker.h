@@ -68,6 +68,9 @@ enum worker_class worker_kind_class(struct worker_kind kind);
  */
 int worker_new(uint64_t serial, uint32_t uid, unsigned slot, struct leaf_root *root,
 	       struct worker **ret_worker, int *ret_fds, struct error *err);
+/* Of a dead worker whose result was read: close what it wrote to. Memory files without another
+ * holder are gone, and are no longer charged to its leaf. */
+void worker_drop_files(struct worker *worker);
 /* Close, free. The leaf's directories stay: see leaf_remove. */
 void worker_free(struct worker **worker);
 /* Note the host pid from the hello. */
