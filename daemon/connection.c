@@ -251,7 +251,7 @@ refresh(struct connection *c)
 	int events = UV_PRIORITIZED;
 	if (take && !waiting && !c->at_end)
 		events |= UV_READABLE;
-	if (c->channel.pending > 0)
+	if (c->channel.pending > 0 && !c->channel.held)
 		events |= UV_WRITABLE;
 	if (events == c->watched)
 		return;

@@ -230,6 +230,13 @@ on_told(void *context)
 }
 
 static void
+on_makes_way(void *context, bool on)
+{
+	struct daemon *daemon = context;
+	outbox_hold(&daemon->outbox, on);
+}
+
+static void
 on_event(void *context, enum engine_event event, uint64_t value)
 {
 	struct daemon *daemon = context;
@@ -374,6 +381,7 @@ start_outside(struct daemon *daemon, const struct daemon_options *options, struc
 					     .ended = on_ended,
 					     .event = on_event,
 					     .told = on_told,
+					     .makes_way = on_makes_way,
 					     .config = on_config,
 					     .fatal = on_fatal,
 					     .context = daemon};

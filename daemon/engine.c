@@ -60,20 +60,11 @@ engine_of(void *data)
 	return engine;
 }
 
-/* Before what costs more. */
-static void
-engine_say_told(struct engine *engine)
-{
-	if (engine->told && !engine->closing && engine->callbacks.told)
-		engine->callbacks.told(engine->callbacks.context);
-	engine->told = false;
-}
-
 static void
 engine_on_turn(uv_check_t *check)
 {
 	struct engine *engine = engine_of(check->data);
-	engine_say_told(engine);
+	finish_told(engine);
 	if (!engine->closing && !engine->failed)
 		dispatch_run(engine);
 }
@@ -87,7 +78,7 @@ engine_on_later(uv_idle_t *idle)
 		return;
 	finish_admit(engine);
 	finish_tell(engine);
-	engine_say_told(engine);
+	finish_told(engine);
 	if (!engine->closing && !engine->failed)
 		refill_run(engine);
 	if (!engine->closing && !engine->failed)

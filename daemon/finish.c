@@ -91,6 +91,14 @@ finish_tell(struct engine *engine)
 }
 
 void
+finish_told(struct engine *engine)
+{
+	if (engine->told && !engine->closing && engine->callbacks.told)
+		engine->callbacks.told(engine->callbacks.context);
+	engine->told = false;
+}
+
+void
 finish_waiting(struct engine *engine, struct job *job, enum job_status status, const char *type,
 	       const char *message)
 {

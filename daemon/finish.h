@@ -25,5 +25,7 @@ void finish_admit(struct engine *engine);
 void finish_drop(struct engine *engine);
 /* Tell what has ended, and that a drain is complete. Calls back; only from the loop. */
 void finish_tell(struct engine *engine);
+/* Say that all was told that there is, before what takes longer begins. */
+void finish_told(struct engine *engine);
 
 #endif

@@ -27,6 +27,13 @@ makeway_holds_now(const struct engine *engine, uint64_t now_ns)
 }
 
 static void
+makeway_say(const struct engine *engine, bool on)
+{
+	if (engine->callbacks.makes_way && !engine->closing)
+		engine->callbacks.makes_way(engine->callbacks.context, on);
+}
+
+static void
 makeway_stop(struct engine *engine, uint64_t now_ns)
 {
 	uint64_t lasted_ns = now_ns - engine->makeway.since_ns;
@@ -35,6 +42,7 @@ makeway_stop(struct engine *engine, uint64_t now_ns)
 		lasted_ns = MAKEWAY_NS;
 	engine->makeway.free_ns = now_ns + lasted_ns;
 	engine->makeway.serial = 0;
+	makeway_say(engine, false);
 	engine_note(engine, ENGINE_EVENT_MADE_WAY, lasted_ns / NS_PER_US);
 	alarm_stop(engine->makeway_alarm);
 	if (engine->refill_due || engine->results.waiting.count > 0)
@@ -79,6 +87,7 @@ makeway_begin(struct engine *engine, const struct worker *worker)
 	    .since_ns = now_ns,
 	};
 	alarm_set(engine->makeway_alarm, MAKEWAY_MS);
+	makeway_say(engine, true);
 }
 
 void
@@ -138,5 +147,5 @@ makeway_holds_starts(const struct engine *engine)
 bool
 makeway_holds_results(const struct engine *engine)
 {
-	return engine->makeway.serial != 0 && makeway_holds_now(engine, engine_now_ns());
+	return engine->makeway.serial != 0 && makeway_is_on(engine, engine_now_ns());
 }

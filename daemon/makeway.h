@@ -9,10 +9,11 @@
  * runs, or will be when that tenant's next one does, and is over with that job, or after
  * MAKEWAY_MS; then as long a time must pass as it lasted: others are held for half of the time at
  * most. Held are jobs of other tenants that have something running and would have a smaller part,
- * and, when no other job waits for one, the making of workers; and what takes long of reading the
- * results of jobs that have ended, whosever they are (result_room.h). It holds only as long
- * as there are more workers at work than cores: no core is idle for a job that sleeps. With one
- * tenant, or with the setting share_cores off, nobody is held.
+ * and, when no other job waits for one, the making of workers, both only as long as there are more
+ * workers at work than cores: no core is idle for a job that sleeps. Held as well are the reading
+ * of large results of jobs that have ended (result_room.h), whosever they are, and the writing to
+ * clients that have much to get (engine_callbacks.makes_way): some milliseconds of megabytes that
+ * nobody's weight holds back. With one tenant, or with the setting share_cores off, nobody is held.
  */
 #ifndef STINT_DAEMON_MAKEWAY_H
 #define STINT_DAEMON_MAKEWAY_H

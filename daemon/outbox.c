@@ -237,6 +237,14 @@ is_full(const struct outbox *outbox, const struct outbox_channel *channel)
 }
 
 void
+outbox_hold(struct outbox *outbox, bool holds)
+{
+	outbox->holds = holds;
+	if (!holds && outbox->waiting.count > 0)
+		require(uv_idle_start(&outbox->idle, on_idle) == 0);
+}
+
+void
 outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size)
 {
 	struct outbox_channel *channel = find(outbox, session);
@@ -327,7 +335,8 @@ flush(struct outbox *outbox, struct outbox_channel *channel)
 
 /*
  * Each of them once; what is marked meanwhile waits for the next turn. When much was written, so
- * does who has much: an answer of some bytes is not to wait for megabytes of others.
+ * does who has much: an answer of some bytes is not to wait for megabytes of others. One that is
+ * held has its turn, to look for no room meanwhile.
  */
 static void
 write_all(struct outbox *outbox, struct list *channels, size_t *written)
@@ -337,13 +346,14 @@ write_all(struct outbox *outbox, struct list *channels, size_t *written)
 		    list_item(list_first(channels), struct outbox_channel, turn_link);
 		bool closes = channel->overfull || channel->broken;
 		list_remove(&channel->turn_link);
-		if (*written >= OUTBOX_TURN_BYTES_MAX && channel->pending > OUTBOX_LITTLE_BYTES &&
-		    !closes) {
+		bool much = channel->pending > OUTBOX_LITTLE_BYTES && !closes;
+		channel->held = much && outbox->holds;
+		if (channel->held || (much && *written >= OUTBOX_TURN_BYTES_MAX))
 			list_append(&outbox->waiting, &channel->turn_link);
-			continue;
-		}
-		*written += flush(outbox, channel);
-		channel->turn(channel, channel->context);
+		else
+			*written += flush(outbox, channel);
+		if (channel->held || channel->turn_link.owner == NULL)
+			channel->turn(channel, channel->context);
 	}
 }
 
@@ -352,8 +362,7 @@ static void
 write_little(struct outbox *outbox, const struct list *channels)
 {
 	LIST_FOREACH (channels, link) {
-		struct outbox_channel *channel =
-		    list_item(link, struct outbox_channel, turn_link);
+		struct outbox_channel *channel = list_item(link, struct outbox_channel, turn_link);
 		if (channel->pending > 0 && channel->pending <= OUTBOX_LITTLE_BYTES)
 			(void)flush(outbox, channel);
 	}
@@ -371,13 +380,14 @@ on_prepare(uv_prepare_t *handle)
 {
 	struct outbox *outbox = handle->data;
 	size_t written = 0;
-	write_all(outbox, &outbox->waiting, &written);
+	if (!outbox->holds)
+		write_all(outbox, &outbox->waiting, &written);
 	write_all(outbox, &outbox->changed, &written);
 	if (outbox->pending == 0 && outbox->most >= OUTBOX_TRIM_BYTES) {
 		(void)malloc_trim(0);
 		outbox->most = 0;
 	}
-	if (outbox->changed.count + outbox->waiting.count == 0)
+	if (outbox->changed.count == 0 && (outbox->holds || outbox->waiting.count == 0))
 		(void)uv_idle_stop(&outbox->idle);
 }
 

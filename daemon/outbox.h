@@ -29,6 +29,7 @@ struct outbox_channel {
 	size_t pending;     /* bytes that wait */
 	uint64_t session;   /* 0: not open */
 	int fd;             /* borrowed from the connection; -1: not open */
+	bool held;          /* it has much, and the outbox holds: wait for no room in the socket */
 	bool overfull;      /* a line was refused: the connection must be closed */
 	bool broken;        /* a write failed: the peer is gone */
 	/* Once in the turn after something changed; queued bytes have been tried before. It may
@@ -39,14 +40,15 @@ struct outbox_channel {
 
 struct outbox {
 	uv_prepare_t prepare; /* once per turn, before the loop waits */
-	uv_idle_t idle;       /* while one of the next two is not empty: the loop does not wait */
+	uv_idle_t idle;       /* while something is to be written: the loop does not wait */
 	struct hash_table channels;
 	struct list changed;
 	struct list waiting; /* changed before and not written yet: the next turn's first */
-	size_t pending;     /* of all channels */
-	size_t most;        /* that it was since the heap was cut */
-	size_t channel_max; /* a channel with this much beside its longest line takes no more */
-	size_t total_max;   /* above it the fullest channel is given up */
+	size_t pending;      /* of all channels */
+	size_t most;         /* that it was since the heap was cut */
+	size_t channel_max;  /* a channel with this much beside its longest line takes no more */
+	size_t total_max;    /* above it the fullest channel is given up */
+	bool holds;          /* who has much is not written to now */
 };
 
 int outbox_init(struct outbox *ret_outbox, uv_loop_t *loop, size_t channel_max, size_t total_max);
@@ -69,5 +71,7 @@ void outbox_channel_touch(struct outbox *outbox, struct outbox_channel *channel)
 void outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size);
 /* Write now what was put for who has little to get, for the rest of this turn may be long. */
 void outbox_write_little(struct outbox *outbox);
+/* Until it is told otherwise, who has more than little to get waits: nothing is written to him. */
+void outbox_hold(struct outbox *outbox, bool holds);
 
 #endif

@@ -43,6 +43,17 @@ class Leaves(harness.DaemonCase):
         self.rest()
         self.assertLess(len(self.leaves()), 8 * trees)
 
+    def test_they_are_used_again_after_much_output(self):
+        """What a job wrote is charged to its group until it was read."""
+        if not self.renews():
+            self.skipTest("this kernel lets no peak begin anew")
+        seen = set()
+        for _ in range(20):
+            self.run_status("output_limit", "while True: print('x' * 9999)")
+            self.rest()
+            seen |= self.leaves()
+        self.assertLess(len(seen), 10 * len(harness.cgroups(self.daemon.pid)), seen)
+
     def test_counters_begin_anew(self):
         for _ in range(3):
             heavy = self.run_ok(TOUCH + "import time\nwhile time.process_time() < 0.5: pass", **BIG)["usage"]

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "engine_fixture.h"
+
+#include "daemon/engine_state.h"
 #include "protocol/base_list.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
@@ -30,12 +32,31 @@ on_result(void *context, uint64_t session, uint64_t ticket, struct run_result *r
 	assert_true(ticket < RESULTS_MAX);
 	fixture->told[ticket]++;
 	fixture->results[ticket] = *result;
+	fixture->at_result = fixture->engine->pool.last_serial;
 	fixture->results_count++;
 	fixture->last_session = session;
 	if (fixture->holds)
 		fixture->held_bytes += result->held_bytes;
 	else
 		engine_result_gone(fixture->engine, result->held_bytes);
+}
+
+static void
+on_told(void *context)
+{
+	struct fixture *fixture = context;
+	fixture->all_told++;
+	fixture->at_all_told = fixture->engine->pool.last_serial;
+}
+
+static void
+on_makes_way(void *context, bool on)
+{
+	struct fixture *fixture = context;
+	if (on)
+		fixture->ways_begun++;
+	else
+		fixture->ways_over++;
 }
 
 static void
@@ -103,6 +124,8 @@ void
 engine_fixture_start(struct fixture *fixture)
 {
 	struct engine_callbacks callbacks = {.result = on_result,
+					     .told = on_told,
+					     .makes_way = on_makes_way,
 					     .output = on_output,
 					     .started = on_started,
 					     .ready = on_ready,

@@ -16,9 +16,12 @@ struct fixture {
 	struct config config;
 	struct engine *engine;
 	unsigned ready, draining, drained, fatal, started;
-	int fatal_code; /* of the last */
+	int fatal_code;                         /* of the last */
 	struct run_result results[RESULTS_MAX]; /* by ticket */
 	unsigned told[RESULTS_MAX];
+	unsigned all_told;               /* times that the last of a turn was given */
+	uint64_t at_result, at_all_told; /* the newest worker's serial at the last of each */
+	unsigned ways_begun, ways_over;
 	size_t results_count;
 	bool holds;          /* results are not given back */
 	uint64_t held_bytes; /* of those */

@@ -48,6 +48,20 @@ test_output_and_usage(void **state)
 	assert_int_equal(info(fixture).jobs_ended[STATUS_OK], 1);
 }
 
+/* Its answer can be written before its worker's successor is made. */
+static void
+test_told_before_workers_are_made(void **state)
+{
+	struct fixture *fixture = *state;
+	RUN_UNTIL(info(fixture).workers_ready == 3);
+	for (unsigned i = 0; i < 3; i++) {
+		(void)submit(fixture, "out hello", 1, i);
+		RUN_UNTIL(fixture->told[i]);
+		assert_int_equal(fixture->all_told, i + 1);
+		assert_int_equal(fixture->at_all_told, fixture->at_result);
+	}
+}
+
 static void
 test_exit_code(void **state)
 {
@@ -388,6 +402,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_becomes_ready_once),
 	    TEST(test_output_and_usage),
+	    TEST(test_told_before_workers_are_made),
 	    TEST(test_exit_code),
 	    TEST(test_signal),
 	    TEST(test_cpu_limit),

@@ -114,11 +114,14 @@ until_that_job_ends(void **state)
 
 	begin(fixture, 'b');
 	assert_a_is_held(fixture);
+	assert_int_equal(fixture->ways_begun, 1);
+	assert_int_equal(fixture->ways_over, 0);
 	uint64_t since_ns = fixture->engine->makeway.since_ns = engine_now_ns();
 	engine_forget_session(fixture->engine, 'b');
 	RUN_UNTIL(running(fixture) == 4 && info(fixture).jobs_queued == 0); /* c's, three of a's */
 	assert_int_equal(fixture->engine->makeway.serial, 0);
 	assert_false(makeway_holds_results(fixture->engine));
+	assert_int_equal(fixture->ways_begun, fixture->ways_over);
 	uint64_t now_ns = engine_now_ns();
 	assert_true(fixture->engine->makeway.free_ns <= now_ns + (now_ns - since_ns));
 	end(fixture);
@@ -134,6 +137,8 @@ or_for_long_enough(void **state)
 	wait_long_enough(fixture);
 	RUN_UNTIL(running(fixture) == 5);
 	assert_int_equal(fixture->engine->makeway.serial, 0);
+	assert_int_equal(fixture->ways_begun, 1);
+	assert_int_equal(fixture->ways_over, 1);
 	assert_false(makeway_holds_results(fixture->engine));
 	RUN_UNTIL(info(fixture).workers_ready == READY); /* it is told to whoever makes them */
 	end(fixture);
@@ -149,6 +154,7 @@ while_the_cores_are_busy(void **state)
 	keep(fixture);
 	fixture->engine->cores = 4;
 	assert_false(makeway_holds_starts(fixture->engine));
+	assert_true(makeway_holds_results(fixture->engine)); /* no core waits for those */
 	submit_of(fixture, 'a');
 	RUN_UNTIL(running(fixture) == 4 && info(fixture).workers_ready == READY);
 	submit_of(fixture, 'a');

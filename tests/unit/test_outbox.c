@@ -273,6 +273,100 @@ test_a_short_line_does_not_wait_for_long_ones(void **state)
 }
 
 static void
+room_for(const struct fixture *f, size_t i, int bytes)
+{
+	assert_int_equal(
+	    setsockopt(f->channels[i].fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)), 0);
+}
+
+/* The socket takes all; so would one that is read meanwhile, and the loop would serve nobody else.
+ */
+static void
+test_one_turn_writes_so_much_to_one(void **state)
+{
+	struct fixture *f = *state;
+	static char got[900000];
+	room_for(f, 0, 2000000);
+	put_filled(f, 1, 300000, 'a');
+	put_filled(f, 1, 500000, 'b');
+	for (size_t left = 800000; left > 0;) {
+		size_t turn = left < 1 << 18 ? left : 1 << 18;
+		outbox_channel_touch(&f->outbox, &f->channels[0]);
+		(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+		assert_int_equal(read_some(f->peers[0], got, sizeof(got)), turn);
+		left -= turn;
+	}
+	assert_int_equal(f->channels[0].pending, 0);
+}
+
+static void
+test_little_can_be_written_at_once(void **state)
+{
+	struct fixture *f = *state;
+	char got[100];
+	put(f, 1, "short");
+	put_filled(f, 2, 50000, 'b');
+	base_close(&f->peers[2]);
+	put(f, 3, "to nobody");
+	outbox_write_little(&f->outbox);
+	assert_int_equal(read_some(f->peers[0], got, sizeof(got)), 5);
+	assert_int_equal(read_some(f->peers[1], got, sizeof(got)), 0);
+	assert_int_equal(f->turns[0] + f->turns[1] + f->turns[2], 0);
+	assert_true(f->channels[2].broken);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(read_some(f->peers[0], got, sizeof(got)), 0);
+	assert_int_equal(f->turns[0] + f->turns[1] + f->turns[2], 3);
+	assert_int_equal(f->channels[1].pending, 0);
+}
+
+/* It has its turn, in which it is known not to look for room; the loop may wait meanwhile. */
+static void
+test_who_has_much_is_held(void **state)
+{
+	struct fixture *f = *state;
+	static char got[100000];
+	room_for(f, 0, 200000);
+	outbox_hold(&f->outbox, true);
+	put_filled(f, 1, 50000, 'a');
+	put(f, 2, "short");
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(read_some(f->peers[1], got, sizeof(got)), 5);
+	assert_int_equal(read_some(f->peers[0], got, sizeof(got)), 0);
+	assert_true(f->channels[0].held);
+	assert_int_equal(f->turns[0], 1);
+	assert_false(uv_is_active((uv_handle_t *)&f->outbox.idle));
+	put_filled(f, 1, 10000, 'b');
+	outbox_hold(&f->outbox, false);
+	assert_true(uv_is_active((uv_handle_t *)&f->outbox.idle));
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(read_some(f->peers[0], got, sizeof(got)), 60000);
+	assert_false(f->channels[0].held);
+	assert_int_equal(f->turns[0], 2);
+}
+
+/* What it keeps is bounded as ever, and it may go. */
+static void
+test_who_is_held_may_be_given_up_and_go(void **state)
+{
+	struct fixture *f = *state;
+	outbox_hold(&f->outbox, true);
+	for (size_t i = 0; i < 3; i++)
+		put_filled(f, 1, CHANNEL_MAX / 2 + 1, 'a');
+	put_filled(f, 2, 50000, 'a');
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	put(f, 1, "one too many");
+	assert_true(f->channels[0].overfull);
+	assert_int_equal(f->outbox.pending, 50000);
+	outbox_channel_close(&f->outbox, &f->channels[1]);
+	assert_int_equal(f->outbox.pending, 0);
+	outbox_hold(&f->outbox, false);
+	(void)uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(f->turns[0], 2);
+	assert_int_equal(f->turns[1], 1);
+}
+
+static void
 test_gone_peer_is_noticed(void **state)
 {
 	struct fixture *f = *state;
@@ -327,6 +421,11 @@ main(void)
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(test_short_lines_take_their_bytes, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_a_short_line_does_not_wait_for_long_ones, set_up,
+					    tear_down),
+	    cmocka_unit_test_setup_teardown(test_one_turn_writes_so_much_to_one, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_little_can_be_written_at_once, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_who_has_much_is_held, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_who_is_held_may_be_given_up_and_go, set_up,
 					    tear_down),
 	    cmocka_unit_test_setup_teardown(test_gone_peer_is_noticed, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_channels_may_close_in_a_turn, set_up, tear_down),
