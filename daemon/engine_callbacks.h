@@ -21,7 +21,7 @@ struct engine_callbacks {
 	 * engine_result_gone, when what was made of it is on its way too. Exactly once per accepted
 	 * job. */
 	void (*result)(void *context, uint64_t session, uint64_t ticket, struct run_result *result);
-	/* All results of this turn of the loop were given, and what comes in it now (workers that
+	/* All results that there are now were given, and what comes in this turn (workers that
 	 * are made) may take longer than they should wait. May be NULL. */
 	void (*told)(void *context);
 	/* From now on, and until it is over, what takes long is not to be done for clients that

@@ -66,6 +66,7 @@ struct engine {
 		const void *tenant; /* of that job: only to be compared */
 		double part;        /* of that job */
 		uint64_t since_ns;
+		bool large; /* large results are held too */
 		uint64_t free_ns; /* it does not begin before that */
 	} makeway;
 	uint64_t tenants_ns;  /* when it was last another's than the one before; 0: never */

@@ -9,7 +9,8 @@
 #include "daemon/weigh.h"
 #include "protocol/base_clock.h"
 
-#define MAKEWAY_NS (MAKEWAY_MS * NS_PER_MS)
+#define MAKEWAY_NS       (MAKEWAY_MS * NS_PER_MS)
+#define MAKEWAY_LARGE_NS (MAKEWAY_LARGE_MS * NS_PER_MS)
 
 static bool
 makeway_is_on(const struct engine *engine, uint64_t now_ns)
@@ -26,11 +27,17 @@ makeway_holds_now(const struct engine *engine, uint64_t now_ns)
 		   engine->cores;
 }
 
+/* Large results wait, or do no more. */
 static void
-makeway_say(const struct engine *engine, bool on)
+makeway_hold_large(struct engine *engine, bool on)
 {
+	if (engine->makeway.large == on)
+		return;
+	engine->makeway.large = on;
 	if (engine->callbacks.makes_way && !engine->closing)
 		engine->callbacks.makes_way(engine->callbacks.context, on);
+	if (!on && engine->results.waiting.count > 0)
+		engine_later(engine);
 }
 
 static void
@@ -42,10 +49,10 @@ makeway_stop(struct engine *engine, uint64_t now_ns)
 		lasted_ns = MAKEWAY_NS;
 	engine->makeway.free_ns = now_ns + lasted_ns;
 	engine->makeway.serial = 0;
-	makeway_say(engine, false);
+	makeway_hold_large(engine, false);
 	engine_note(engine, ENGINE_EVENT_MADE_WAY, lasted_ns / NS_PER_US);
 	alarm_stop(engine->makeway_alarm);
-	if (engine->refill_due || engine->results.waiting.count > 0)
+	if (engine->refill_due)
 		engine_later(engine);
 }
 
@@ -86,8 +93,8 @@ makeway_begin(struct engine *engine, const struct worker *worker)
 	    .part = part,
 	    .since_ns = now_ns,
 	};
-	alarm_set(engine->makeway_alarm, MAKEWAY_MS);
-	makeway_say(engine, true);
+	alarm_set(engine->makeway_alarm, MAKEWAY_LARGE_MS);
+	makeway_hold_large(engine, true);
 }
 
 void
@@ -97,7 +104,8 @@ makeway_end(struct engine *engine, const struct worker *worker)
 		makeway_stop(engine, engine_now_ns());
 }
 
-/* The loop's clock stands still during a turn, so the alarm can ring before its time. */
+/* First for large results, then for all. The loop's clock stands still during a turn, so the alarm
+ * can ring before its time. */
 bool
 makeway_expire(struct engine *engine)
 {
@@ -106,7 +114,11 @@ makeway_expire(struct engine *engine)
 	if (engine->makeway.serial == 0)
 		return true;
 	if (makeway_is_on(engine, now_ns)) {
-		alarm_set(engine->makeway_alarm, 1);
+		uint64_t end_ns = engine->makeway.since_ns + MAKEWAY_NS;
+		if (now_ns >= engine->makeway.since_ns + MAKEWAY_LARGE_NS)
+			makeway_hold_large(engine, false);
+		alarm_set(engine->makeway_alarm,
+			  engine->makeway.large ? 1 : (end_ns - now_ns) / NS_PER_MS + 1);
 		return false;
 	}
 	makeway_stop(engine, now_ns);
@@ -147,5 +159,5 @@ makeway_holds_starts(const struct engine *engine)
 bool
 makeway_holds_results(const struct engine *engine)
 {
-	return engine->makeway.serial != 0 && makeway_is_on(engine, engine_now_ns());
+	return engine->makeway.large;
 }

@@ -10,10 +10,11 @@
  * MAKEWAY_MS; then as long a time must pass as it lasted: others are held for half of the time at
  * most. Held are jobs of other tenants that have something running and would have a smaller part,
  * and, when no other job waits for one, the making of workers, both only as long as there are more
- * workers at work than cores: no core is idle for a job that sleeps. Held as well are the reading
- * of large results of jobs that have ended (result_room.h), whosever they are, and the writing to
- * clients that have much to get (engine_callbacks.makes_way): some milliseconds of megabytes that
- * nobody's weight holds back. With one tenant, or with the setting share_cores off, nobody is held.
+ * workers at work than cores: no core is idle for a job that sleeps. Held as well, for
+ * MAKEWAY_LARGE_MS at most, are the reading of large results of jobs that have ended
+ * (result_room.h) and the writing to clients that have much to get (engine_callbacks.makes_way),
+ * whosever they are: megabytes that no weight holds back, and no core waits for. With one tenant,
+ * or with the setting share_cores off, nobody is held.
  */
 #ifndef STINT_DAEMON_MAKEWAY_H
 #define STINT_DAEMON_MAKEWAY_H
@@ -21,7 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MAKEWAY_MS 20u
+#define MAKEWAY_MS       20u
+#define MAKEWAY_LARGE_MS 10u /* of large results */
 
 struct engine;
 struct job;

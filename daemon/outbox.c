@@ -133,8 +133,13 @@ outbox_channel_close(struct outbox *outbox, struct outbox_channel *channel)
 void
 outbox_channel_touch(struct outbox *outbox, struct outbox_channel *channel)
 {
-	if (channel->session == 0 || channel->turn_link.owner != NULL)
+	bool waits = channel->turn_link.owner == &outbox->waiting;
+	if (channel->session == 0 || channel->turn_link.owner == &outbox->changed)
 		return;
+	/* It will have its turn; during a hold not soon enough for what else is to be done. */
+	if (waits && !outbox->holds)
+		return;
+	list_remove(&channel->turn_link);
 	list_append(&outbox->changed, &channel->turn_link);
 	if (outbox->changed.count == 1)
 		require(uv_idle_start(&outbox->idle, on_idle) == 0);
@@ -239,6 +244,7 @@ is_full(const struct outbox *outbox, const struct outbox_channel *channel)
 void
 outbox_hold(struct outbox *outbox, bool holds)
 {
+	outbox->owes |= outbox->holds && !holds;
 	outbox->holds = holds;
 	if (!holds && outbox->waiting.count > 0)
 		require(uv_idle_start(&outbox->idle, on_idle) == 0);
@@ -339,7 +345,7 @@ flush(struct outbox *outbox, struct outbox_channel *channel)
  * held has its turn, to look for no room meanwhile.
  */
 static void
-write_all(struct outbox *outbox, struct list *channels, size_t *written)
+write_all(struct outbox *outbox, struct list *channels, bool holds, size_t *written)
 {
 	for (size_t left = channels->count; left > 0 && channels->count > 0; left--) {
 		struct outbox_channel *channel =
@@ -347,7 +353,7 @@ write_all(struct outbox *outbox, struct list *channels, size_t *written)
 		bool closes = channel->overfull || channel->broken;
 		list_remove(&channel->turn_link);
 		bool much = channel->pending > OUTBOX_LITTLE_BYTES && !closes;
-		channel->held = much && outbox->holds;
+		channel->held = much && holds;
 		if (channel->held || (much && *written >= OUTBOX_TURN_BYTES_MAX))
 			list_append(&outbox->waiting, &channel->turn_link);
 		else
@@ -357,22 +363,15 @@ write_all(struct outbox *outbox, struct list *channels, size_t *written)
 	}
 }
 
-/* What waits of who has little; its connection's turn is the loop's next. */
-static void
-write_little(struct outbox *outbox, const struct list *channels)
+/* Their connections have their turns as ever. Who waits has more than little. */
+void
+outbox_write_little(struct outbox *outbox)
 {
-	LIST_FOREACH (channels, link) {
+	LIST_FOREACH (&outbox->changed, link) {
 		struct outbox_channel *channel = list_item(link, struct outbox_channel, turn_link);
 		if (channel->pending > 0 && channel->pending <= OUTBOX_LITTLE_BYTES)
 			(void)flush(outbox, channel);
 	}
-}
-
-void
-outbox_write_little(struct outbox *outbox)
-{
-	write_little(outbox, &outbox->waiting);
-	write_little(outbox, &outbox->changed);
 }
 
 static void
@@ -380,9 +379,11 @@ on_prepare(uv_prepare_t *handle)
 {
 	struct outbox *outbox = handle->data;
 	size_t written = 0;
-	if (!outbox->holds)
-		write_all(outbox, &outbox->waiting, &written);
-	write_all(outbox, &outbox->changed, &written);
+	bool holds = outbox->holds && !outbox->owes;
+	if (!holds)
+		write_all(outbox, &outbox->waiting, false, &written);
+	write_all(outbox, &outbox->changed, holds, &written);
+	outbox->owes = false;
 	if (outbox->pending == 0 && outbox->most >= OUTBOX_TRIM_BYTES) {
 		(void)malloc_trim(0);
 		outbox->most = 0;

@@ -23,7 +23,7 @@ struct outbox_chunk {
 /* One client's queue. Embedded in its connection, which owns the descriptor. */
 struct outbox_channel {
 	struct hash_link hash_link;
-	struct link turn_link; /* in outbox->changed while something is to be done for it */
+	struct link turn_link; /* in outbox->changed or ->waiting while something is to be done */
 	struct list chunks;
 	size_t head_offset; /* bytes of the first chunk that are sent */
 	size_t pending;     /* bytes that wait */
@@ -32,8 +32,8 @@ struct outbox_channel {
 	bool held;          /* it has much, and the outbox holds: wait for no room in the socket */
 	bool overfull;      /* a line was refused: the connection must be closed */
 	bool broken;        /* a write failed: the peer is gone */
-	/* Once in the turn after something changed; queued bytes have been tried before. It may
-	 * close the channel. */
+	/* Once in the turn after something changed; queued bytes have been tried before, unless it
+	 * is held. It may close the channel. */
 	void (*turn)(struct outbox_channel *channel, void *context);
 	void *context;
 };
@@ -48,7 +48,8 @@ struct outbox {
 	size_t most;         /* that it was since the heap was cut */
 	size_t channel_max;  /* a channel with this much beside its longest line takes no more */
 	size_t total_max;    /* above it the fullest channel is given up */
-	bool holds;          /* who has much is not written to now */
+	bool holds;          /* who has much is not to be written to now */
+	bool owes;           /* nothing was written since it held last */
 };
 
 int outbox_init(struct outbox *ret_outbox, uv_loop_t *loop, size_t channel_max, size_t total_max);
@@ -71,7 +72,8 @@ void outbox_channel_touch(struct outbox *outbox, struct outbox_channel *channel)
 void outbox_put(struct outbox *outbox, uint64_t session, char *line, size_t size);
 /* Write now what was put for who has little to get, for the rest of this turn may be long. */
 void outbox_write_little(struct outbox *outbox);
-/* Until it is told otherwise, who has more than little to get waits: nothing is written to him. */
+/* Until it is told otherwise, who has more than little to get waits: nothing is written to him, all
+ * else is done as ever. Between two holds there is one turn at least in which is written. */
 void outbox_hold(struct outbox *outbox, bool holds);
 
 #endif

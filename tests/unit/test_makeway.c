@@ -144,6 +144,25 @@ or_for_long_enough(void **state)
 	end(fixture);
 }
 
+static void
+large_results_wait_for_less_long(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin(fixture, 'b');
+	assert_a_is_held(fixture);
+	fixture->engine->makeway.since_ns = engine_now_ns() - MAKEWAY_LARGE_MS * NS_PER_MS;
+	assert_false(makeway_expire(fixture->engine));
+	keep(fixture);
+	assert_false(makeway_holds_results(fixture->engine));
+	assert_int_equal(fixture->ways_over, 1);
+	assert_true(makeway_holds_starts(fixture->engine));
+	wait_long_enough(fixture);
+	RUN_UNTIL(running(fixture) == 5);
+	assert_int_equal(fixture->ways_over, 1);
+	end(fixture);
+}
+
 /* The job for whom it is may sleep. */
 static void
 while_the_cores_are_busy(void **state)
@@ -260,6 +279,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(until_that_job_ends, engine_fixture_setup,
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(or_for_long_enough, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(large_results_wait_for_less_long, engine_fixture_setup,
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(while_the_cores_are_busy, engine_fixture_setup,
 					    engine_fixture_teardown),
