@@ -55,20 +55,28 @@ class Faults(unittest.TestCase):
             cls.page = cls.daemon.pages["zygote"]
             cls.baseline, cls.calls, seen = {}, [], set()
             for variant in VARIANTS:
-                cls.page.record()
-                for _ in range(4):  # the first ones take workers that were made before
-                    result, facts = probe(cls.daemon, variant)
-                    assert result["status"] == "ok", result
-                    cls.baseline[variant] = (result["told"], facts)
-                cls.daemon.wait_idle()
-                for role, call, nth, site, tag in cls.page.recorded():
-                    if (role, call, nth) not in seen:
-                        seen.add((role, call, nth))
-                        cls.calls.append((variant, role, call, nth, tag))
+                first, again = cls.record(variant), {call[:3] for call in cls.record(variant)}
+                for call in first:
+                    # A second answer in one turn, because two things came together, does not come when it is asked for.
+                    if call[:3] in seen or call[:3] not in again:
+                        continue
+                    seen.add(call[:3])
+                    cls.calls.append((variant, *call))
         except BaseException:
             cls.daemon.kill()
             cls.daemon.remove()
             raise
+
+    @classmethod
+    def record(cls, variant):
+        """The calls made for some jobs, in their order: (role, call, nth, tag)."""
+        cls.page.record()
+        for _ in range(4):  # the first ones take workers that were made before
+            result, facts = probe(cls.daemon, variant)
+            assert result["status"] == "ok", result
+            cls.baseline[variant] = (result["told"], facts)
+        cls.daemon.wait_idle()
+        return [(role, call, nth, tag) for role, call, nth, _, tag in cls.page.recorded()]
 
     @classmethod
     def tearDownClass(cls):
