@@ -2,7 +2,8 @@
  * Accepts clients on the socket that the spawner bound.
  *
  * A bounded number per turn, so that a flood of connects does not keep others waiting. Above
- * connections_max, or above the share of its tenant, a client is told so and closed at once.
+ * connections_max, or above the share of its tenant, or when the descriptors that are left are for
+ * workers, a client is told so and closed at once.
  * Without a free descriptor the spare one is given up to accept and close what waits, for else the
  * ready socket would spin the loop; other failures of accept pause it for a moment. It never reads
  * a client's byte and never binds or unlinks a path: the socket belongs to the spawner and outlives
@@ -17,18 +18,40 @@
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "protocol/jsonrpc.h"
+#include "protocol/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define LISTENER_TURN_ACCEPTS_MAX  64
 #define LISTENER_SWEEP_MS          5000u
 #define LISTENER_PAUSE_MS          100u
 #define LISTENER_REFUSAL_BYTES_MAX 1024u
+/* Descriptors that clients leave to the rest: a quarter, and never more than all workers need. */
+#define LISTENER_RESERVE_MAX (WORKERS_MAX * 16u)
 
 static void on_ready(uv_poll_t *handle, int status, int events);
+
+/*
+ * The first descriptor that no client gets. The lowest free one is what accept gives, so that many
+ * are left at least for workers and their control groups, whatever clients do: without one of those
+ * a job that was taken could not be run.
+ */
+static int
+descriptors_for_clients(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	rlim_t reserve = limit.rlim_cur / 4;
+	if (reserve > LISTENER_RESERVE_MAX)
+		reserve = LISTENER_RESERVE_MAX;
+	return (int)(limit.rlim_cur - reserve);
+}
 
 static void
 turn_away(const struct listener *listener, int fd, const char *why)
@@ -64,6 +87,13 @@ welcome(struct listener *listener, int fd)
 	if (host->open.count >= listener->connections_max) {
 		log_limited(LOG_LEVEL_WARNING, "listener", 6,
 			    "a client was turned away: %zu connections are open", host->open.count);
+		turn_away(listener, fd, "too many connections");
+		return;
+	}
+	if (fd >= listener->fd_max) {
+		log_limited(LOG_LEVEL_WARNING, "listener", 6,
+			    "a client was turned away: the descriptors that are left are for "
+			    "workers; raise the limit of open files, or lower connections_max");
 		turn_away(listener, fd, "too many connections");
 		return;
 	}
@@ -176,6 +206,7 @@ listener_open(struct listener *ret_listener, struct connection_host *host, int f
 	ret_listener->pause.data = ret_listener;
 	ret_listener->host = host;
 	ret_listener->connections_max = connections_max;
+	ret_listener->fd_max = descriptors_for_clients();
 	ret_listener->fd = owned;
 	ret_listener->spare_fd = spare_fd;
 	owned = spare_fd = -1;

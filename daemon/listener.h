@@ -20,6 +20,7 @@ struct listener {
 	uv_timer_t pause; /* no accept until it fires: the machine is out of descriptors */
 	int fd;           /* owned: the listening socket */
 	int spare_fd;     /* owned: given up for a moment when there is no other descriptor */
+	int fd_max;       /* the first descriptor that is not for clients */
 	size_t connections_max;
 	uint64_t last_session;
 	bool closed;

@@ -159,6 +159,41 @@ test_no_descriptor_left(void **state)
 	front_free(&front);
 }
 
+/* Clients leave a quarter to workers: a job that was taken can be run. */
+static void
+test_the_last_descriptors_are_for_workers(void **state)
+{
+	(void)state;
+	struct front *front = front_new(NULL);
+	struct listener listener;
+	struct place place;
+	struct rlimit limit, low;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = 200;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(listener_open(&listener, &front->host, open_socket(&place), 10, NULL), 0);
+	struct client *served = call(&place), *client = call(&place);
+	int taken[256], count = 0;
+	do
+		taken[count] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (taken[count++] < 150 - 2); /* one more can be accepted */
+	front_turn(front);
+	front_turn(front);
+	assert_int_equal(front->host.open.count, 1);
+	client_say(front, served, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"daemon.health\"}\n");
+	free(client_result_text(front, served, "status"));
+	client_expect_error(front, client, -32001, "quota_exceeded", "null");
+	assert_null(client_line(front, client));
+	while (count > 0)
+		base_close(&taken[--count]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	client_free(&served);
+	client_free(&client);
+	listener_close(&listener);
+	front_free(&front);
+}
+
 static void
 test_spare_descriptor_turns_one_away(void **state)
 {
@@ -210,6 +245,7 @@ main(void)
 	    cmocka_unit_test(test_lets_in_up_to_the_maximum),
 	    cmocka_unit_test(test_a_user_has_a_share),
 	    cmocka_unit_test(test_no_descriptor_left),
+	    cmocka_unit_test(test_the_last_descriptors_are_for_workers),
 	    cmocka_unit_test(test_spare_descriptor_turns_one_away),
 	    cmocka_unit_test(test_refuses_what_does_not_listen),
 	};
