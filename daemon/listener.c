@@ -32,7 +32,7 @@
 #define LISTENER_PAUSE_MS          100u
 #define LISTENER_REFUSAL_BYTES_MAX 1024u
 /* Descriptors that clients leave to the rest: a quarter, and never more than all workers need. */
-#define LISTENER_RESERVE_MAX (WORKERS_MAX * 16u)
+#define LISTENER_RESERVE_MAX (WORKERS_MAX * LISTENER_WORKER_DESCRIPTORS)
 
 static void on_ready(uv_poll_t *handle, int status, int events);
 

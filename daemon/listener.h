@@ -13,6 +13,9 @@
 #include <stdint.h>
 #include <uv.h>
 
+/* Descriptors of stintd for each worker, its control group's files included. */
+#define LISTENER_WORKER_DESCRIPTORS 16u
+
 struct listener {
 	struct connection_host *host; /* borrowed from the daemon */
 	uv_poll_t poll;

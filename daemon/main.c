@@ -12,6 +12,7 @@
  */
 #include "daemon/confine.h"
 #include "daemon/daemon.h"
+#include "daemon/listener.h"
 #include "protocol/base_log.h"
 #include "protocol/base_sys.h"
 #include "protocol/config.h"
@@ -34,9 +35,8 @@
 
 #define EXIT_FATAL 1
 #define EXIT_USAGE 2
-/* Descriptors beside the clients' ones: each worker takes about a dozen. */
-#define DESCRIPTORS_PER_WORKER 16u
-#define DESCRIPTORS_FIXED      64u
+/* Descriptors beside those of clients and workers. */
+#define DESCRIPTORS_FIXED 64u
 /* Of the C library's heap. */
 #define LARGE_BLOCK_BYTES BASE_LARGE_BYTES
 #define HEAP_SPARE_BYTES  (8 << 20)
@@ -153,7 +153,7 @@ raise_descriptor_limit(const struct config *config, struct error *err)
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return error_errno(err, "getrlimit");
 	uint64_t wanted = config_number(config, connections_max) + DESCRIPTORS_FIXED +
-			  (uint64_t)WORKERS_MAX * DESCRIPTORS_PER_WORKER;
+			  (uint64_t)WORKERS_MAX * LISTENER_WORKER_DESCRIPTORS;
 	if (limit.rlim_cur >= wanted)
 		return 0;
 	if (wanted > limit.rlim_max) {

@@ -5,9 +5,10 @@
  * channel is written with sendmsg (short lines share a chunk) and its connection gets its turn. A
  * client that does not read keeps at most channel_max bytes beside two lines; all together keep
  * total_max, above which the fullest is given up, so that no put leaves more than that waiting. It
- * never blocks, never closes a descriptor and knows nothing of what a line says. Called by reply.c,
- * reply_output.c and connection.c. A failed write marks the channel broken; its connection closes
- * it in its turn.
+ * never blocks, never closes a descriptor and knows nothing of what a line says. Called by reply.c
+ * and connection.c, and by daemon.c for the engine: what is short may be written earlier in a turn
+ * (outbox_write_little), what is much later (outbox_hold). A failed write marks the channel broken;
+ * its connection closes it in its turn.
  */
 #include "daemon/outbox.h"
 
