@@ -17,10 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
+#endif
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010u /* Linux 6.3, as the one before */
 #endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -31,6 +35,7 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
+#define SYS_SEALS              (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
 #define SYS_MOVED_BYTES_MAX    (32u << 20)
 #define SYS_POPULATE_MIN_BYTES 65536u
 #define SYS_COLLAPSE_TRIES     3 /* EAGAIN: a page was just in use */
@@ -148,6 +153,22 @@ base_memfd(const char *name, size_t size, int *ret_fd, struct error *err)
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
+}
+
+int
+base_memfd_copy(const char *name, const void *from, size_t used, size_t bytes, bool executable)
+{
+	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create(name, flags | (executable ? MFD_EXEC : MFD_NOEXEC_SEAL));
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, flags);
+	/* Past the C library, in whose place a sanitizer would look at the redzones in there. */
+	if (fd >= 0 && (ftruncate(fd, (off_t)bytes) < 0 ||
+			syscall(SYS_pwrite64, fd, from, used, 0) != (long)used ||
+			fcntl(fd, F_ADD_SEALS, SYS_SEALS) < 0))
+		base_close(&fd);
+	return fd;
 }
 
 /*

@@ -47,6 +47,10 @@ int base_socketpair(int ret_fds[2], struct error *err);
 /* memfd, close-on-exec, sealing allowed, `size` bytes, sealed against shrink, grow and further
  * seals when size > 0; unsealed, empty and append-only (O_APPEND) when size is 0. */
 int base_memfd(const char *name, size_t size, int *ret_fd, struct error *err);
+/* memfd, close-on-exec, `bytes` long, of which the first `used` are a copy of that memory, sealed
+ * against all change. executable: may be mapped so. Copied by the kernel alone, so that it may be
+ * anything that can be read. -1: could not be made (errno). */
+int base_memfd_copy(const char *name, const void *from, size_t used, size_t bytes, bool executable);
 /* Decimal number from / to a small kernel file through an open descriptor, at offset 0. "max" reads
  * as UINT64_MAX. */
 int base_file_read_u64(int fd, uint64_t *ret_value, struct error *err);

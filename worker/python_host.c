@@ -30,6 +30,7 @@
 #include "worker/zygote_data.h"
 #include "worker/zygote_heap.h"
 #include "worker/zygote_huge.h"
+#include "worker/zygote_libraries.h"
 #include "worker/zygote_touch.h"
 #include "worker/zygote_trial.h"
 #include "worker/zygote_warm.h"
@@ -276,6 +277,7 @@ python_host_start(const struct python_host_options *options, struct error *err)
 		return error_errno(err, "setting the time zone");
 	tzset();
 	(void)unsetenv("TZ");
+	zygote_libraries_begin();
 	zygote_huge_begin();
 	zygote_heap_begin();
 	code = host_initialize(options, prefix, err);
@@ -339,6 +341,7 @@ python_host_settle(bool first)
 	if (!first)
 		return 0;
 	zygote_trial();
+	(void)zygote_libraries_settle();
 	return zygote_huge_settle() + zygote_heap_settle() + zygote_data_settle();
 }
 

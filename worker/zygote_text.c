@@ -11,23 +11,14 @@
 
 #include "protocol/base_sys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define TEXT_PAGE_BYTES   4096u
 #define TEXT_WORTH_BYTES  (BASE_HUGE_BYTES / 4)
 #define TEXT_SEGMENTS_MAX 8u
-#define TEXT_SEALS        (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL)
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010u /* Linux 6.3 */
-#endif
 
 struct text_segment {
 	uintptr_t start;
@@ -73,29 +64,6 @@ text_find(struct dl_phdr_info *info, size_t size, void *context)
 				 header->p_flags);
 	}
 	return 1;
-}
-
-/* Past the C library, in whose place a sanitizer would look at the redzones between our constants.
- */
-static int
-text_write(int fd, const struct text_segment *segment)
-{
-	long written = syscall(SYS_pwrite64, fd, segment->start, segment->used, 0);
-
-	return written == (long)segment->used ? 0 : -1;
-}
-
-static int
-text_copy(const struct text_segment *segment)
-{
-	int fd = memfd_create("stint-text", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("stint-text", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd >= 0 && (ftruncate(fd, (off_t)segment->bytes) < 0 || text_write(fd, segment) < 0 ||
-			fcntl(fd, F_ADD_SEALS, TEXT_SEALS) < 0))
-		base_close(&fd);
-	return fd;
 }
 
 /* Does the kernel make huge pages of the file? They stay the file's. */
@@ -152,7 +120,8 @@ text_give_back(const struct text_segment *segment)
 static size_t
 text_replace(const struct text_segment *segment)
 {
-	autoclose int fd = text_copy(segment);
+	autoclose int fd = base_memfd_copy("stint-text", (const void *)segment->start,
+					   segment->used, segment->bytes, true);
 
 	if (fd < 0 || !text_try(segment, fd) || !text_reserve(segment))
 		return 0;

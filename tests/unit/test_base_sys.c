@@ -103,6 +103,32 @@ empty_memfd_appends(void **state)
 	base_close(&fd);
 }
 
+static void
+copied_memory_stays_as_it_is(void **state)
+{
+	static const char text[] = "abc";
+	char bytes[8] = "xxxxxxxx";
+
+	for (int executable = 0; executable < 2; executable++) {
+		struct stat status;
+		int fd = base_memfd_copy("test", text, 3, 8192, executable);
+
+		assert_true(fd >= 0);
+		assert_int_equal(fstat(fd, &status), 0);
+		assert_int_equal(status.st_size, 8192);
+		assert_int_equal(base_pread_full(fd, bytes, sizeof(bytes), 0, NULL), 0);
+		assert_memory_equal(bytes, "abc\0\0\0\0\0", sizeof(bytes));
+		assert_int_equal(base_pwrite_full(fd, "d", 1, 0, NULL), ERROR_SYSTEM);
+		assert_int_equal(ftruncate(fd, 4096), -1);
+		assert_int_equal(ftruncate(fd, 16384), -1);
+		assert_true(fcntl(fd, F_GET_SEALS) & F_SEAL_SEAL);
+		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+		base_close(&fd);
+	}
+	assert_int_equal(base_memfd_copy("test", NULL, 3, 8192, false), -1);
+	assert_int_equal(errno, EFAULT);
+}
+
 /* A memory file in the place of a kernel file. */
 static int
 file_with(const char *text)
@@ -267,6 +293,7 @@ main(void)
 	    cmocka_unit_test(write_without_reader_is_closed),
 	    cmocka_unit_test(sized_memfd_is_sealed),
 	    cmocka_unit_test(empty_memfd_appends),
+	    cmocka_unit_test(copied_memory_stays_as_it_is),
 	    cmocka_unit_test(numbers_of_kernel_files),
 	    cmocka_unit_test(kernel_file_is_written_at_its_start),
 	    cmocka_unit_test(keys_of_kernel_files),

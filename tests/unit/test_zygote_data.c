@@ -17,10 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "huge_pages.h"
+#include "in_a_fork.h"
 #include "worker/zygote_data.h"
 #include "worker/zygote_heap.h"
 
@@ -66,44 +66,6 @@ huge_kib(const void *address)
 	if (file != NULL)
 		(void)fclose(file);
 	return kib;
-}
-
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			(void)fprintf(stderr, "line %d: %s\n", __LINE__, #condition);              \
-			return 1;                                                                  \
-		}                                                                                  \
-	} while (0)
-
-static void
-in_a_fork(int (*live)(void))
-{
-	int status = -1;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(live());
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
-
-/* What a fork writes is its own. */
-static int
-is_private(volatile unsigned char *byte)
-{
-	int status = -1;
-	pid_t pid = fork();
-
-	MUST(pid >= 0);
-	if (pid == 0) {
-		*byte = (unsigned char)(*byte + 1);
-		_exit(*byte);
-	}
-	MUST(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
-	MUST(WEXITSTATUS(status) == *byte + 1);
-	return 0;
 }
 
 static int
