@@ -70,8 +70,9 @@ def load(one, *words, seconds=None, warm_up=0, drain=60, calls=None, may_miss=Fa
     return found
 
 
-def spawn(command, output="42\n", seconds=2, at_once=1, count=1000000):
-    words = [tool("spawn"), "-s", str(seconds), "-p", str(at_once), "-n", str(count)]
+def spawn(command, output="42\n", seconds=2, at_once=1, count=1000000, gap_ms=0):
+    """gap_ms: from one start to the next, at least."""
+    words = [tool("spawn"), "-g", str(gap_ms), "-s", str(seconds), "-p", str(at_once), "-n", str(count)]
     return json.loads(run_tool(words + ["-e", output, "--", *command]))
 
 

@@ -1,8 +1,9 @@
 /*
  * spawn: what starting a command costs, from the start to its death with its output read.
  *
- *	spawn [-n COUNT] [-s SECONDS] [-p AT_ONCE] [-e OUTPUT] -- COMMAND [ARG...]
+ *	spawn [-n COUNT] [-s SECONDS] [-p AT_ONCE] [-g MILLISECONDS] [-e OUTPUT] -- COMMAND [ARG...]
  *
+ * MILLISECONDS from one start to the next at least; one after the other if 0.
  * Prints one line of JSON: times, rate, CPU time and page faults of each. It is what stint is
  * compared with: the same program, in python3 or in a sandbox that somebody would use instead. A
  * command that fails, or prints something else than OUTPUT, ends it with status 1: a fast failure
@@ -35,7 +36,7 @@ struct settings {
 	double seconds;
 	const char *output; /* NULL: any */
 	char **command;
-	uint64_t end_ns;
+	uint64_t end_ns, gap_ns;
 	atomic_long left;
 };
 
@@ -89,6 +90,15 @@ run_once(struct share *share)
 	return share->fault[0] == '\0' ? 0 : -1;
 }
 
+static void
+wait_until(uint64_t time_ns)
+{
+	uint64_t now_ns = clock_now_ns(&CLOCK_SYSTEM);
+
+	if (now_ns < time_ns)
+		(void)usleep((useconds_t)((time_ns - now_ns) / 1000));
+}
+
 static void *
 work(void *context)
 {
@@ -101,6 +111,7 @@ work(void *context)
 		if (start >= settings->end_ns || run_once(share) < 0)
 			break;
 		load_histogram_add(&share->times, clock_now_ns(&CLOCK_SYSTEM) - start);
+		wait_until(start + settings->gap_ns);
 	}
 	return NULL;
 }
@@ -179,13 +190,15 @@ main(int argc, char **argv)
 	struct settings settings = {.count = 1000000, .at_once = 1, .seconds = 10};
 	int option;
 
-	while ((option = getopt(argc, argv, "+n:s:p:e:")) != -1) {
+	while ((option = getopt(argc, argv, "+n:s:p:e:g:")) != -1) {
 		if (option == 'n')
 			settings.count = atol(optarg);
 		else if (option == 's')
 			settings.seconds = atof(optarg);
 		else if (option == 'p')
 			settings.at_once = atol(optarg);
+		else if (option == 'g')
+			settings.gap_ns = (uint64_t)(atof(optarg) * 1e6);
 		else if (option == 'e')
 			settings.output = optarg;
 		else
@@ -195,7 +208,7 @@ main(int argc, char **argv)
 	if (optind == argc || settings.count < 1 || settings.at_once < 1 ||
 	    settings.at_once > AT_ONCE_MAX || !(settings.seconds > 0 && settings.seconds < 3600)) {
 		(void)fprintf(stderr, "usage: spawn [-n COUNT] [-s SECONDS] [-p AT_ONCE] "
-				      "[-e OUTPUT] -- COMMAND [ARG...]\n");
+				      "[-g MILLISECONDS] [-e OUTPUT] -- COMMAND [ARG...]\n");
 		return 2;
 	}
 	return run_all(&settings);

@@ -152,6 +152,18 @@ dispatch_pin(struct engine *engine, struct worker *worker, struct worker_terms *
 	terms->core = engine->last_core + 1;
 }
 
+/*
+ * Its result is told earlier if the worker stops at the job's end, but two processes more are woken
+ * up for it: worth it when this is the only job that waits. With one thread, so that no other one
+ * of the job's is stopped with it.
+ */
+static bool
+dispatch_may_stop(const struct engine *engine, const struct run_request *request)
+{
+	return queue_count(&engine->queue) <= 1 && request->limits.threads == 1 &&
+	       request->limits.scratch_bytes == 0;
+}
+
 static int
 dispatch_load(struct engine *engine, struct job *job, struct worker *worker,
 	      struct dispatch_load *load, struct error *err)
@@ -175,6 +187,9 @@ dispatch_load(struct engine *engine, struct job *job, struct worker *worker,
 		terms->flags |= TERMS_STREAM;
 	if (request->limits.scratch_bytes > 0)
 		terms->flags |= TERMS_SCRATCH;
+	worker->stops = dispatch_may_stop(engine, request);
+	if (worker->stops)
+		terms->flags |= TERMS_STOPS;
 	if (request->stdin_size > 0) {
 		terms->flags |= TERMS_STDIN_FD;
 		code = dispatch_seal(load, "stint-stdin", request->stdin_bytes, request->stdin_size,

@@ -164,6 +164,8 @@ engine_on_exited(void *context, struct generation *generation, const struct mess
 		return; /* given up, and now reaped */
 	if (worker->state == WORKER_BUSY)
 		finish_exited(engine, worker, about);
+	else if (worker->state == WORKER_ENDED)
+		finish_reaped(engine, worker);
 	else
 		refill_on_exited(engine, worker, about);
 }
@@ -283,6 +285,7 @@ engine_new(uv_loop_t *loop, const struct config *config, int spawner_fd,
 					     engine_on_lost,
 					     engine_on_forked,
 					     engine_on_exited,
+					     finish_on_stopped,
 					     engine_on_drain,
 					     engine_on_config,
 					     engine_on_fatal,

@@ -80,7 +80,8 @@ int engine_status(struct engine *engine, const char *id, uint64_t session,
 struct engine_info {
 	uint64_t jobs_queued, jobs_running, queue_bytes;
 	uint64_t results_bytes, results_waiting; /* being read and written; without room yet */
-	uint64_t workers_ready, workers_starting, workers_busy;
+	uint64_t workers_ready, workers_starting;
+	uint64_t workers_busy; /* with a job, or still to be reaped after it */
 	uint64_t jobs_ended[STATUS_COUNT]; /* since start */
 	uint64_t workers_failed;	   /* workers that could not be set up */
 	uint64_t generation;

@@ -92,7 +92,8 @@ engine_info(const struct engine *engine, struct engine_info *ret_info)
 	ret_info->results_waiting = engine->results.waiting.count;
 	ret_info->workers_ready = pool_count(&engine->pool, WORKER_READY);
 	ret_info->workers_starting = pool_count(&engine->pool, WORKER_STARTING);
-	ret_info->workers_busy = pool_count(&engine->pool, WORKER_BUSY);
+	ret_info->workers_busy =
+	    pool_count(&engine->pool, WORKER_BUSY) + pool_count(&engine->pool, WORKER_ENDED);
 	memcpy(ret_info->jobs_ended, engine->ended, sizeof(ret_info->jobs_ended));
 	ret_info->workers_failed = engine->pool.failed_total;
 	ret_info->generation = generation_number(engine->generation);

@@ -226,10 +226,13 @@ static void
 finish_complete(struct finish *finish)
 {
 	struct engine *engine = finish->engine;
+	bool ended = finish->worker->state == WORKER_ENDED;
 	finish_decide(finish);
 	free(finish);
 	finish_tell(engine);
-	refill_soon(engine);
+	/* One that is still to be reaped: its replacement can have its control groups then. */
+	if (!ended || pool_is_low(&engine->pool))
+		refill_soon(engine);
 }
 
 static void
@@ -257,7 +260,8 @@ finish_after_work(uv_work_t *work, int status)
 	engine_check_closed(engine);
 }
 
-/* What the watchdog, the kernel and the channel say; the worker is dead, its numbers are final. */
+/* What the watchdog, the kernel and the channel say; the worker is dead or stopped, its numbers are
+ * final. */
 static void
 finish_measure(struct finish *finish, const struct message_exited *about)
 {
@@ -271,7 +275,6 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 
 	(void)watchdog_disarm(engine->watchdog, worker->slot, worker->serial, &report);
 	struct worker_rest rest = worker_link_rest(worker->channel);
-	leaf_settle(&worker->leaf);
 	facts->kill = report.reason;
 	if (report.reason != WATCHDOG_NONE)
 		(void)leaf_killer(&worker->leaf);
@@ -315,8 +318,10 @@ finish_measure(struct finish *finish, const struct message_exited *about)
 	    generation_about(engine->generation)->baseline_rss_bytes;
 }
 
+/* state: DEAD, or ENDED: what is read may not change, but the process is still there. */
 static struct finish *
-finish_begin(struct engine *engine, struct worker *worker, const struct message_exited *about)
+finish_begin(struct engine *engine, struct worker *worker, enum worker_state state,
+	     const struct message_exited *about)
 {
 	struct finish *finish = calloc(1, sizeof(*finish));
 	require(finish && worker->job && worker->state == WORKER_BUSY);
@@ -335,8 +340,10 @@ finish_begin(struct engine *engine, struct worker *worker, const struct message_
 					       .trace = worker->job->trace};
 	if (page_read(worker->page_fd, &finish->page, &finish->page_err) < 0)
 		finish->input.page_err = &finish->page_err;
+	if (state == WORKER_DEAD)
+		leaf_settle(&worker->leaf); /* else its end is still to be counted */
 	finish_measure(finish, about);
-	pool_move(&engine->pool, worker, WORKER_DEAD);
+	pool_move(&engine->pool, worker, state);
 	makeway_end(engine, worker);
 	return finish;
 }
@@ -389,10 +396,9 @@ finish_drop(struct engine *engine)
 	}
 }
 
-void
-finish_exited(struct engine *engine, struct worker *worker, const struct message_exited *about)
+static void
+finish_run(struct finish *finish)
 {
-	struct finish *finish = finish_begin(engine, worker, about);
 	if (!finish_is_inline(finish))
 		return;
 	collect_run(&finish->input, &finish->result, &finish->found);
@@ -400,9 +406,43 @@ finish_exited(struct engine *engine, struct worker *worker, const struct message
 }
 
 void
+finish_exited(struct engine *engine, struct worker *worker, const struct message_exited *about)
+{
+	finish_run(finish_begin(engine, worker, WORKER_DEAD, about));
+}
+
+void
+finish_on_stopped(void *context, struct generation *generation, const struct message_exited *about)
+{
+	struct engine *engine = context;
+	struct worker *worker = pool_find(&engine->pool, about->serial);
+	struct message_exited end = *about;
+	uint32_t ended;
+	if (!worker || worker->generation != generation_number(generation) ||
+	    worker->state != WORKER_BUSY || !worker->stops)
+		return;
+	ended = page_read_ended(worker->page_fd);
+	if (ended == 0 || ended > 256)
+		return;
+	end.exit_code = (int32_t)ended - 1;
+	end.signal = 0;
+	/* By the zygote: a control group in which its own file has killed serves nobody again. */
+	watchdog_kill(-1, engine_zygote_fd(engine, worker), worker->serial);
+	worker->killed_ns = engine_now_ns();
+	finish_run(finish_begin(engine, worker, WORKER_ENDED, &end));
+}
+
+void
+finish_reaped(struct engine *engine, struct worker *worker)
+{
+	pool_move(&engine->pool, worker, WORKER_DEAD);
+	refill_soon(engine); /* to bury it */
+}
+
+void
 finish_lost(struct engine *engine, struct worker *worker)
 {
-	struct finish *finish = finish_begin(engine, worker, NULL);
+	struct finish *finish = finish_begin(engine, worker, WORKER_DEAD, NULL);
 	finish->facts.lost = true;
 	if (!finish_is_inline(finish))
 		return;

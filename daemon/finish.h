@@ -8,12 +8,22 @@
 #include "protocol/result.h"
 
 struct engine;
+struct generation;
 struct job;
 struct worker;
 
 /* The zygote has reaped a busy worker. */
 void finish_exited(struct engine *engine, struct worker *worker,
 		   const struct message_exited *about);
+/*
+ * All threads of a worker are stopped. If it says that its job has ended, and was asked to stop
+ * then (TERMS_STOPS), that is the job's end: it is killed, and its result need not wait until the
+ * process is taken apart. Any other stopped one is the watchdog's. Callback of succession.h.
+ */
+void finish_on_stopped(void *engine, struct generation *generation,
+		       const struct message_exited *about);
+/* One of those was reaped. */
+void finish_reaped(struct engine *engine, struct worker *worker);
 /* The generation ended under a busy worker. */
 void finish_lost(struct engine *engine, struct worker *worker);
 /* A waiting job ends without having run. Told in the next turn. */

@@ -227,6 +227,13 @@ generation_on_exited(void *context, const struct message_exited *about)
 }
 
 static void
+generation_on_stopped(void *context, const struct message_exited *about)
+{
+	struct generation *generation = context;
+	generation->callbacks.stopped(generation->callbacks.context, generation, about);
+}
+
+static void
 generation_on_orphan(void *context)
 {
 	struct generation *generation = context;
@@ -291,9 +298,10 @@ generation_started(struct generation *generation, const struct message_generatio
 		return;
 	}
 	generation_take(generation, about, fds);
-	struct zygote_link_callbacks callbacks = {generation_on_zygote_ready,  generation_on_forked,
-						  generation_on_exited,        generation_on_orphan,
-						  generation_on_zygote_closed, generation};
+	struct zygote_link_callbacks callbacks = {
+	    generation_on_zygote_ready, generation_on_forked,        generation_on_exited,
+	    generation_on_stopped,      generation_on_orphan,        generation_on_zygote_closed,
+	    generation};
 	int link = fds[0];
 	fds[0] = -1;
 	if (zygote_link_new(generation->loop, link, &callbacks, &generation->zygote, &err) < 0) {

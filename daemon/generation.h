@@ -36,6 +36,8 @@ struct generation_callbacks {
 		       const struct message_forked *about, int pidfd);
 	void (*exited)(void *context, struct generation *generation,
 		       const struct message_exited *about);
+	void (*stopped)(void *context, struct generation *generation,
+			const struct message_exited *about);
 	/* One of its workers has forked. It goes on; a successor is due. */
 	void (*tainted)(void *context, struct generation *generation);
 	/* Nothing is left of it; its state is NONE. */

@@ -24,13 +24,21 @@ house_wake(struct engine *engine)
 		alarm_set(engine->house_alarm, HOUSE_EVERY_MS);
 }
 
-/* True: killed long ago and still not reaped. */
+/* Killed long ago and still not reaped. */
+static bool
+house_is_overdue(uint64_t killed_ns, uint64_t now_ns)
+{
+	return killed_ns != 0 && now_ns > killed_ns &&
+	       now_ns - killed_ns > HOUSE_REAP_MAX_MS * NS_PER_MS;
+}
+
+/* True: overdue. */
 static bool
 house_check_starting(struct engine *engine, struct worker *worker, uint64_t now_ns)
 {
 	char setup[HOUSE_SETUP_BYTES];
 	if (worker->killed_ns != 0)
-		return now_ns - worker->killed_ns > HOUSE_REAP_MAX_MS * NS_PER_MS;
+		return house_is_overdue(worker->killed_ns, now_ns);
 	if (now_ns - worker->born_ns < POOL_HELLO_MAX_MS * NS_PER_MS)
 		return false;
 	log_error("pool", "worker %llu does not get ready: %s", (unsigned long long)worker->serial,
@@ -43,9 +51,18 @@ house_check_starting(struct engine *engine, struct worker *worker, uint64_t now_
 static bool
 house_check_busy(struct engine *engine, const struct worker *worker, uint64_t now_ns)
 {
-	uint64_t killed_ns = watchdog_killed_ns(engine->watchdog, worker->slot, worker->serial);
-	return killed_ns != 0 && now_ns > killed_ns &&
-	       now_ns - killed_ns > HOUSE_REAP_MAX_MS * NS_PER_MS;
+	return house_is_overdue(
+	    watchdog_killed_ns(engine->watchdog, worker->slot, worker->serial), now_ns);
+}
+
+/* Its zygote was asked to kill it, but may be slow, or not have heard. */
+static bool
+house_check_ended(struct engine *engine, struct worker *worker, uint64_t now_ns)
+{
+	if (now_ns - worker->killed_ns > HOUSE_EVERY_MS * NS_PER_MS)
+		watchdog_kill(leaf_killer(&worker->leaf), engine_zygote_fd(engine, worker),
+			      worker->serial);
+	return house_is_overdue(worker->killed_ns, now_ns);
 }
 
 void
@@ -67,11 +84,17 @@ house_on_alarm(void *context)
 		if (house_check_busy(engine, worker, now_ns))
 			stuck = worker;
 	}
+	LIST_FOREACH (&engine->pool.workers[WORKER_ENDED], link) {
+		struct worker *worker = list_item(link, struct worker, link);
+		if (house_check_ended(engine, worker, now_ns))
+			stuck = worker;
+	}
 	struct generation *lost =
 	    stuck ? succession_find(engine->succession, stuck->generation) : NULL;
 	if (lost)
 		generation_abandon(lost, "a killed worker is not reaped");
-	if (pool_count(&engine->pool, WORKER_STARTING) + pool_count(&engine->pool, WORKER_BUSY))
+	if (pool_count(&engine->pool, WORKER_STARTING) + pool_count(&engine->pool, WORKER_BUSY) +
+	    pool_count(&engine->pool, WORKER_ENDED))
 		house_wake(engine);
 	else if (engine->heap_is_wide) {
 		(void)malloc_trim(0); /* also what lies between small blocks that stay */

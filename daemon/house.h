@@ -7,7 +7,7 @@
 
 struct engine;
 
-/* Keep house until no worker is starting or busy. */
+/* Keep house until no worker is starting, busy or still to be reaped. */
 void house_wake(struct engine *engine);
 void house_on_alarm(void *engine);
 

@@ -47,6 +47,16 @@ page_read_opcodes(int page_fd)
 	return page_opcodes(&page);
 }
 
+uint32_t
+page_read_ended(int page_fd)
+{
+	uint32_t ended = 0;
+	if (base_pread_full(page_fd, &ended, sizeof(ended), offsetof(struct worker_page, ended),
+			    NULL) < 0)
+		return 0;
+	return ended;
+}
+
 uint64_t
 page_throttled_us(const struct worker_page *page, uint64_t most_us)
 {

@@ -17,6 +17,8 @@
 int page_read(int page_fd, struct worker_page *ret_page, struct error *err);
 /* Opcodes of a job that runs: as page_opcodes, but 0 when there is no page (-1). Any thread. */
 uint64_t page_read_opcodes(int page_fd);
+/* The word `ended`: any value; 0 when it cannot be read. */
+uint32_t page_read_ended(int page_fd);
 /* Ask the worker to stop; no page (-1): nothing. Any thread. */
 void page_write_stop(int page_fd, enum page_stop stop);
 /* Opcodes that a dead worker's job was charged: 0 .. INT64_MAX, whatever the page says. */

@@ -18,6 +18,7 @@ static const char *const POOL_STATE_NAMES[WORKER_STATE_COUNT] = {
     [WORKER_STARTING] = "starting",
     [WORKER_READY] = "ready",
     [WORKER_BUSY] = "busy",
+    [WORKER_ENDED] = "ended",
     [WORKER_DEAD] = "dead",
 };
 
@@ -25,7 +26,8 @@ static const char *const POOL_STATE_NAMES[WORKER_STATE_COUNT] = {
 static const unsigned POOL_MOVES[WORKER_STATE_COUNT] = {
     [WORKER_STARTING] = 1u << WORKER_READY | 1u << WORKER_DEAD,
     [WORKER_READY] = 1u << WORKER_BUSY | 1u << WORKER_DEAD,
-    [WORKER_BUSY] = 1u << WORKER_DEAD,
+    [WORKER_BUSY] = 1u << WORKER_ENDED | 1u << WORKER_DEAD,
+    [WORKER_ENDED] = 1u << WORKER_DEAD,
     [WORKER_DEAD] = 0,
 };
 

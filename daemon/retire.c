@@ -78,7 +78,7 @@ retire_run(struct engine *engine)
 	}
 	if (retire_idle(engine, number, WORKERS_MAX) > 0)
 		engine_later(engine); /* to bury them */
-	if (retire_has(engine, number, WORKER_BUSY))
+	if (retire_has(engine, number, WORKER_BUSY) || retire_has(engine, number, WORKER_ENDED))
 		return;
 	sweep_forget(engine->sweep, generation_root(former));
 	generation_dismiss(former);

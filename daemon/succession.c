@@ -157,6 +157,14 @@ succession_on_exited(void *context, struct generation *generation,
 	succession->callbacks.exited(succession->callbacks.context, generation, about);
 }
 
+static void
+succession_on_stopped(void *context, struct generation *generation,
+		      const struct message_exited *about)
+{
+	struct succession *succession = context;
+	succession->callbacks.stopped(succession->callbacks.context, generation, about);
+}
+
 /* As if it had served long enough; its jobs end in peace. */
 static void
 succession_on_tainted(void *context, struct generation *generation)
@@ -250,8 +258,9 @@ static int
 succession_make(struct succession *succession, uv_loop_t *loop, struct error *err)
 {
 	struct generation_callbacks callbacks = {
-	    succession_on_serving, succession_on_lost, succession_on_forked, succession_on_exited,
-	    succession_on_tainted, succession_on_over, succession_on_fatal,  succession};
+	    succession_on_serving, succession_on_lost,    succession_on_forked,
+	    succession_on_exited,  succession_on_stopped, succession_on_tainted,
+	    succession_on_over,    succession_on_fatal,   succession};
 	int code = generation_new(loop, succession->spawner, succession->isolation,
 				  &succession->served, &callbacks, &succession->front, err);
 	if (code == 0)

@@ -25,6 +25,8 @@ struct succession_callbacks {
 		       const struct message_forked *about, int pidfd);
 	void (*exited)(void *context, struct generation *generation,
 		       const struct message_exited *about);
+	void (*stopped)(void *context, struct generation *generation,
+			const struct message_exited *about);
 	void (*drain)(void *context);
 	int (*config)(void *context, int fd, struct error *err); /* see spawner_link.h */
 	void (*fatal)(void *context, const struct error *err);

@@ -21,6 +21,7 @@ enum worker_state {
 	WORKER_STARTING, /* the zygote was asked for it */
 	WORKER_READY,    /* forked and said hello */
 	WORKER_BUSY,     /* has a job */
+	WORKER_ENDED,    /* stopped after its job, and killed; not yet reaped */
 	WORKER_DEAD,     /* reaped or given up; waits to be freed */
 	WORKER_STATE_COUNT
 };
@@ -42,7 +43,7 @@ struct worker {
 	bool claimed;        /* SCRATCH: a waiting job is going to have it; see scratch_demand */
 	unsigned slot;       /* of the watchdog */
 	uint64_t born_ns;
-	uint64_t killed_ns; /* when we killed it for not getting ready; 0: not */
+	uint64_t killed_ns; /* when we killed it, not ready or ENDED; 0: not */
 	int channel, pidfd, out_fd, err_fd, page_fd; /* owned, -1 when there is none */
 	int code_fd; /* BUSY: where it leaves its job's compiled code; owned, -1: nowhere */
 	struct compiled_key code_key; /* of that */
@@ -54,6 +55,7 @@ struct worker {
 	uint64_t cpu_start_ns;      /* BUSY: reading of cpu_clock when the job was handed over */
 	uint16_t core;              /* BUSY, with pin_cores: number of the one it runs on */
 	bool unsent;                /* BUSY: it was gone before all of the job was sent */
+	bool stops;                 /* BUSY: it was asked to stop at its job's end */
 };
 
 /* The kind that a job with those limits needs. */

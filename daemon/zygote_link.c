@@ -67,6 +67,10 @@ zygote_link_on_message(void *context, const struct message *message, int *fds, s
 		link->callbacks.exited(link->callbacks.context, &message->body.exited);
 		return 0;
 	}
+	if (message->type == MESSAGE_STOPPED) {
+		link->callbacks.stopped(link->callbacks.context, &message->body.exited);
+		return 0;
+	}
 	if (message->type == MESSAGE_ORPHAN && !link->orphan) {
 		link->orphan = true;
 		link->callbacks.orphan(link->callbacks.context);

@@ -16,6 +16,8 @@ struct zygote_link_callbacks {
 	/* pidfd is the callee's; -1 when about->error is not 0. */
 	void (*forked)(void *context, const struct message_forked *about, int pidfd);
 	void (*exited)(void *context, const struct message_exited *about);
+	/* All its threads are stopped: see MESSAGE_STOPPED. */
+	void (*stopped)(void *context, const struct message_exited *about);
 	/* A worker has forked: see MESSAGE_ORPHAN. At most once. */
 	void (*orphan)(void *context);
 	/* The zygote is gone (ERROR_CLOSED) or broke its rules. Once, last. */

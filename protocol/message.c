@@ -48,6 +48,8 @@ message_name(uint32_t type)
 		return "forked";
 	case MESSAGE_EXITED:
 		return "exited";
+	case MESSAGE_STOPPED:
+		return "stopped";
 	case MESSAGE_ORPHAN:
 		return "orphan";
 	default:

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define MESSAGE_VERSION 3u
+#define MESSAGE_VERSION 4u
 
 enum message_type {
 	/* spawner link, stintd -> spawner */
@@ -25,8 +25,7 @@ enum message_type {
 					 the setting silence_max */
 	MESSAGE_GENERATION_START = 4, /* body.generation.number: never used before, rising */
 	MESSAGE_GENERATION_END = 6,   /* body.generation.number: kill what is left and remove it */
-	MESSAGE_DAEMON_DRAIN = 10,    /* an operator wants the service to stop; no body. Once. The
-					 answer is MESSAGE_DRAIN */
+	MESSAGE_DAEMON_DRAIN = 10,    /* an operator wants a stop; no body. Once. See _DRAIN */
 	/* spawner link, spawner -> stintd */
 	MESSAGE_GENERATION_STARTED = 5, /* body.generation; descriptors: [0] zygote link, then one
 					   directory per cgroup hierarchy as body.generation.roles
@@ -37,11 +36,12 @@ enum message_type {
 				file of it, sealed against every change */
 	/* zygote link, stintd -> zygote */
 	MESSAGE_FORK = 20, /* body.fork; FORK_FD_COUNT descriptors in enum fork_fd order */
-	MESSAGE_KILL = 22, /* body.worker.serial: fallback where cgroup.kill is missing */
+	MESSAGE_KILL = 22, /* body.worker.serial: without cgroup.kill, or of one that has STOPPED */
 	/* zygote link, zygote -> stintd */
 	MESSAGE_ZYGOTE_READY = 31, /* body.zygote; once, first */
 	MESSAGE_FORKED = 21,       /* body.forked; descriptor: [0] pidfd when error == 0 */
 	MESSAGE_EXITED = 23,       /* body.exited; the worker is reaped */
+	MESSAGE_STOPPED = 27,      /* body.exited: for the first time all its threads are stopped */
 	MESSAGE_ORPHAN = 25, /* a process ended that no FORK made: a worker has forked, so a layer
 				of its generation does not hold. No body. Once. */
 };
@@ -109,8 +109,8 @@ struct message_forked {
 
 struct message_exited {
 	uint64_t serial;
-	int32_t exit_code;           /* -1 when it died by a signal */
-	int32_t signal;              /* 0 when it exited */
+	int32_t exit_code;           /* -1 when it died by a signal, or STOPPED */
+	int32_t signal;              /* that it died by, or that stopped it; else 0 */
 	uint64_t user_us, system_us; /* of the whole process, from the kernel */
 	uint64_t max_rss_bytes;
 	uint64_t minor_faults, major_faults;

@@ -36,7 +36,7 @@
 
 #include <stdint.h>
 
-#define WORKER_ABI_VERSION 4u
+#define WORKER_ABI_VERSION 5u
 #define WORKER_HELLO_MAGIC 0x53544831u
 #define WORKER_TERMS_MAGIC 0x53545431u
 
@@ -55,6 +55,7 @@ enum terms_flag {
 	TERMS_SCRATCH = 1u << 5,  /* profile: files (limits.scratch_bytes > 0); the worker was made
 				     with a scratch directory of just these sizes */
 	TERMS_CODE_FD = 1u << 6,  /* a memfd for the compiled code comes with the record (last) */
+	TERMS_STOPS = 1u << 7,    /* at its end it stops, and is killed: see worker_page.ended */
 };
 
 /* The limits record: fixed size, no tenant bytes. */

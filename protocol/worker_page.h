@@ -80,7 +80,8 @@ struct worker_page {
 	uint64_t trace_bytes;  /* release-stored when an event is whole */
 	struct page_meter meter;
 	struct page_stage stages[PAGE_STREAM_COUNT];
-	char setup_name[32]; /* of the step that failed */
+	uint32_t ended; /* release-stored last, with TERMS_STOPS: 1 + the exit code; it stops now */
+	char setup_name[28]; /* of the step that failed */
 	/* written by stintd, on a cache line of its own */
 	uint32_t stop; /* enum page_stop; not 0: end as soon as possible */
 };

@@ -129,7 +129,7 @@ follow_parent(struct sandbox *sandbox)
 }
 
 static const struct sandbox_step {
-	const char *name; /* at most 31 bytes: goes to setup_name */
+	const char *name; /* at most 27 bytes: goes to setup_name */
 	int (*run)(struct sandbox *);
 } STEPS[] = {
     {"page", map_page},

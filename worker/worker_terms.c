@@ -18,7 +18,7 @@
 
 #define FLAGS_KNOWN                                                                                \
 	((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_ASYNCIO | TERMS_THREADS |               \
-		    TERMS_STREAM | TERMS_SCRATCH | TERMS_CODE_FD))
+		    TERMS_STREAM | TERMS_SCRATCH | TERMS_CODE_FD | TERMS_STOPS))
 #define FLAGS_FD ((uint32_t)(TERMS_STDIN_FD | TERMS_BLOB_FD | TERMS_CODE_FD))
 #define FDS_MAX  3
 
@@ -63,6 +63,8 @@ worker_terms_check(const struct worker_terms *terms, uint64_t serial)
 	if (terms->flags & ~FLAGS_KNOWN)
 		return -EINVAL;
 	if (!!(terms->flags & TERMS_THREADS) != (terms->limits.threads > 1))
+		return -EINVAL;
+	if ((terms->flags & TERMS_STOPS) && (terms->flags & (TERMS_THREADS | TERMS_SCRATCH)))
 		return -EINVAL;
 	if (!!(terms->flags & TERMS_SCRATCH) != (terms->limits.scratch_bytes > 0))
 		return -EINVAL;

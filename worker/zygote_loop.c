@@ -206,27 +206,34 @@ report_orphan(struct loop *loop, pid_t pid, struct error *err)
 	return send_message(loop, &report, NULL, err);
 }
 
+/* Of the dead, or of one that is stopped for the first time. */
 static int
-report_death(struct loop *loop, pid_t pid, int status, const struct rusage *usage,
+report_child(struct loop *loop, pid_t pid, int status, const struct rusage *usage,
 	     struct error *err)
 {
 	struct zygote_child *child = zygote_table_find_pid(&loop->table, pid);
+	bool stopped = WIFSTOPPED(status);
 	struct message_exited *exited;
 	struct message report;
 
+	if (stopped && (!child || child->stopped))
+		return 0;
 	if (!child)
 		return report_orphan(loop, pid, err);
-	message_init(&report, MESSAGE_EXITED);
+	message_init(&report, stopped ? MESSAGE_STOPPED : MESSAGE_EXITED);
 	exited = &report.body.exited;
 	exited->serial = child->serial;
 	exited->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	exited->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	exited->signal = WIFSIGNALED(status) ? WTERMSIG(status) : stopped ? WSTOPSIG(status) : 0;
 	exited->user_us = microseconds(usage->ru_utime);
 	exited->system_us = microseconds(usage->ru_stime);
 	exited->max_rss_bytes = (uint64_t)usage->ru_maxrss * 1024u;
 	exited->minor_faults = (uint64_t)usage->ru_minflt;
 	exited->major_faults = (uint64_t)usage->ru_majflt;
-	zygote_table_remove(&loop->table, child);
+	if (stopped)
+		child->stopped = true;
+	else
+		zygote_table_remove(&loop->table, child);
 	return send_message(loop, &report, NULL, err);
 }
 
@@ -240,8 +247,8 @@ reap_children(struct loop *loop, struct error *err)
 
 	if (read(loop->settings->signal_fd, &info, sizeof(info)) < 0 && errno != EAGAIN)
 		return error_errno(err, "read of the signal descriptor");
-	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
-		int result = report_death(loop, pid, status, &usage, err);
+	while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED, &usage)) > 0) {
+		int result = report_child(loop, pid, status, &usage, err);
 
 		if (result < 0)
 			return result;

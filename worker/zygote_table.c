@@ -48,7 +48,7 @@ zygote_table_add(struct zygote_table *table, pid_t pid, uint64_t serial, uid_t u
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		if (table->children[i].pid != 0)
 			continue;
-		table->children[i] = (struct zygote_child){pid, uid, serial, leaf};
+		table->children[i] = (struct zygote_child){pid, uid, serial, leaf, false};
 		table->count++;
 		return;
 	}

@@ -15,6 +15,7 @@ struct zygote_child {
 	uid_t uid;
 	uint64_t serial;
 	uint64_t leaf; /* the serial that its control group is named by */
+	bool stopped;  /* was, once */
 };
 
 struct zygote_table {

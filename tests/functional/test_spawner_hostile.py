@@ -15,7 +15,7 @@ import test_spawner
 from test_spawner import FAKES, PATIENCE_S, Service, alive, groups, wait_for
 
 READY, START, END, ALIVE, DRAIN = 2, 4, 6, 8, 10
-SIZE, VERSION = 192, 3
+SIZE, VERSION = 192, 4
 # What the others on the three links send, and numbers that nobody uses.
 FOREIGN = (0, 1, 3, 5, 7, 9, 20, 21, 22, 23, 24, 25, 31, 40, 0x7FFFFFFF)
 STATES = ("starting", "serving", "draining")

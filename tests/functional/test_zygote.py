@@ -128,6 +128,63 @@ def test_kill(zygote):
     zygote.run(b"hello").close()
 
 
+def state_of(pid):
+    with open("/proc/%d/stat" % pid) as file:
+        return file.read().rsplit(") ", 1)[1].split()[0]
+
+
+def test_stops(zygote):
+    """Asked to, it stops at its job's end and says with which exit code; killed then, or, continued, it exits."""
+    for kills in (True, False):
+        worker = zygote.worker()
+        worker.fork()
+        pid = worker.hello()
+        worker.terms(b"exit7", flags=harness.STOPS)
+        about = worker.stopped()
+        expect("STOPPED", (about["exit_code"], about["signal"]), (-1, signal.SIGSTOP))
+        expect("process time is told", 0 < about["user_us"] + about["system_us"] < 5000000, True)
+        expect("state", state_of(pid), "T")
+        expect("phase, code", (worker.phase(), worker.ended()), ("ended", 8))
+        if kills:
+            zygote.send(harness.KILL, struct.pack("<Q", worker.serial))
+        else:
+            os.kill(pid, signal.SIGCONT)
+        expect("end", (worker.wait()["exit_code"], worker.exited["signal"]), (-1, 9) if kills else (7, 0))
+        worker.close()
+
+
+def test_not_asked_to_stop(zygote):
+    worker = zygote.run(b"exit7")
+    expect("end", (worker.exited["exit_code"], worker.ended()), (7, 0))
+    worker.close()
+
+
+def test_stops_told_once(zygote):
+    worker = zygote.worker()
+    worker.fork()
+    pid = worker.hello()
+    worker.terms(b"sleep")
+    os.kill(pid, signal.SIGSTOP)
+    expect("signal", worker.stopped()["signal"], signal.SIGSTOP)
+    expect("code", worker.ended(), 0)
+    for _ in range(3):
+        os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGSTOP)
+    zygote.send(harness.KILL, struct.pack("<Q", worker.serial))
+    expect("signal", worker.wait()["signal"], 9)  # a second STOPPED would be no EXITED
+    worker.close()
+
+
+def test_bad_stops(zygote):
+    """Other threads of the job's would be stopped in the midst of something."""
+    for flags, limits in ((harness.STOPS | harness.THREADS, {"threads": 2}),):
+        worker = zygote.worker()
+        worker.fork()
+        worker.hello()
+        worker.terms(b"hello", flags=flags, **limits)
+        failed_step(worker, "terms", 22)
+
+
 def test_many(zygote):
     workers = [zygote.worker() for _ in range(40)]
     for worker in workers:

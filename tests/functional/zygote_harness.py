@@ -29,15 +29,16 @@ V2 = os.path.exists(os.path.join(CGROUPS, "cgroup.procs"))  # alone
 if V2:
     TREES = {"": 1 | 2 | 4 | 8 | 16}
 
-READY, FORK, FORKED, KILL, EXITED = 31, 20, 21, 22, 23
-VERSION = 3  # of the messages
+READY, FORK, FORKED, KILL, EXITED, STOPPED = 31, 20, 21, 22, 23, 27
+VERSION = 4  # of the messages
 MESSAGE = struct.Struct("<II184s")
 TERMS = struct.Struct("<IIQQQQ15Q")
-ABI = 4
+ABI = 5
 PAGE_RESULT = 65536
 PAGE_BYTES = PAGE_RESULT + (160 << 20) + (16 << 20)
-PAGE_SETUP_NAME = 96
-STDIN_FD, BLOB_FD, ASYNCIO, THREADS, SCRATCH = 1, 2, 4, 8, 32
+PAGE_ENDED, PAGE_SETUP_NAME = 96, 100
+STDIN_FD, BLOB_FD, ASYNCIO, THREADS, SCRATCH, STOPS = 1, 2, 4, 8, 32, 128
+ABOUT = "exit_code signal user_us system_us max_rss_bytes minor_faults major_faults".split()
 PHASES = ["new", "ready", "terms", "running", "ended"]
 LIMITS = dict(cpu_ms=2000, wall_ms=10000, memory_bytes=128 << 20, stdout_bytes=1 << 20,
               stderr_bytes=1 << 20, value_bytes=1 << 20, threads=1, opcodes=0, opcodes_per_second=0,
@@ -142,6 +143,13 @@ class Worker:
             except OSError:
                 pass  # it did not like the record
 
+    def stopped(self):
+        """STOPPED: {exit_code, signal, user_us, ...}."""
+        body, _ = self.zygote.receive(STOPPED)
+        fields = struct.unpack_from("<QiiQQQQQ", body)
+        assert fields[0] == self.serial, fields
+        return dict(zip(ABOUT, fields[1:]))
+
     def wait(self):
         """EXITED: {exit_code, signal, user_us, ...}."""
         while self.exited is None:
@@ -151,7 +159,11 @@ class Worker:
     def setup(self):
         """Number, errno and name of the step that failed."""
         step, error = struct.unpack_from("<II", self.page, 12)
-        return step, error, self.page[PAGE_SETUP_NAME : PAGE_SETUP_NAME + 32].rstrip(b"\0").decode()
+        return step, error, self.page[PAGE_SETUP_NAME : PAGE_SETUP_NAME + 28].rstrip(b"\0").decode()
+
+    def ended(self):
+        """1 + the exit code of one that stopped at its job's end, or 0."""
+        return struct.unpack_from("<I", self.page, PAGE_ENDED)[0]
 
     def phase(self):
         return PHASES[struct.unpack_from("<I", self.page, 0)[0]]
@@ -281,8 +293,7 @@ class Zygote:
             assert version == VERSION
             if kind == EXITED:
                 fields = struct.unpack_from("<QiiQQQQQ", body)
-                names = "exit_code signal user_us system_us max_rss_bytes minor_faults major_faults"
-                self.workers[fields[0]].exited = dict(zip(names.split(), fields[1:]))
+                self.workers[fields[0]].exited = dict(zip(ABOUT, fields[1:]))
             if kind == wanted:
                 return body, fds
             assert kind == EXITED, kind

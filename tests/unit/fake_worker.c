@@ -64,6 +64,15 @@ fake_copy_stdin(void)
 		require(write(1, bytes, (size_t)got) == got);
 }
 
+/* Nobody continues it: it is killed. */
+static void
+fake_stop(struct fake_stage *stage, uint32_t ended)
+{
+	__atomic_store_n(&stage->page->ended, ended, __ATOMIC_RELEASE);
+	for (;;)
+		(void)kill(getpid(), SIGSTOP);
+}
+
 static void
 fake_command(struct fake_stage *stage, char *command)
 {
@@ -82,6 +91,12 @@ fake_command(struct fake_stage *stage, char *command)
 		require(dprintf(1, "%llu", (unsigned long long)stage->terms.core) > 0);
 	else if (!strcmp(command, "exit"))
 		_exit(atoi(argument));
+	else if (!strcmp(command, "ends") && stage->terms.flags & TERMS_STOPS)
+		fake_stop(stage, 1u + (uint32_t)atoi(argument));
+	else if (!strcmp(command, "ends"))
+		_exit(atoi(argument));
+	else if (!strcmp(command, "claims"))
+		fake_stop(stage, (uint32_t)strtoul(argument, NULL, 0));
 	else if (!strcmp(command, "signal"))
 		(void)kill(getpid(), atoi(argument));
 	else if (!strcmp(command, "leave"))

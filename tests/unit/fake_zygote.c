@@ -34,6 +34,7 @@
 struct fake_child {
 	uint64_t serial;
 	pid_t pid;
+	bool stopped; /* was, once */
 };
 
 static int
@@ -119,7 +120,7 @@ fake_fork_worker(struct fake_shared *shared, uint64_t number, int link, int sign
 	for (size_t i = 0; i < FAKE_WORKERS_MAX; i++) {
 		if (children[i].pid != 0)
 			continue;
-		children[i] = (struct fake_child){request->body.fork.serial, pid};
+		children[i] = (struct fake_child){request->body.fork.serial, pid, false};
 		break;
 	}
 	answer.body.forked.pid = (uint32_t)pid;
@@ -128,29 +129,55 @@ fake_fork_worker(struct fake_shared *shared, uint64_t number, int link, int sign
 	base_close(&life[0]);
 }
 
+/* Dead, or stopped for the first time. */
+static void
+fake_report(int link, struct fake_child *child, int status, const struct rusage *usage)
+{
+	struct message message;
+	bool stopped = WIFSTOPPED(status);
+	if (stopped && child->stopped)
+		return;
+	message_init(&message, stopped ? MESSAGE_STOPPED : MESSAGE_EXITED);
+	struct message_exited *about = &message.body.exited;
+	about->serial = child->serial;
+	about->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	about->signal = WIFSIGNALED(status) ? WTERMSIG(status) : stopped ? WSTOPSIG(status) : 0;
+	about->user_us =
+	    (uint64_t)usage->ru_utime.tv_sec * 1000000 + (uint64_t)usage->ru_utime.tv_usec;
+	about->system_us =
+	    (uint64_t)usage->ru_stime.tv_sec * 1000000 + (uint64_t)usage->ru_stime.tv_usec;
+	if (stopped)
+		child->stopped = true;
+	else
+		child->pid = 0;
+	fake_send(link, &message, NULL, 0);
+}
+
 static void
 fake_reap(int link, struct fake_child *children)
 {
 	struct rusage usage;
 	int status;
 	pid_t pid;
-	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
-		struct message message;
-		message_init(&message, MESSAGE_EXITED);
-		struct message_exited *about = &message.body.exited;
+	while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED, &usage)) > 0) {
 		for (size_t i = 0; i < FAKE_WORKERS_MAX; i++) {
-			if (children[i].pid != pid)
-				continue;
-			about->serial = children[i].serial;
-			children[i].pid = 0;
+			if (children[i].pid == pid)
+				fake_report(link, &children[i], status, &usage);
 		}
-		about->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-		about->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-		about->user_us =
-		    (uint64_t)usage.ru_utime.tv_sec * 1000000 + (uint64_t)usage.ru_utime.tv_usec;
-		about->system_us =
-		    (uint64_t)usage.ru_stime.tv_sec * 1000000 + (uint64_t)usage.ru_stime.tv_usec;
-		fake_send(link, &message, NULL, 0);
+	}
+}
+
+/* As often as the test wants it does not hear. */
+static void
+fake_kill(struct fake_shared *shared, const struct fake_child *children, uint64_t serial)
+{
+	if (shared->deaf_zygote > 0) {
+		shared->deaf_zygote--;
+		return;
+	}
+	for (size_t i = 0; i < FAKE_WORKERS_MAX; i++) {
+		if (children[i].pid && children[i].serial == serial)
+			(void)kill(children[i].pid, SIGKILL);
 	}
 }
 
@@ -189,12 +216,8 @@ fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
 			fake_fork_worker(shared, number, link, signals, &message, fds, children);
 		for (size_t i = 0; i < fd_count; i++)
 			base_close(&fds[i]);
-		if (message.type != MESSAGE_KILL)
-			continue;
-		for (size_t i = 0; i < FAKE_WORKERS_MAX; i++) {
-			if (children[i].pid && children[i].serial == message.body.worker.serial)
-				(void)kill(children[i].pid, SIGKILL);
-		}
+		if (message.type == MESSAGE_KILL)
+			fake_kill(shared, children, message.body.worker.serial);
 	}
 }
 

@@ -31,6 +31,7 @@ struct fake_shared {
 	uint64_t scratch_bytes, scratch_files;
 	unsigned orphans;	      /* ORPHANs that the zygote shall send with its next fork */
 	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
+	volatile unsigned deaf_zygote; /* KILLs that it shall not heed */
 	volatile uint64_t lacking;	      /* layers that the next generations shall not have */
 };
 
@@ -50,6 +51,8 @@ void fake_zygote_stop(struct fake *fake);
  *   out TEXT, err TEXT   write it          stdin        copy fd 0 to fd 1
  *   core                 write the number of the core that the terms name, + 1
  *   exit N, signal N     end               spin, pause  use CPU, or time, without end
+ *   ends N               end, or stop if the terms say so
+ *   claims N             stop with that as `ended`, whatever they say
  *   count N              say that so many opcodes are counted
  *   value JSON           leave a result    rubbish      say that rubbish is a result
  *   half                 leave half a result and end well
