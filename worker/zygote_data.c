@@ -65,8 +65,8 @@ data_copy(uintptr_t to, uintptr_t from, size_t bytes)
 }
 
 /* What was there may be unmapped already: nothing that looks at data, not even the log. */
-_Noreturn void
-zygote_data_lost(void)
+static _Noreturn void
+data_is_lost(void)
 {
 	static const char text[] = "stint-zygote: its data cannot be moved\n";
 
@@ -81,7 +81,7 @@ data_move(const struct data_segment *segment, uintptr_t copy)
 	data_copy(copy, segment->start, segment->used);
 	if (mremap((void *)copy, segment->bytes, segment->bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
 		   (void *)segment->start) == MAP_FAILED)
-		zygote_data_lost();
+		data_is_lost();
 }
 
 size_t

@@ -16,8 +16,5 @@
  * ZYGOTE_ARGS_EXIT_SETUP.
  */
 size_t zygote_data_settle(void);
-/* Data was unmapped and nothing came in its place: say so, without looking at any, and end with
- * ZYGOTE_ARGS_EXIT_SETUP. */
-_Noreturn void zygote_data_lost(void);
 
 #endif

@@ -7,13 +7,17 @@
 #define _GNU_SOURCE
 #include "worker/zygote_libraries.h"
 
+#include "protocol/base_log.h"
 #include "protocol/base_sys.h"
-#include "worker/zygote_data.h"
+#include "worker/zygote_args.h"
 
+#include <errno.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define LIBRARIES_MAX        256u
 #define LIBRARIES_PAGE_BYTES 4096u
@@ -115,12 +119,20 @@ libraries_find(struct dl_phdr_info *info, size_t size, void *context)
 	return 0;
 }
 
+/* What was there may be unmapped already. It was not the C library's. */
+static _Noreturn void
+libraries_are_lost(void)
+{
+	log_error("zygote", "a library's data cannot be replaced: %s", strerror(errno));
+	_exit(ZYGOTE_ARGS_EXIT_SETUP);
+}
+
 static void
 libraries_map(int fd, const struct library *library, uintptr_t start, uintptr_t end, int protection)
 {
 	if (start < end && mmap((void *)start, end - start, protection, MAP_PRIVATE | MAP_FIXED, fd,
 				(off_t)(start - library->constants)) == MAP_FAILED)
-		zygote_data_lost();
+		libraries_are_lost();
 }
 
 static bool
