@@ -188,6 +188,7 @@ dispatch_load(struct engine *engine, struct job *job, struct worker *worker,
 	if (request->limits.scratch_bytes > 0)
 		terms->flags |= TERMS_SCRATCH;
 	worker->stops = dispatch_may_stop(engine, request);
+	worker->ended_code = -1;
 	if (worker->stops)
 		terms->flags |= TERMS_STOPS;
 	if (request->stdin_size > 0) {

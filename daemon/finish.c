@@ -25,6 +25,7 @@
 #include <string.h>
 
 #define FINISH_INLINE_BYTES_MAX (256u << 10) /* more is read off the loop */
+#define FINISH_SMALL_BYTES_MAX  (16u << 20)  /* taken apart fast */
 #define FINISH_CPU_SLACK_US     20000u       /* by which cgroup and process clocks may differ */
 #define FINISH_SETUP_BYTES      192
 
@@ -408,7 +409,12 @@ finish_run(struct finish *finish)
 void
 finish_exited(struct engine *engine, struct worker *worker, const struct message_exited *about)
 {
-	finish_run(finish_begin(engine, worker, WORKER_DEAD, about));
+	struct message_exited end = *about;
+	if (worker->ended_code >= 0) { /* it was killed for that */
+		end.exit_code = worker->ended_code;
+		end.signal = 0;
+	}
+	finish_run(finish_begin(engine, worker, WORKER_DEAD, &end));
 }
 
 void
@@ -424,10 +430,14 @@ finish_on_stopped(void *context, struct generation *generation, const struct mes
 	ended = page_read_ended(worker->page_fd);
 	if (ended == 0 || ended > 256)
 		return;
-	end.exit_code = (int32_t)ended - 1;
+	end.exit_code = worker->ended_code = (int32_t)ended - 1;
 	end.signal = 0;
 	/* By the zygote: a control group in which its own file has killed serves nobody again. */
 	watchdog_kill(-1, engine_zygote_fd(engine, worker), worker->serial);
+	/* The next job would have its memory beside what this one has not yet given back. */
+	if (about->max_rss_bytes >
+	    generation_about(generation)->baseline_rss_bytes + FINISH_SMALL_BYTES_MAX)
+		return;
 	worker->killed_ns = engine_now_ns();
 	finish_run(finish_begin(engine, worker, WORKER_ENDED, &end));
 }

@@ -56,6 +56,7 @@ struct worker {
 	uint16_t core;              /* BUSY, with pin_cores: number of the one it runs on */
 	bool unsent;                /* BUSY: it was gone before all of the job was sent */
 	bool stops;                 /* BUSY: it was asked to stop at its job's end */
+	int32_t ended_code;         /* BUSY: what it would have exited with, as it has; or -1 */
 };
 
 /* The kind that a job with those limits needs. */

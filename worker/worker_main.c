@@ -221,7 +221,8 @@ worker_prove(struct sandbox *sandbox)
 static void
 stop(struct worker_page *page, int code)
 {
-	__atomic_store_n(&page->ended, 1u + (uint32_t)code, __ATOMIC_RELEASE);
+	/* As _exit() takes it. */
+	__atomic_store_n(&page->ended, 1u + ((uint32_t)code & 0xff), __ATOMIC_RELEASE);
 	(void)kill(getpid(), SIGSTOP);
 }
 

@@ -122,6 +122,8 @@ class Endings(harness.DaemonCase):
             ("import sys; sys.exit(7)", "runtime_error", 7, ""),
             ("import sys; sys.exit()", "ok", 0, ""),
             ("import sys; sys.exit(0)", "ok", 0, ""),
+            ("import sys; sys.exit(256)", "ok", 0, ""),
+            ("import sys; sys.exit(-1)", "runtime_error", 255, ""),
             ("import sys; sys.exit('message')", "runtime_error", 1, "message\n"),
             ("raise SystemExit(256 + 5)", "runtime_error", 5, ""),
             ("exit(3)", "runtime_error", 3, ""),
@@ -131,6 +133,14 @@ class Endings(harness.DaemonCase):
             with self.subTest(source=source):
                 result = self.run_status(status, source)
                 self.assertEqual((result["exit_code"], result["stderr"]), (code, stderr))
+
+    def test_a_stop_of_its_own_is_no_end(self):
+        """Also where its worker is about to stop for its end."""
+        for source in ("import os\nprint('x')\nos.kill(os.getpid(), 19)\nprint('y')",
+                       "import atexit, os\natexit.register(print, 'y')\natexit.register(os.kill, os.getpid(), 19)\nprint('x')"):
+            with self.subTest(source=source):
+                result = self.run_status("wall_limit", source, limits={"wall_ms": 500})
+                self.assertEqual(result["stdout"], "x\n")
 
     def test_signals(self):
         for source, signal in (

@@ -131,7 +131,8 @@ fake_fork_worker(struct fake_shared *shared, uint64_t number, int link, int sign
 
 /* Dead, or stopped for the first time. */
 static void
-fake_report(int link, struct fake_child *child, int status, const struct rusage *usage)
+fake_report(const struct fake_shared *shared, int link, struct fake_child *child, int status,
+	    const struct rusage *usage)
 {
 	struct message message;
 	bool stopped = WIFSTOPPED(status);
@@ -146,6 +147,7 @@ fake_report(int link, struct fake_child *child, int status, const struct rusage 
 	    (uint64_t)usage->ru_utime.tv_sec * 1000000 + (uint64_t)usage->ru_utime.tv_usec;
 	about->system_us =
 	    (uint64_t)usage->ru_stime.tv_sec * 1000000 + (uint64_t)usage->ru_stime.tv_usec;
+	about->max_rss_bytes = stopped ? shared->rss_bytes : 0;
 	if (stopped)
 		child->stopped = true;
 	else
@@ -154,7 +156,7 @@ fake_report(int link, struct fake_child *child, int status, const struct rusage 
 }
 
 static void
-fake_reap(int link, struct fake_child *children)
+fake_reap(const struct fake_shared *shared, int link, struct fake_child *children)
 {
 	struct rusage usage;
 	int status;
@@ -162,7 +164,7 @@ fake_reap(int link, struct fake_child *children)
 	while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED, &usage)) > 0) {
 		for (size_t i = 0; i < FAKE_WORKERS_MAX; i++) {
 			if (children[i].pid == pid)
-				fake_report(link, &children[i], status, &usage);
+				fake_report(shared, link, &children[i], status, &usage);
 		}
 	}
 }
@@ -198,7 +200,7 @@ fake_zygote_main(struct fake_shared *shared, uint64_t number, int link)
 	fake_send(link, &message, NULL, 0);
 	for (;;) {
 		if (!fake_wait(link, signals, &message, fds, &fd_count)) {
-			fake_reap(link, children);
+			fake_reap(shared, link, children);
 			continue;
 		}
 		if (message.type == MESSAGE_FORK && shared->lying_zygote) {

@@ -32,6 +32,7 @@ struct fake_shared {
 	unsigned orphans;	      /* ORPHANs that the zygote shall send with its next fork */
 	unsigned lying_zygote;	      /* the zygote shall answer a fork with rubbish */
 	volatile unsigned deaf_zygote; /* KILLs that it shall not heed */
+	uint64_t rss_bytes;	      /* that it says of one that stopped */
 	volatile uint64_t lacking;	      /* layers that the next generations shall not have */
 };
 

@@ -27,6 +27,13 @@ ended(const struct fixture *fixture)
 	return pool_count(&fixture->engine->pool, WORKER_ENDED);
 }
 
+static struct worker *
+busy(struct fixture *fixture)
+{
+	return list_item(list_first(&fixture->engine->pool.workers[WORKER_BUSY]), struct worker,
+			 link);
+}
+
 /* Told while its worker is there, which is killed, and reaped in its time. */
 static void
 told_before_it_is_reaped(void **state)
@@ -105,6 +112,28 @@ as_an_exit(void **state)
 	}
 }
 
+/* It has its place until it has given its memory back; then it is as an exit, too. */
+static void
+a_large_one_is_told_when_it_is_reaped(void **state)
+{
+	struct fixture *fixture = *state;
+	volatile unsigned *deaf = &fixture->fake.shared->deaf_zygote;
+
+	fixture->fake.shared->rss_bytes = 64u << 20;
+	*deaf = 1;
+	submit(fixture, "out x;ends 3", 1, 0);
+	RUN_UNTIL(*deaf == 0);
+	assert_int_equal(fixture->told[0], 0);
+	assert_int_equal(info(fixture).jobs_running, 1);
+	assert_int_equal(ended(fixture), 0);
+	watchdog_kill(-1, engine_zygote_fd(fixture->engine, busy(fixture)), busy(fixture)->serial);
+	RUN_UNTIL(fixture->told[0]);
+	assert_int_equal(fixture->results[0].status, STATUS_RUNTIME_ERROR);
+	assert_int_equal(fixture->results[0].exit_code, 3);
+	assert_int_equal(fixture->results[0].signal, 0);
+	assert_text(&fixture->results[0].out, "x");
+}
+
 /* Read by another thread, maybe after it was reaped. */
 static void
 with_a_large_result(void **state)
@@ -135,13 +164,10 @@ who_only_stops_has_not_ended(void **state)
 
 	for (uint64_t i = 0; i < sizeof(SCRIPTS) / sizeof(SCRIPTS[0]); i++) {
 		char id[JOB_ID_CHARS + 1];
-		struct worker *worker;
 
 		(void)strcpy(id, submit(fixture, SCRIPTS[i], 1, 2 * i));
 		RUN_UNTIL(info(fixture).jobs_running == 1);
-		worker = list_item(list_first(&fixture->engine->pool.workers[WORKER_BUSY]),
-				   struct worker, link);
-		assert_true(worker->stops);
+		assert_true(busy(fixture)->stops);
 		/* The zygote tells what happens in its order: the stop was heard of by then. */
 		submit(fixture, "ends 0", 1, 2 * i + 1);
 		RUN_UNTIL(fixture->told[2 * i + 1] && ended(fixture) == 0);
@@ -198,6 +224,8 @@ main(void)
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(as_an_exit, engine_fixture_setup_started,
 					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(a_large_one_is_told_when_it_is_reaped,
+					    engine_fixture_setup_started, engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(with_a_large_result, engine_fixture_setup_started,
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(who_only_stops_has_not_ended,
