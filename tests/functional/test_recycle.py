@@ -93,6 +93,7 @@ class Recycle(harness.DaemonCase):
         self.assertEqual(served, list(range(1, last + 1)))
         self.assertGreater(sum(load.jobs for load in loads), 8 * RECYCLES // 2)
         harness.until(lambda: self.daemon.descriptors() <= descriptors + CONNECTIONS, 10, "descriptors as before")
+        self.daemon.wait_idle()
         self.assertEqual(len(self.daemon.workers()), self.daemon.health()["workers"]["ready"])
 
     def test_layout_is_of_the_generation(self):

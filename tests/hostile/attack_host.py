@@ -247,7 +247,7 @@ class Host:
     def settled(self, health=None):
         health = health or self.daemon.health()
         return (health["jobs"]["queued"] + health["workers"]["starting"] == 0 and health["jobs"]["running"] == 1
-                and health["workers"]["ready"] > 0)
+                and health["workers"]["busy"] == 1 and health["workers"]["ready"] > 0)
 
     @staticmethod
     def rss(pid):

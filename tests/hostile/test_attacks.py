@@ -124,7 +124,7 @@ class Memory(AttackCase):
                   "threads": 3, "wall_ms": 60000}
         with self.daemon.connect() as client:
             client.send("job.run", {"source": "import time; time.sleep(60)", "limits": limits})
-            harness.until(lambda: self.daemon.health()["workers"]["busy"] == 2, 10, "the job's worker")
+            harness.until(lambda: self.daemon.health()["jobs"]["running"] == 2, 10, "the job's worker")
             expected = 40 * MIB + 1000 + 2000 + 2 * 3000 + 16 * MIB + 2 * (4 * MIB)
             expected = (expected + 4095) // 4096 * 4096
             found = {"memory": [], "pids": [], "tasks": []}

@@ -120,7 +120,7 @@ class Tenants(AttackCase):
         for source in ("open('/usr/lib/python3.11/os.py').read()", "import os\nps = [os.pipe() for i in range(10)]"):
             with self.daemon.connect() as sender:
                 sender.send("job.run", {"source": source + "\nimport time\ntime.sleep(60)"})
-                harness.until(lambda: self.daemon.health()["workers"]["busy"] == 2, 10, "the sender")
+                harness.until(lambda: self.daemon.health()["jobs"]["running"] == 2, 10, "the sender")
                 self.assertEqual(self.run_ok(probe)["stdout"], before)
             harness.until(self.host.settled, 10, "the sender's end")
 

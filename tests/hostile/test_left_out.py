@@ -203,7 +203,7 @@ class Layers(unittest.TestCase):
             with daemon.connect() as other, daemon.connect() as client:
                 zygote = daemon.zygote_pid()
                 ident = other.send("job.run", {"source": "import time\ntime.sleep(3)\nprint('mine')"})
-                harness.until(lambda: daemon.health()["workers"]["busy"] == 1, 10, "the other tenant's job")
+                harness.until(lambda: daemon.health()["jobs"]["running"] == 1, 10, "the other tenant's job")
                 result = client.run("import os, time\nif os.fork() == 0: time.sleep(60)\n", limits={"threads": 4})
                 self.assertEqual(result["status"], "ok", result)
                 harness.until(lambda: daemon.zygote_pid() != zygote, 20, "another generation")
