@@ -107,7 +107,7 @@ static void
 copied_memory_stays_as_it_is(void **state)
 {
 	static const char text[] = "abc";
-	char bytes[8] = "xxxxxxxx";
+	char bytes[8] = "xxxxxxxx", long_name[300] = "";
 
 	for (int executable = 0; executable < 2; executable++) {
 		struct stat status;
@@ -125,8 +125,9 @@ copied_memory_stays_as_it_is(void **state)
 		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 		base_close(&fd);
 	}
-	assert_int_equal(base_memfd_copy("test", NULL, 3, 8192, false), -1);
-	assert_int_equal(errno, EFAULT);
+	memset(long_name, 'n', sizeof(long_name) - 1);
+	assert_int_equal(base_memfd_copy(long_name, text, 3, 8192, false), -1);
+	assert_int_equal(errno, EINVAL);
 }
 
 /* A memory file in the place of a kernel file. */
