@@ -288,8 +288,12 @@ class Daemon:
         return self.find(os.path.basename(STINTD))[0]
 
     def zygote_pid(self):
-        own = [p for p in children(self.pid) if p in self.find(os.path.basename(ZYGOTE))]
-        return own[0]
+        """Of the first zygote; where it has just died the next one is waited for."""
+
+        def own():
+            return [p for p in children(self.pid) if p in self.find(os.path.basename(ZYGOTE))]
+
+        return until(own, 20, "a zygote")[0]
 
     def workers(self):
         """Workers alone: a zygote has the first uid of its generation's range."""
