@@ -154,14 +154,18 @@ dispatch_pin(struct engine *engine, struct worker *worker, struct worker_terms *
 
 /*
  * Its result is told earlier if the worker stops at the job's end, but two processes more are woken
- * up for it: worth it when this is the only job that waits. With one thread, so that no other one
- * of the job's is stopped with it.
+ * up for it: worth it when this is the only job that waits, or its tenant's only one, which others'
+ * long jobs would have wait once more while it is taken apart. With one thread, so that no other
+ * one of the job's is stopped with it.
  */
 static bool
-dispatch_may_stop(const struct engine *engine, const struct run_request *request)
+dispatch_may_stop(const struct engine *engine, const struct job *job)
 {
-	return queue_count(&engine->queue) <= 1 && request->limits.threads == 1 &&
-	       request->limits.scratch_bytes == 0;
+	const struct pick_tenant *tenant = job->turn.tenant;
+	const struct limits *limits = &job->request.limits;
+	bool alone = queue_count(&engine->queue) <= 1 ||
+		     (tenant->waiting == 0 && tenant->running <= 1);
+	return alone && limits->threads == 1 && limits->scratch_bytes == 0;
 }
 
 static int
@@ -187,7 +191,7 @@ dispatch_load(struct engine *engine, struct job *job, struct worker *worker,
 		terms->flags |= TERMS_STREAM;
 	if (request->limits.scratch_bytes > 0)
 		terms->flags |= TERMS_SCRATCH;
-	worker->stops = dispatch_may_stop(engine, request);
+	worker->stops = dispatch_may_stop(engine, job);
 	worker->ended_code = -1;
 	if (worker->stops)
 		terms->flags |= TERMS_STOPS;

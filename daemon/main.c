@@ -14,6 +14,7 @@
 #include "daemon/daemon.h"
 #include "daemon/listener.h"
 #include "protocol/base_log.h"
+#include "protocol/base_slice.h"
 #include "protocol/base_sys.h"
 #include "protocol/config.h"
 #include "protocol/isolation.h"
@@ -30,7 +31,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define EXIT_FATAL 1
@@ -40,8 +40,6 @@
 /* Of the C library's heap. */
 #define LARGE_BLOCK_BYTES BASE_LARGE_BYTES
 #define HEAP_SPARE_BYTES  (8 << 20)
-/* The shortest that the kernel takes (sched_setattr(2): sched_runtime of SCHED_OTHER). */
-#define SLICE_NS 100000u
 
 struct arguments {
 	int listen_fd, spawner_fd, config_fd, state_fd, metrics_fd, usage_fd, usage_old_fd;
@@ -184,35 +182,12 @@ tune_library(void)
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
 }
 
-/* struct sched_attr of sched_setattr(2), its first version; where there are headers of it, they
- * clash with the C library's. */
-struct slice_attr {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime_ns, deadline_ns, period_ns;
-};
-
-/*
- * A thread that asks for short slices is put before those with longer ones when it wakes, with no
- * larger part of a core in the end: the loop answers and the watchdog looks while jobs have all
- * cores. From Linux 6.12 on; before it, or where it is forbidden, they wait for their turn.
- */
-static void
-take_short_slices(void)
-{
-	struct slice_attr attr = {.size = sizeof(attr)};
-	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) != 0)
-		return;
-	attr.runtime_ns = SLICE_NS;
-	(void)syscall(SYS_sched_setattr, 0, &attr, 0);
-}
-
 /* Everything that holds for the process as a whole. */
 static int
 prepare_process(struct error *err)
 {
+	struct base_slice before;
+
 	if (geteuid() == 0 || getuid() == 0)
 		return error_set(err, ERROR_PERMISSION,
 				 "stintd refuses to run as root; stint-spawner starts it");
@@ -224,7 +199,8 @@ prepare_process(struct error *err)
 	(void)umask(0077);
 	tune_library();
 	json_set_alloc_funcs(base_large_malloc, free);
-	take_short_slices();
+	/* The loop answers and the watchdog looks while jobs have all cores. */
+	base_slice_shorten(&before);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #ifndef STINT_WORKER_SANDBOX_H
 #define STINT_WORKER_SANDBOX_H
 
+#include "protocol/base_slice.h"
 #include "protocol/message.h"
 #include "protocol/worker_abi.h"
 #include "worker/sandbox_landlock.h"
@@ -29,6 +30,7 @@ struct sandbox {
 	int tasks[CGROUP_DIRS_MAX]; /* v1: open for writing; number of them: */
 	size_t tasks_count;
 	const struct sandbox_landlock *landlock; /* borrowed from the zygote; NULL: switched off */
+	const struct base_slice *slice; /* borrowed from the zygote: that a job gets */
 	const char *writable; /* static: a directory that the job may write to; NULL: none */
 	bool mdwe;            /* the kernel can refuse new executable memory */
 	bool pinning;         /* it binds itself to the core that its terms name */

@@ -4,9 +4,9 @@
  * It is a fork of the zygote, so the interpreter is warm and nothing is exec'd. First the steps of
  * sandbox.c take everything away that no job may have. Then it wakes the interpreter, says hello
  * and waits. That is the ready worker of the pool: it has seen no tenant byte. When the terms come
- * it lowers its rlimits to them, binds itself to its core, installs the narrow filter and only then
- * reads the job. From there on the process belongs to the tenant: assume native code. What counts
- * is outside already.
+ * it lowers its rlimits to them, gives back its short turns, binds itself to its core, installs the
+ * narrow filter and only then reads the job. From there on the process belongs to the tenant:
+ * assume native code. What counts is outside already.
  *
  * Never returns to the zygote's code, never logs, never allocates before the interpreter runs. A
  * step that fails ends it with WORKER_EXIT_SETUP and is named in the page; when stintd goes away
@@ -15,6 +15,7 @@
 #define _GNU_SOURCE
 #include "worker/worker_main.h"
 
+#include "protocol/base_slice.h"
 #include "protocol/base_sys.h"
 #include "worker/python_host.h"
 #include "worker/sandbox_proof.h"
@@ -123,6 +124,13 @@ lower_limits(struct worker *worker)
 	return sandbox_limits_lower(worker->sandbox, &worker->terms);
 }
 
+/* Short turns are for who waits; a job that has just begun has what all have. */
+static int
+take_slice(struct worker *worker)
+{
+	return base_slice_restore(worker->sandbox->slice);
+}
+
 static int
 take_core(struct worker *worker)
 {
@@ -173,6 +181,7 @@ static const struct worker_step {
     {"stdin", take_stdin},
     {"compiled", map_code},
     {"limits", lower_limits},
+    {"slice", take_slice},
     {"core", take_core},
     {"filter", install_filter},
     {"blob", read_blob},

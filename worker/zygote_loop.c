@@ -102,6 +102,7 @@ handle_fork(struct loop *loop, const struct message_fork *request, const int *fd
 				  .scratch_files = request->scratch_files,
 				  .writable = request->scratch_bytes > 0 ? SCRATCH_PATH : NULL,
 				  .landlock = loop->settings->landlock,
+				  .slice = &loop->settings->slice,
 				  .shared_account = loop->settings->shared_account,
 				  .mdwe = loop->settings->mdwe,
 				  .pinning = loop->settings->pinning,

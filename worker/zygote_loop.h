@@ -4,6 +4,7 @@
 #ifndef STINT_WORKER_ZYGOTE_LOOP_H
 #define STINT_WORKER_ZYGOTE_LOOP_H
 
+#include "protocol/base_slice.h"
 #include "protocol/error.h"
 #include "worker/sandbox_landlock.h"
 #include "worker/zygote_fork.h"
@@ -16,6 +17,7 @@ struct zygote_loop {
 	int link_fd;                             /* borrowed: the zygote link */
 	int signal_fd;                           /* borrowed: signalfd of SIGCHLD */
 	const struct sandbox_landlock *landlock; /* borrowed; NULL: switched off */
+	struct base_slice slice;                 /* what a job gets; see base_slice.h */
 	/* These: see struct sandbox. */
 	bool mdwe, shared_account, pinning;
 	bool scratch; /* false: a worker with a scratch directory is a breach */

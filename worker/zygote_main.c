@@ -13,6 +13,7 @@
  */
 #define _GNU_SOURCE
 #include "protocol/base_log.h"
+#include "protocol/base_slice.h"
 #include "protocol/base_sys.h"
 #include "worker/python_host.h"
 #include "worker/python_job.h"
@@ -253,6 +254,8 @@ start(int argc, char **argv, struct sandbox_landlock *landlock, struct zygote_lo
 					      .preload = options.preload,
 					      .hash_seed = options.hash_seed,
 					      .main_file = PYTHON_JOB_NAME};
+	/* It hears of ends, and a ready worker of its job, while jobs have all cores. */
+	base_slice_shorten(&loop->slice);
 	text = zygote_text_settle();
 	if ((result = quiet_signals(err)) < 0 || (result = tune_library(err)) < 0 ||
 	    (result = open_descriptors(ZYGOTE_ARGS_FD_DIRS + (int)options.dir_count, options.root,

@@ -188,6 +188,7 @@ proof_run_class(struct zygote_proof *proof, const struct zygote_loop *loop, enum
 		    [FORK_FD_STDERR] = worker->page,
 		    [FORK_FD_PAGE] = worker->page},
 	    .landlock = loop->landlock,
+	    .slice = &loop->slice,
 	    .mdwe = loop->mdwe,
 	    .pinning = loop->pinning,
 	    .baseline_data_bytes = loop->baseline_data_bytes,

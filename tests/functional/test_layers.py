@@ -92,7 +92,7 @@ class Faults(unittest.TestCase):
         SILENT.append("code")  # before Linux 6.3 that is the filter's alone
     STEPS = ["page", "leaf", "descriptors", "rlimits", "scratch", "ids", "directory", "capabilities",
              "lock", "landlock", "code", "parent", "signals", "interpreter", "hello", "terms", "stdin", "compiled",
-             "limits", "core", "filter", "blob"]
+             "limits", "slice", "core", "filter", "blob"]
 
     def loud(self, *silent, pinned=False):
         if not pinned:

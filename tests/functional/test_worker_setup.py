@@ -7,6 +7,7 @@ import mmap
 import os
 import re
 import secrets
+import struct
 import subprocess
 import sys
 import unittest
@@ -150,6 +151,29 @@ class Inherited(unittest.TestCase):
             self.assertEqual(libc.syscall(IOPRIO_GET, 1, pid) >> 13 & 7, 0)
             with open(f"/proc/{pid}/personality", encoding="ascii") as file:
                 self.assertEqual(int(file.read(), 16), 0)
+
+    def test_turns_of_the_scheduler(self):
+        """Short for who waits, the service's own for a job; from Linux 6.12 on."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        setattr_call, getattr_call = (314, 315) if os.uname().machine == "x86_64" else (274, 275)
+
+        def turn_us(pid):
+            attr = ctypes.create_string_buffer(48)
+            self.assertEqual(libc.syscall(getattr_call, pid, attr, 48, 0), 0)
+            return struct.unpack("=IIQiIQQQ", attr.raw)[5] // 1000
+
+        def prepare():
+            libc.syscall(setattr_call, 0, struct.pack("=IIQiIQQQ", 48, 0, 0, 0, 0, 7000000, 0, 0), 0)
+
+        daemon = self.start(prepare)
+        if turn_us(daemon.pid) != 7000:
+            self.skipTest("this kernel has no such turns")
+        for pid in [daemon.stintd_pid(), *self.pids(daemon)]:
+            self.assertEqual(turn_us(pid), 100)
+        worker = daemon.workers()[0]
+        with daemon.connect() as client:
+            client.send("job.run", {"source": "while True: pass"})
+            harness.until(lambda: turn_us(worker) == 7000, 10, "a job with the service's own turns")
 
     def test_state_of_a_ready_worker(self):
         daemon = self.start(lambda: os.nice(3))

@@ -198,6 +198,32 @@ who_was_not_asked_to(void **state)
 	RUN_UNTIL(info(fixture).jobs_running == 0);
 }
 
+/* A tenant's only job is asked to, however much of another's waits. */
+static void
+a_tenants_only_job(void **state)
+{
+	struct fixture *fixture = *state;
+	struct tenant_terms other = TEST_TERMS;
+	struct engine_owner owner = {2, 9, &other, NULL, NULL};
+	struct engine_refusal refusal;
+	struct run_request request;
+	char id[JOB_ID_CHARS + 1];
+
+	assert_int_equal(config_set(&fixture->config, "workers_ready=4", NULL), 0);
+	engine_fixture_start(fixture);
+	for (uint64_t i = 0; i < 8; i++)
+		submit(fixture, "pause", 1, i);
+	(void)snprintf(other.name, sizeof(other.name), "other");
+	make_request(&request, "claims 1"); /* is told only if it was asked to */
+	assert_int_equal(engine_submit(fixture->engine, &request, &owner, id, &refusal, NULL), 0);
+	engine_later(fixture->engine); /* a turn of the loop, as after a client's message */
+	RUN_UNTIL(fixture->told[9]);
+	assert_int_equal(fixture->results[9].status, STATUS_OK);
+	assert_true(info(fixture).jobs_queued > 1);
+	engine_forget_session(fixture->engine, 1);
+	RUN_UNTIL(info(fixture).jobs_running + info(fixture).jobs_queued == 0);
+}
+
 static void
 its_generation_ends_under_it(void **state)
 {
@@ -234,6 +260,8 @@ main(void)
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(its_generation_ends_under_it,
 					    engine_fixture_setup_started, engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(a_tenants_only_job, engine_fixture_setup,
+					    engine_fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

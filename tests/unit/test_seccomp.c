@@ -206,6 +206,7 @@ static const struct judged JUDGED[] = {
     SAME("affinity 0", SYS_sched_getaffinity, ALLOWED, 0),
     SAME("affinity other", SYS_sched_getaffinity, REFUSED(EPERM), 1),
     SAME("affinity of itself, to be changed", SYS_sched_setaffinity, REFUSED(EPERM), 0),
+    SAME("turns of itself, to be changed", SYS_sched_setattr, REFUSED(EPERM), 0, 0, 0),
     SAME("clone3", SYS_clone3, REFUSED(ENOSYS), 0, 0),
     {"clone thread", SYS_clone, {THREAD}, ALLOWED, REFUSED(EPERM)},
     SAME("clone process", SYS_clone, REFUSED(EPERM), SIGCHLD),
