@@ -154,18 +154,20 @@ dispatch_pin(struct engine *engine, struct worker *worker, struct worker_terms *
 
 /*
  * Its result is told earlier if the worker stops at the job's end, but two processes more are woken
- * up for it: worth it when this is the only job that waits, or its tenant's only one, which others'
- * long jobs would have wait once more while it is taken apart. With one thread, so that no other
- * one of the job's is stopped with it.
+ * up for it (a twentieth of what a small job costs): worth it when this is the only job that waits,
+ * or its tenant's only one, and others have more: their jobs would have it wait once more while it
+ * is taken apart. With one thread, so that no other one of the job's is stopped with it.
  */
 static bool
 dispatch_may_stop(const struct engine *engine, const struct job *job)
 {
 	const struct pick_tenant *tenant = job->turn.tenant;
 	const struct limits *limits = &job->request.limits;
-	bool alone = queue_count(&engine->queue) <= 1 ||
-		     (tenant->waiting == 0 && tenant->running <= 1);
-	return alone && limits->threads == 1 && limits->scratch_bytes == 0;
+	bool only = tenant->waiting == 0 && tenant->running <= 1;
+
+	if (limits->threads > 1 || limits->scratch_bytes > 0)
+		return false;
+	return queue_count(&engine->queue) <= 1 || (only && makeway_is_due(engine, job));
 }
 
 static int

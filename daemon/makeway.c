@@ -73,6 +73,15 @@ makeway_is_needed(const struct engine *engine, const struct pick_tenant *tenant,
 	return false;
 }
 
+bool
+makeway_is_due(const struct engine *engine, const struct job *job)
+{
+	const struct pick_tenant *tenant = job->turn.tenant;
+
+	return config_number(engine->config, share_cores) != 0 &&
+	       makeway_is_needed(engine, tenant, weigh_part(tenant, tenant->started + 1));
+}
+
 void
 makeway_begin(struct engine *engine, const struct worker *worker)
 {

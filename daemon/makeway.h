@@ -29,6 +29,8 @@ struct engine;
 struct job;
 struct worker;
 
+/* That job, which is about to be handed over, is one that others would make way for. */
+bool makeway_is_due(const struct engine *engine, const struct job *job);
 /* The worker was handed a job: others make way for it, if it is one of those. */
 void makeway_begin(struct engine *engine, const struct worker *worker);
 /* The worker's job has ended. */

@@ -153,7 +153,7 @@ class Inherited(unittest.TestCase):
                 self.assertEqual(int(file.read(), 16), 0)
 
     def test_turns_of_the_scheduler(self):
-        """Short for who waits, the service's own for a job; from Linux 6.12 on."""
+        """Short for who waits, the service's own for a job (3 ms or more); from Linux 6.12 on."""
         libc = ctypes.CDLL(None, use_errno=True)
         setattr_call, getattr_call = (314, 315) if os.uname().machine == "x86_64" else (274, 275)
 
