@@ -55,9 +55,13 @@ class Faults(unittest.TestCase):
             cls.page = cls.daemon.pages["zygote"]
             cls.baseline, cls.calls, seen = {}, [], set()
             for variant in VARIANTS:
-                first, again = cls.record(variant), {call[:3] for call in cls.record(variant)}
+                first = cls.record(variant)
+                again = set.intersection(*({call[:3] for call in cls.record(variant)} for _ in range(3)))
                 for call in first:
-                    # A second answer in one turn, because two things came together, does not come when it is asked for.
+                    # A second answer in one turn, because two things came together, is the same call as the first, and does
+                    # not come when it is asked for: not even where several recordings happened to have it.
+                    if call[:2] == ("zygote turn", "sendmsg") and call[2] > 1:
+                        continue
                     if call[:3] in seen or call[:3] not in again:
                         continue
                     seen.add(call[:3])
