@@ -124,7 +124,7 @@ lower_limits(struct worker *worker)
 	return sandbox_limits_lower(worker->sandbox, &worker->terms);
 }
 
-/* Short turns are for who waits; a job that has just begun has what all have. */
+/* Short turns are for who waits: the job gets those that the zygote has noted for jobs. */
 static int
 take_slice(struct worker *worker)
 {
