@@ -311,6 +311,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 			       "no memory or descriptors for the job's bytes");
 		return true;
 	}
+	makeway_begin(engine, job, worker);
 	int code = dispatch_hand_over(engine, job, worker, &load, &err);
 	uint64_t code_bytes = load.code.size;
 	dispatch_unload(&load);
@@ -320,7 +321,6 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 		pool_move(&engine->pool, worker, WORKER_BUSY);
 		job->worker = worker;
 		worker->job = job;
-		makeway_begin(engine, worker);
 		succession_count_job(engine->succession, worker->generation);
 		if (code_bytes > 0 && engine->callbacks.event)
 			engine->callbacks.event(engine->callbacks.context, ENGINE_EVENT_CODE_REUSED,
@@ -332,6 +332,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 	}
 	log_warning("dispatch", "job %s: worker %llu is broken: %s", job->id,
 		    (unsigned long long)worker->serial, err.text);
+	makeway_end(engine, worker);
 	refill_give_up(engine, worker);
 	if (++job->broken > DISPATCH_RETRIES_MAX) {
 		finish_waiting(engine, job, STATUS_INTERNAL_ERROR, "WorkerSetup",

@@ -17,6 +17,7 @@ enum engine_event {
 	ENGINE_EVENT_GENERATION_LOST,    /* it failed, with all its workers; value: its number */
 	ENGINE_EVENT_CODE_REUSED, /* a job got its script's compiled code; value: its bytes */
 	ENGINE_EVENT_MADE_WAY,    /* who has much began nothing new; value: microseconds */
+	ENGINE_EVENT_PAUSED,      /* running jobs of who has much stood still; microseconds */
 };
 
 /* ENGINE_KILL(constant, word): what made somebody else than the job itself end it. */

@@ -66,9 +66,14 @@ struct engine {
 		const void *tenant; /* of that job: only to be compared */
 		double part;        /* of that job */
 		uint64_t since_ns;
+		uint64_t ended_ns; /* of that job; 0: it has not */
 		bool large; /* large results are held too */
 		uint64_t free_ns; /* it does not begin before that */
 	} makeway;
+	struct paused {
+		uint64_t since_ns; /* 0: all jobs go on */
+		uint64_t free_ns;  /* nobody is paused before that */
+	} paused;
 	uint64_t tenants_ns;  /* when it was last another's than the one before; 0: never */
 	bool refill_due;
 	bool told; /* a result was given, and nobody heard that it was the last */

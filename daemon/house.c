@@ -7,6 +7,7 @@
 #include "daemon/house.h"
 
 #include "daemon/engine_state.h"
+#include "daemon/pause.h"
 #include "daemon/weigh.h"
 #include "protocol/base_clock.h"
 #include "protocol/base_log.h"
@@ -74,6 +75,8 @@ house_on_alarm(void *context)
 	if (engine->closing)
 		return;
 	weigh_run(engine);
+	if (engine->makeway.serial == 0)
+		pause_end(engine);
 	LIST_FOREACH (&engine->pool.workers[WORKER_STARTING], link) {
 		struct worker *worker = list_item(link, struct worker, link);
 		if (house_check_starting(engine, worker, now_ns))

@@ -67,7 +67,8 @@ leaf_init(struct leaf *ret_leaf)
 	ret_leaf->memory_usage = ret_leaf->memory_events = ret_leaf->cpu_usage = -1;
 	ret_leaf->cpu_weight = -1;
 	ret_leaf->weight = LEAF_WEIGHT;
-	ret_leaf->pids_max = ret_leaf->pids_usage = ret_leaf->kill = -1;
+	ret_leaf->pids_max = ret_leaf->pids_usage = -1;
+	ret_leaf->kill = ret_leaf->freeze = -1;
 }
 
 static void
@@ -158,6 +159,8 @@ leaf_open_dir(struct leaf *leaf, int dir, uint32_t roles, gid_t gid, struct erro
 		code = leaf_open_file(dir, "pids.current", O_RDONLY, false, &leaf->pids_usage, err);
 	if (code == 0 && (roles & CGROUP_ROLE_KILL))
 		code = leaf_open_file(dir, "cgroup.kill", O_WRONLY, false, &leaf->kill, err);
+	if (code == 0 && v2)
+		code = leaf_open_file(dir, "cgroup.freeze", O_WRONLY, true, &leaf->freeze, err);
 	return code;
 }
 
@@ -296,6 +299,15 @@ leaf_weigh(struct leaf *leaf, unsigned weight)
 		leaf->weight = weight;
 }
 
+bool
+leaf_pause(struct leaf *leaf, bool on)
+{
+	if (leaf->paused != on && leaf->freeze >= 0 &&
+	    base_file_write_u64(leaf->freeze, on ? 1 : 0, NULL) == 0)
+		leaf->paused = on;
+	return leaf->paused == on;
+}
+
 uint64_t
 leaf_memory_bytes(const struct limits *limits)
 {
@@ -389,7 +401,8 @@ leaf_give(struct leaf *leaf, struct leaf_root *root)
 {
 	/* What its worker did must be known: it would be the next one's. */
 	leaf_settle(leaf);
-	if (root->spare_count == LEAF_SPARES_MAX || !leaf->settled || !leaf_is_clean(leaf))
+	if (root->spare_count == LEAF_SPARES_MAX || !leaf->settled || !leaf_pause(leaf, false) ||
+	    !leaf_is_clean(leaf))
 		return false;
 	leaf->oom_kills_before += leaf_oom_kills(leaf);
 	leaf->cpu_us_before += leaf_cpu_us(leaf);
@@ -424,6 +437,7 @@ leaf_close(struct leaf *leaf)
 	base_close(&leaf->pids_max);
 	base_close(&leaf->pids_usage);
 	base_close(&leaf->kill);
+	base_close(&leaf->freeze);
 }
 
 void

@@ -26,10 +26,11 @@ struct leaf {
 	bool v2;         /* of the memory files */
 	/* owned descriptors, -1 when there is no such file */
 	int memory_max, memory_swap, memory_peak, memory_usage, memory_events;
-	int cpu_usage, cpu_weight, pids_max, pids_usage, kill;
+	int cpu_usage, cpu_weight, pids_max, pids_usage, kill, freeze;
 	bool cpu_v2, weight_v2;
 	bool renews;                         /* the kernel lets the peak begin anew */
 	bool killed;                         /* through `kill` */
+	bool paused;                         /* through `freeze` */
 	uint64_t memory_set_bytes, pids_set; /* limits in force; 0: none yet */
 	unsigned weight;
 	uint64_t oom_kills_before, cpu_us_before; /* of earlier workers */
@@ -74,6 +75,12 @@ int leaf_limit(struct leaf *leaf, uint64_t memory_bytes, uint64_t pids, struct e
 /* Its part of the cores beside the generation's other leaves, 1 .. 10000; where the machine does
  * not share them out by groups, or the kernel does not take it, nothing. */
 void leaf_weigh(struct leaf *leaf, unsigned weight);
+/*
+ * Its processes stand still, or go on (cgroup.freeze: they can be killed meanwhile, their clocks of
+ * CPU time stand still as well). False: the kernel did not take it, or there is no such file; it is
+ * as before then. What is so already is not written.
+ */
+bool leaf_pause(struct leaf *leaf, bool on);
 /* What a job's limits come to for the memory controller, in whole pages. */
 uint64_t leaf_memory_bytes(const struct limits *limits);
 

@@ -1,21 +1,33 @@
 /*
  * Who makes way for whom. Asked by dispatch.c (jobs), refill.c (workers) and finish.c (results),
- * told by dispatch.c and finish.c; sets the engine's alarm for its own end. Never takes away what
- * runs. Fails never.
+ * told by dispatch.c and finish.c; sets the engine's alarm for its own end. Fails never.
  */
 #include "daemon/makeway.h"
 
 #include "daemon/engine_state.h"
+#include "daemon/pause.h"
 #include "daemon/weigh.h"
 #include "protocol/base_clock.h"
 
 #define MAKEWAY_NS       (MAKEWAY_MS * NS_PER_MS)
 #define MAKEWAY_LARGE_NS (MAKEWAY_LARGE_MS * NS_PER_MS)
+#define MAKEWAY_AFTER_NS (MAKEWAY_AFTER_MS * NS_PER_MS)
+#define MAKEWAY_PAUSE_NS (PAUSE_MS * NS_PER_MS)
+
+/* When it is over, if nothing else happens. */
+static uint64_t
+makeway_end_ns(const struct engine *engine)
+{
+	uint64_t end_ns = engine->makeway.since_ns + MAKEWAY_NS;
+	uint64_t after_ns = engine->makeway.ended_ns + MAKEWAY_AFTER_NS;
+
+	return engine->makeway.ended_ns != 0 && after_ns < end_ns ? after_ns : end_ns;
+}
 
 static bool
 makeway_is_on(const struct engine *engine, uint64_t now_ns)
 {
-	return engine->makeway.serial != 0 && now_ns < engine->makeway.since_ns + MAKEWAY_NS;
+	return engine->makeway.serial != 0 && now_ns < makeway_end_ns(engine);
 }
 
 /* It is, and there is enough beside that job to keep the cores busy, if it sleeps. */
@@ -49,6 +61,7 @@ makeway_stop(struct engine *engine, uint64_t now_ns)
 		lasted_ns = MAKEWAY_NS;
 	engine->makeway.free_ns = now_ns + lasted_ns;
 	engine->makeway.serial = 0;
+	pause_end(engine);
 	makeway_hold_large(engine, false);
 	engine_note(engine, ENGINE_EVENT_MADE_WAY, lasted_ns / NS_PER_US);
 	alarm_stop(engine->makeway_alarm);
@@ -83,18 +96,18 @@ makeway_is_due(const struct engine *engine, const struct job *job)
 }
 
 void
-makeway_begin(struct engine *engine, const struct worker *worker)
+makeway_begin(struct engine *engine, const struct job *job, const struct worker *worker)
 {
-	const struct pick_tenant *tenant = worker->job->turn.tenant;
-	double part = weigh_part(tenant, tenant->started);
+	const struct pick_tenant *tenant = job->turn.tenant;
+	double part = weigh_part(tenant, tenant->started + 1);
 	uint64_t now_ns = engine_now_ns();
 
-	if (makeway_is_on(engine, now_ns))
+	if (makeway_is_on(engine, now_ns) && engine->makeway.ended_ns == 0)
 		return;
 	if (engine->makeway.serial != 0)
 		makeway_stop(engine, now_ns);
 	if (now_ns < engine->makeway.free_ns || config_number(engine->config, share_cores) == 0 ||
-	    !engine_has_tenants(engine) || !makeway_is_needed(engine, tenant, part))
+	    !makeway_is_needed(engine, tenant, part))
 		return;
 	engine->makeway = (struct makeway){
 	    .serial = worker->serial,
@@ -102,19 +115,36 @@ makeway_begin(struct engine *engine, const struct worker *worker)
 	    .part = part,
 	    .since_ns = now_ns,
 	};
-	alarm_set(engine->makeway_alarm, MAKEWAY_LARGE_MS);
+	pause_begin(engine, tenant, part);
+	alarm_set(engine->makeway_alarm, PAUSE_MS);
 	makeway_hold_large(engine, true);
 }
 
 void
 makeway_end(struct engine *engine, const struct worker *worker)
 {
-	if (engine->makeway.serial == worker->serial)
-		makeway_stop(engine, engine_now_ns());
+	if (engine->makeway.serial != worker->serial || engine->makeway.ended_ns != 0)
+		return;
+	engine->makeway.ended_ns = engine_now_ns();
+	makeway_hold_large(engine, false); /* its own result may be one */
+	alarm_set(engine->makeway_alarm, MAKEWAY_AFTER_MS);
 }
 
-/* First for large results, then for all. The loop's clock stands still during a turn, so the alarm
- * can ring before its time. */
+/* First for who stands still, then for large results, then for all. */
+static uint64_t
+makeway_next_ns(const struct engine *engine)
+{
+	uint64_t since_ns = engine->makeway.since_ns, end_ns = makeway_end_ns(engine);
+	uint64_t next_ns = end_ns;
+
+	if (engine->paused.since_ns != 0)
+		next_ns = since_ns + MAKEWAY_PAUSE_NS;
+	else if (engine->makeway.large)
+		next_ns = since_ns + MAKEWAY_LARGE_NS;
+	return next_ns < end_ns ? next_ns : end_ns;
+}
+
+/* The loop's clock stands still during a turn, so the alarm can ring before its time. */
 bool
 makeway_expire(struct engine *engine)
 {
@@ -123,11 +153,13 @@ makeway_expire(struct engine *engine)
 	if (engine->makeway.serial == 0)
 		return true;
 	if (makeway_is_on(engine, now_ns)) {
-		uint64_t end_ns = engine->makeway.since_ns + MAKEWAY_NS;
+		if (now_ns >= engine->makeway.since_ns + MAKEWAY_PAUSE_NS)
+			pause_end(engine);
 		if (now_ns >= engine->makeway.since_ns + MAKEWAY_LARGE_NS)
 			makeway_hold_large(engine, false);
+		uint64_t next_ns = makeway_next_ns(engine);
 		alarm_set(engine->makeway_alarm,
-			  engine->makeway.large ? 1 : (end_ns - now_ns) / NS_PER_MS + 1);
+			  next_ns > now_ns ? (next_ns - now_ns) / NS_PER_MS + 1 : 1);
 		return false;
 	}
 	makeway_stop(engine, now_ns);

@@ -213,11 +213,14 @@ metrics_event(struct metrics *metrics, enum engine_event event, uint64_t value)
 	    [ENGINE_EVENT_GENERATION_LOST] = METRIC_generations_lost,
 	    [ENGINE_EVENT_CODE_REUSED] = METRIC_code_reused,
 	    [ENGINE_EVENT_MADE_WAY] = METRIC_made_way,
+	    [ENGINE_EVENT_PAUSED] = METRIC_paused,
 	};
 	if (event == ENGINE_EVENT_WORKER_READY)
 		metrics_observe(metrics, METRIC_worker_start, 0, value);
+	else if (event == ENGINE_EVENT_MADE_WAY || event == ENGINE_EVENT_PAUSED)
+		metrics_add(metrics, CELLS[event], value);
 	else
-		metrics_add(metrics, CELLS[event], event == ENGINE_EVENT_MADE_WAY ? value : 1);
+		metrics_add(metrics, CELLS[event], 1);
 }
 
 void

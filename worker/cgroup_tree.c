@@ -27,6 +27,7 @@
 
 #define CGROUP_TREE_SHARES       1024 /* of one process, in v1 */
 #define CGROUP_TREE_SHARES_CORES 4
+#define CGROUP_TREE_DAEMON_TIMES 10 /* as much as an ordinary group: see below */
 
 static const char *
 cgroup_tree_members(const struct cgroup_tree *tree)
@@ -144,6 +145,26 @@ cgroup_tree_set_shares(const struct cgroup_tree *tree)
 	(void)cgroup_file_write(tree->service_fd, "cpu.shares", text);
 }
 
+/*
+ * stintd weighs more than all jobs together: what it does is little, and each job waits for it. The
+ * scheduler makes who has just run wait for as long as that was worth by its weight, which with an
+ * equal one is until the next tick. Not needed: without it jobs wait a little longer.
+ */
+static void
+cgroup_tree_set_daemon_weight(const struct cgroup_tree *tree)
+{
+	bool v2 = (tree->roles & CGROUP_ROLE_V2) != 0;
+	char text[32];
+
+	if ((tree->roles & CGROUP_ROLE_WEIGHT) == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%d",
+		       CGROUP_TREE_DAEMON_TIMES * (v2 ? 100 : CGROUP_TREE_SHARES));
+	(void)cgroup_file_write(
+	    tree->service_fd,
+	    v2 ? CGROUP_TREE_DAEMON "/cpu.weight" : CGROUP_TREE_DAEMON "/cpu.shares", text);
+}
+
 /* Make <parent>/<name>/{spawner,daemon} in one tree and enter `spawner`. errno on failure. */
 static int
 cgroup_tree_make(struct cgroup_tree *tree, const char *name, pid_t companion, uint64_t memory_max)
@@ -171,6 +192,7 @@ cgroup_tree_make(struct cgroup_tree *tree, const char *name, pid_t companion, ui
 				  cgroup_tree_delegate(tree, tree->service_fd, &tree->roles) < 0))
 		return -1;
 	cgroup_tree_set_shares(tree);
+	cgroup_tree_set_daemon_weight(tree);
 	if (faccessat(tree->service_fd, "cgroup.kill", W_OK, 0) == 0)
 		tree->roles |= CGROUP_ROLE_KILL;
 	return 0;

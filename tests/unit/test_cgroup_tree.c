@@ -251,6 +251,7 @@ v1_is_entered_by_its_tasks(void **state)
 		expected = expected * 4 / 5;
 	(void)snprintf(shares, sizeof(shares), "r/stint-1/cpu.shares=%ld ", expected);
 	assert_non_null(strstr(at.log, shares));
+	assert_non_null(strstr(at.log, "r/stint-1/daemon/cpu.shares=10240 "));
 	finish();
 	for (unsigned refused = 0; refused < 2; refused++) {
 		begin(false);
@@ -269,7 +270,7 @@ v2_is_handed_down_after_it_was_left(void **state)
 	(void)state;
 	begin(true);
 	assert_int_equal(make(NULL), 0);
-	assert_string_equal(at.log, V2_MADE);
+	assert_string_equal(at.log, V2_MADE "r/home/stint-1/daemon/cpu.weight=1000 ");
 	finish();
 	begin(true);
 	refuse("=+cpu", ENOENT, UINT_MAX); /* is wished for, not needed */

@@ -153,6 +153,32 @@ one_that_was_killed_is_not_kept(void **state)
 	leaf_close(&leaf);
 }
 
+/* The next one would stand still in it. */
+static void
+one_that_stands_still_is_not_kept(void **state)
+{
+	struct leaf_root *root = *state;
+	struct leaf leaf = empty_leaf(1);
+	char text[16] = "";
+
+	assert_true(leaf_pause(&leaf, false));
+	assert_false(leaf_pause(&leaf, true)); /* there is no such file */
+	leaf.freeze = zero_file();
+	assert_true(leaf_pause(&leaf, true));
+	assert_true(pread(leaf.freeze, text, sizeof(text) - 1, 0) > 0);
+	assert_int_equal(text[0], '1');
+	int writable = leaf.freeze;
+	leaf.freeze = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_false(leaf_give(&leaf, root));
+	base_close(&leaf.freeze);
+	leaf.freeze = writable;
+	assert_true(leaf_give(&leaf, root));
+	assert_int_equal(root->spare_count, 1);
+	assert_false(root->spares[0].paused);
+	assert_true(pread(root->spares[0].freeze, text, sizeof(text) - 1, 0) > 0);
+	assert_int_equal(text[0], '0');
+}
+
 /* What is counted after its worker was reaped is the next one's. */
 static void
 counters_end_with_the_worker(void **state)
@@ -256,17 +282,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_was_never_needed_is_trimmed, make_root,
-						end_root),
-		cmocka_unit_test_setup_teardown(there_is_a_maximum, make_root, end_root),
-		cmocka_unit_test_setup_teardown(after_its_end_nothing_is_trimmed, make_root,
-						end_root),
-		cmocka_unit_test_setup_teardown(one_that_was_killed_is_not_kept, make_root,
-						end_root),
-		cmocka_unit_test_setup_teardown(counters_end_with_the_worker, make_root, end_root),
-		cmocka_unit_test(weights_are_written_when_they_change),
-		cmocka_unit_test_setup_teardown(a_kept_leaf_keeps_its_weight, make_root, end_root),
-		cmocka_unit_test(weights_may_fail),
+	    cmocka_unit_test_setup_teardown(what_was_never_needed_is_trimmed, make_root, end_root),
+	    cmocka_unit_test_setup_teardown(there_is_a_maximum, make_root, end_root),
+	    cmocka_unit_test_setup_teardown(after_its_end_nothing_is_trimmed, make_root, end_root),
+	    cmocka_unit_test_setup_teardown(one_that_stands_still_is_not_kept, make_root, end_root),
+	    cmocka_unit_test_setup_teardown(one_that_was_killed_is_not_kept, make_root, end_root),
+	    cmocka_unit_test_setup_teardown(counters_end_with_the_worker, make_root, end_root),
+	    cmocka_unit_test(weights_are_written_when_they_change),
+	    cmocka_unit_test_setup_teardown(a_kept_leaf_keeps_its_weight, make_root, end_root),
+	    cmocka_unit_test(weights_may_fail),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

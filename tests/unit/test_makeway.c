@@ -9,11 +9,15 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "daemon/engine_state.h"
 #include "daemon/makeway.h"
 #include "engine_fixture.h"
+#include "daemon/pause.h"
 #include "protocol/base_clock.h"
+#include "protocol/base_sys.h"
 
 #define READY 4u
 
@@ -271,6 +275,151 @@ the_last_ready_one_is_not_for_who_goes_on(void **state)
 	end(fixture);
 }
 
+/* What the kernel would be told of the groups of a's two jobs. */
+static int freeze_fds[2];
+
+static void
+begin_with_groups(struct fixture *fixture, char for_whom)
+{
+	unsigned i = 0;
+
+	begin(fixture, 'a');
+	engine_forget_session(fixture->engine, 'a');
+	RUN_UNTIL(running(fixture) == 0 && info(fixture).workers_ready == READY);
+	submit_of(fixture, 'a');
+	submit_of(fixture, 'a');
+	RUN_UNTIL(running(fixture) == 2 && info(fixture).workers_ready == READY);
+	LIST_FOREACH (&fixture->engine->pool.workers[WORKER_BUSY], link) {
+		struct worker *worker = list_item(link, struct worker, link);
+
+		assert_true(i < 2);
+		freeze_fds[i] = memfd_create("freeze", MFD_CLOEXEC);
+		worker->leaf.freeze = fcntl(freeze_fds[i++], F_DUPFD_CLOEXEC, 3);
+	}
+	assert_int_equal(i, 2);
+	if (for_whom == '-')
+		return;
+	submit_of(fixture, for_whom);
+	RUN_UNTIL(running(fixture) == 3);
+	keep(fixture);
+}
+
+static void
+end_with_groups(struct fixture *fixture)
+{
+	end(fixture);
+	for (unsigned i = 0; i < 2; i++)
+		base_close(&freeze_fds[i]);
+}
+
+/* '-': it was never told. */
+static char
+told_of(unsigned i)
+{
+	char text[16];
+
+	return pread(freeze_fds[i], text, sizeof(text), 0) > 0 ? text[0] : '-';
+}
+
+static void
+jobs_stand_still_until_it_has_its_answer(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin_with_groups(fixture, 'b');
+	assert_int_equal(told_of(0), '1');
+	assert_int_equal(told_of(1), '1');
+	assert_int_equal(info(fixture).jobs_running, 3);
+	engine_forget_session(fixture->engine, 'b');
+	RUN_UNTIL(running(fixture) == 2);
+	assert_int_equal(fixture->engine->makeway.ended_ns == 0, 0);
+	assert_int_equal(told_of(0), '1');
+	fixture->engine->makeway.since_ns = engine_now_ns();
+	RUN_UNTIL(fixture->engine->makeway.serial == 0);
+	assert_int_equal(told_of(0), '0');
+	assert_int_equal(told_of(1), '0');
+	assert_int_equal(fixture->engine->paused.since_ns, 0);
+	end_with_groups(fixture);
+}
+
+static void
+jobs_stand_still_for_less_long(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin_with_groups(fixture, 'b');
+	fixture->engine->makeway.since_ns = engine_now_ns() - PAUSE_MS * NS_PER_MS;
+	assert_false(makeway_expire(fixture->engine));
+	keep(fixture);
+	assert_int_equal(told_of(0), '0');
+	assert_int_equal(told_of(1), '0');
+	assert_true(makeway_holds_starts(fixture->engine));
+	assert_true(makeway_holds_results(fixture->engine));
+	end_with_groups(fixture);
+}
+
+static void
+where_there_are_cores_they_go_on(void **state)
+{
+	struct fixture *fixture = *state;
+
+	begin_with_groups(fixture, '-');
+	fixture->engine->cores = 3;
+	submit_of(fixture, 'b');
+	RUN_UNTIL(running(fixture) == 3);
+	assert_int_equal((told_of(0) == '1') + (told_of(1) == '1'), 1);
+	assert_int_equal((told_of(0) == '-') + (told_of(1) == '-'), 1);
+	keep(fixture);
+	end_with_groups(fixture);
+}
+
+static void
+for_a_quarter_of_the_time_at_most(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t since_ns;
+
+	begin_with_groups(fixture, 'b');
+	since_ns = fixture->engine->paused.since_ns;
+	wait_long_enough(fixture);
+	RUN_UNTIL(fixture->engine->makeway.serial == 0);
+	uint64_t ended_ns = engine_now_ns();
+	assert_true(fixture->engine->paused.free_ns > since_ns);
+	assert_true(fixture->engine->paused.free_ns <= ended_ns + 3 * (ended_ns - since_ns));
+	fixture->engine->paused.free_ns = engine_now_ns() + 3600 * NS_PER_S;
+	fixture->engine->makeway.free_ns = engine_now_ns();
+	submit_of(fixture, 'c');
+	RUN_UNTIL(running(fixture) == 4);
+	assert_int_not_equal(fixture->engine->makeway.serial, 0);
+	assert_int_equal(told_of(0), '0');
+	assert_int_equal(told_of(1), '0');
+	end_with_groups(fixture);
+}
+
+/* One that the kernel does not let go on: the house tries again. */
+static void
+nobody_is_left_standing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct leaf *leaf;
+	int writable;
+
+	begin_with_groups(fixture, 'b');
+	leaf = &list_item(fixture->engine->pool.workers[WORKER_BUSY].head.next, struct worker, link)
+		    ->leaf;
+	writable = leaf->freeze;
+	leaf->freeze = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	wait_long_enough(fixture);
+	RUN_UNTIL(fixture->engine->makeway.serial == 0);
+	assert_int_equal((told_of(0) == '0') + (told_of(1) == '0'), 1);
+	assert_int_not_equal(fixture->engine->paused.since_ns, 0);
+	base_close(&leaf->freeze);
+	leaf->freeze = writable;
+	RUN_UNTIL(fixture->engine->paused.since_ns == 0);
+	assert_int_equal((told_of(0) == '0') + (told_of(1) == '0'), 2);
+	end_with_groups(fixture);
+}
+
 int
 main(void)
 {
@@ -291,6 +440,16 @@ main(void)
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(workers_are_made_when_another_waits,
 					    engine_fixture_setup, engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(jobs_stand_still_until_it_has_its_answer,
+					    engine_fixture_setup, engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(jobs_stand_still_for_less_long, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(where_there_are_cores_they_go_on, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(for_a_quarter_of_the_time_at_most, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(nobody_is_left_standing, engine_fixture_setup,
+					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(the_last_ready_one_is_not_for_who_goes_on,
 					    engine_fixture_setup, engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(not_when_cores_are_not_shared, engine_fixture_setup,

@@ -236,6 +236,9 @@ test_events(void **state)
 	metrics_event(&metrics, ENGINE_EVENT_MADE_WAY, 20000);
 	metrics_event(&metrics, ENGINE_EVENT_MADE_WAY, 1500);
 	expect_line("stint_made_way_seconds_total 0.021500");
+	metrics_event(&metrics, ENGINE_EVENT_PAUSED, 4000);
+	metrics_event(&metrics, ENGINE_EVENT_PAUSED, 500);
+	expect_line("stint_paused_seconds_total 0.004500");
 	expect_line("stint_workers_started_total 2");
 	expect_line("stint_workers_failed_total 1");
 	expect_line("stint_generations_started_total 1");

@@ -1,0 +1,33 @@
+/*
+ * While a short job of who has little runs, running jobs of who has much stand still
+ * (cgroup.freeze), for PAUSE_MS at most, and until what it answers has been written. However little
+ * they weigh: a scheduler that is fair by lag looks anew at each tick only, and whoever of those
+ * that serve the short job (stintd, the zygote, its worker) has just run, or was displaced by one
+ * of the kernel's threads, would wait for up to 4 ms beside each job that computes.
+ *
+ * As many go on as there are cores but PAUSE_CORES_FREE. For a quarter of the time at most anybody
+ * is paused, however many short jobs come: a job that computes gets on, and a core that nobody has
+ * a use for meanwhile is idle for no more than that. CPU time and opcodes do not know of it, wall
+ * time does. A paused job can be killed: limits and cancelling are as ever.
+ */
+#ifndef STINT_DAEMON_PAUSE_H
+#define STINT_DAEMON_PAUSE_H
+
+#include <stdint.h>
+
+#define PAUSE_MS         5u
+#define PAUSE_CORES_FREE 2u /* for the short job, and for who serves it */
+#define PAUSE_FREE_TIMES 3u /* so much longer than it lasted nobody is paused afterwards */
+
+struct engine;
+struct pick_tenant;
+
+/* Running jobs of other tenants whose part (weigh.h) is less, unless it is too soon. */
+void pause_begin(struct engine *engine, const struct pick_tenant *tenant, double part);
+/*
+ * All go on. Without a pause nothing is done. A group that the kernel does not let go on is tried
+ * again with the next call, which house.c makes in any case.
+ */
+void pause_end(struct engine *engine);
+
+#endif
