@@ -126,6 +126,10 @@ makeway_end(struct engine *engine, const struct worker *worker)
 	if (engine->makeway.serial != worker->serial || engine->makeway.ended_ns != 0)
 		return;
 	engine->makeway.ended_ns = engine_now_ns();
+	if (engine->paused.since_ns == 0) {
+		makeway_stop(engine, engine->makeway.ended_ns);
+		return;
+	}
 	makeway_hold_large(engine, false); /* its own result may be one */
 	alarm_set(engine->makeway_alarm, MAKEWAY_AFTER_MS);
 }

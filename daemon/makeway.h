@@ -6,9 +6,10 @@
  * is paused for a moment (pause.h), and weighs what weigh.h says.
  *
  * It begins before a job is handed over whose part (weigh_part) is greater than that of one that
- * runs, or will be when that tenant's next one does, and is over MAKEWAY_AFTER_MS after that job's
- * end, so that its client, too, has its turn first, or after MAKEWAY_MS in all; then as long a time
- * must pass as it lasted: others are held for half of the time at most. Held are jobs of other
+ * runs, or will be when that tenant's next one does, and is over with that job (when
+ * somebody is paused MAKEWAY_AFTER_MS later, so that its client, too, has its turn first), or after
+ * MAKEWAY_MS in all; then as long a time must pass as it lasted: others are held for half of the
+ * time at most. Held are jobs of other
  * tenants that have something running and would have a smaller part, and, when no other job waits
  * for one, the making of workers, both only as long as there are more workers at work than cores:
  * no core is idle for a job that sleeps. Held as well, for MAKEWAY_LARGE_MS at most, are the
