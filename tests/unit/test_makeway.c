@@ -397,6 +397,37 @@ for_a_sixth_of_the_time_at_most(void **state)
 	end_with_groups(fixture);
 }
 
+/* Each costs the loop a little. */
+static void
+not_where_they_are_too_many(void **state)
+{
+	struct fixture *fixture = *state;
+	struct leaf *leaf;
+
+	assert_int_equal(config_set(&fixture->config, "running_max=32", NULL), 0);
+	engine_fixture_start(fixture);
+	fixture->engine->cores = 2;
+	for (unsigned i = 0; i < PAUSE_JOBS_MAX; i++)
+		submit_of(fixture, 'a');
+	submit_of(fixture, 'c');
+	RUN_UNTIL(running(fixture) == PAUSE_JOBS_MAX + 1);
+	leaf = &list_item(fixture->engine->pool.workers[WORKER_BUSY].head.next, struct worker, link)
+		    ->leaf;
+	freeze_fds[0] = memfd_create("freeze", MFD_CLOEXEC);
+	leaf->freeze = fcntl(freeze_fds[0], F_DUPFD_CLOEXEC, 3);
+	pause_begin(fixture->engine, NULL, 1e9);
+	assert_int_equal(fixture->engine->paused.since_ns, 0);
+	engine_forget_session(fixture->engine, 'c');
+	RUN_UNTIL(running(fixture) == PAUSE_JOBS_MAX);
+	pause_begin(fixture->engine, NULL, 1e9);
+	assert_int_not_equal(fixture->engine->paused.since_ns, 0);
+	assert_int_equal(told_of(0), '1');
+	pause_end(fixture->engine);
+	assert_int_equal(told_of(0), '0');
+	end(fixture);
+	base_close(&freeze_fds[0]);
+}
+
 /* One that the kernel does not let go on: the house tries again. */
 static void
 nobody_is_left_standing(void **state)
@@ -448,6 +479,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(where_there_are_cores_they_go_on, engine_fixture_setup,
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(for_a_sixth_of_the_time_at_most, engine_fixture_setup,
+					    engine_fixture_teardown),
+	    cmocka_unit_test_setup_teardown(not_where_they_are_too_many, engine_fixture_setup,
 					    engine_fixture_teardown),
 	    cmocka_unit_test_setup_teardown(nobody_is_left_standing, engine_fixture_setup,
 					    engine_fixture_teardown),
