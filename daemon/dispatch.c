@@ -332,7 +332,7 @@ dispatch_join(struct engine *engine, struct job *job, struct worker *worker)
 	}
 	log_warning("dispatch", "job %s: worker %llu is broken: %s", job->id,
 		    (unsigned long long)worker->serial, err.text);
-	makeway_end(engine, worker);
+	makeway_undo(engine, worker);
 	refill_give_up(engine, worker);
 	if (++job->broken > DISPATCH_RETRIES_MAX) {
 		finish_waiting(engine, job, STATUS_INTERNAL_ERROR, "WorkerSetup",

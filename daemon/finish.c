@@ -345,7 +345,7 @@ finish_begin(struct engine *engine, struct worker *worker, enum worker_state sta
 		leaf_settle(&worker->leaf); /* else its end is still to be counted */
 	finish_measure(finish, about);
 	pool_move(&engine->pool, worker, state);
-	makeway_end(engine, worker);
+	makeway_end(engine, worker, finish->facts.cpu_used_us);
 	return finish;
 }
 

@@ -14,7 +14,7 @@
 #include <uv.h>
 
 /* Descriptors of stintd for each worker, its control group's files included. */
-#define LISTENER_WORKER_DESCRIPTORS 16u
+#define LISTENER_WORKER_DESCRIPTORS 17u
 
 struct listener {
 	struct connection_host *host; /* borrowed from the daemon */

@@ -121,10 +121,12 @@ makeway_begin(struct engine *engine, const struct job *job, const struct worker 
 }
 
 void
-makeway_end(struct engine *engine, const struct worker *worker)
+makeway_end(struct engine *engine, const struct worker *worker, uint64_t cpu_us)
 {
 	if (engine->makeway.serial != worker->serial || engine->makeway.ended_ns != 0)
 		return;
+	if (worker->job->turn.tenant)
+		pause_judge(engine, worker->job->turn.tenant, cpu_us);
 	engine->makeway.ended_ns = engine_now_ns();
 	if (engine->paused.since_ns == 0) {
 		makeway_stop(engine, engine->makeway.ended_ns);
@@ -132,6 +134,28 @@ makeway_end(struct engine *engine, const struct worker *worker)
 	}
 	makeway_hold_large(engine, false); /* its own result may be one */
 	alarm_set(engine->makeway_alarm, MAKEWAY_AFTER_MS);
+}
+
+void
+makeway_undo(struct engine *engine, const struct worker *worker)
+{
+	if (engine->makeway.serial != worker->serial)
+		return;
+	makeway_stop(engine, engine_now_ns());
+	engine->makeway.free_ns = 0;
+}
+
+/* That job is none of the short ones. */
+static void
+makeway_end_pause(struct engine *engine)
+{
+	LIST_FOREACH (&engine->pool.workers[WORKER_BUSY], link) {
+		const struct worker *worker = list_item(link, struct worker, link);
+
+		if (worker->serial == engine->makeway.serial && worker->job->turn.tenant)
+			pause_judge(engine, worker->job->turn.tenant, UINT64_MAX);
+	}
+	pause_end(engine);
 }
 
 /* First for who stands still, then for large results, then for all. */
@@ -158,7 +182,7 @@ makeway_expire(struct engine *engine)
 		return true;
 	if (makeway_is_on(engine, now_ns)) {
 		if (now_ns >= engine->makeway.since_ns + MAKEWAY_PAUSE_NS)
-			pause_end(engine);
+			makeway_end_pause(engine);
 		if (now_ns >= engine->makeway.since_ns + MAKEWAY_LARGE_NS)
 			makeway_hold_large(engine, false);
 		uint64_t next_ns = makeway_next_ns(engine);

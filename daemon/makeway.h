@@ -36,8 +36,10 @@ struct worker;
 bool makeway_is_due(const struct engine *engine, const struct job *job);
 /* The worker is about to get the job: others make way for it, if it is one of those. */
 void makeway_begin(struct engine *engine, const struct job *job, const struct worker *worker);
-/* The worker's job has ended, or it did not get it. */
-void makeway_end(struct engine *engine, const struct worker *worker);
+/* The worker's job has ended, after that much CPU time. */
+void makeway_end(struct engine *engine, const struct worker *worker, uint64_t cpu_us);
+/* The worker did not get the job, which another may get now. */
+void makeway_undo(struct engine *engine, const struct worker *worker);
 /* The engine's alarm for that it lasted long enough; true: it is over. */
 bool makeway_expire(struct engine *engine);
 /* That job, which waits, is not to be handed over now. */

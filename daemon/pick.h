@@ -50,6 +50,7 @@ struct pick_tenant {
 	uint64_t mean_us; /* what its jobs cost lately; 0: not known */
 	unsigned passed;  /* calls in a row that passed its oldest waiting job over */
 	size_t waiting, running;
+	uint64_t unpaused_ns; /* nobody is paused for its jobs before that: pause.h */
 };
 
 struct pick_job {
