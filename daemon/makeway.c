@@ -152,7 +152,8 @@ makeway_end_pause(struct engine *engine)
 	LIST_FOREACH (&engine->pool.workers[WORKER_BUSY], link) {
 		const struct worker *worker = list_item(link, struct worker, link);
 
-		if (worker->serial == engine->makeway.serial && worker->job->turn.tenant)
+		if (worker->serial == engine->makeway.serial && worker->job &&
+		    worker->job->turn.tenant)
 			pause_judge(engine, worker->job->turn.tenant, UINT64_MAX);
 	}
 	pause_end(engine);
